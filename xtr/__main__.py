@@ -1,0 +1,5 @@
+"""Run xtr as `python -m xtr`."""
+
+from xtr.cli import main
+
+main()

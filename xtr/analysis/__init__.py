@@ -1,0 +1,1 @@
+"""The room for answers: trials as rows, winners, the leaderboard, exported configs."""

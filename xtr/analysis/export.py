@@ -1,0 +1,73 @@
+"""This is where the best pair of each target becomes a config that reruns to the same score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from xtr.analysis.leaderboard import Row, best_rows
+from xtr.analysis.scores import ScoreRow, by_language
+from xtr.spec.dump import to_yaml
+from xtr.spec.space import Fixed
+from xtr.spec.sweep import Pair, PairsSpec, SweepSpec
+from xtr.storage import write_atomic
+
+
+def export_best(
+    spec: SweepSpec, rows: Sequence[Row], scores: Sequence[ScoreRow], folder: Path
+) -> list[Path]:
+    """Write one YAML a target and return the paths."""
+    paths = []
+    for row in best_rows(rows):
+        path = folder / f"{row.target}.yaml"
+        header = (
+            f"# The best config for {row.target} found by the sweep {spec.name}.\n"
+            f"# Run it again: xtr run {path}\n"
+        )
+        write_atomic(path, header + to_yaml(exported_spec(spec, row, scores)))
+        paths.append(path)
+    return paths
+
+
+def exported_spec(spec: SweepSpec, row: Row, scores: Sequence[ScoreRow]) -> SweepSpec:
+    """Fix every dimension to the winner's value and keep one pair, its baseline and what they reached."""
+    search = spec.search.model_copy(
+        update={
+            "space": {name: Fixed(value) for name, value in row.config.items()},
+            "trials_per_pair": 1,
+            "generation": 1,
+            "early_stopping": None,
+            "start_with": (),
+        }
+    )
+    intermediates = () if row.intermediate == "none" else (row.intermediate,)
+    fields = {
+        "name": f"{spec.name}-best-{row.target}",
+        "pairs": PairsSpec(intermediate=intermediates, target=(row.target,)),
+        "search": search,
+        "result": _result(spec, row, scores),
+    }
+    return spec.model_copy(update=fields)
+
+
+def _result(spec: SweepSpec, row: Row, scores: Sequence[ScoreRow]) -> dict[str, object]:
+    """Say what the config reached."""
+    pair = Pair(row.intermediate, row.target)
+    splits = sorted({score.split for score in scores if score.pair == pair})
+    languages = {
+        split: {
+            metric: by_language([s for s in scores if s.split == split], pair, metric)
+            for metric in dict.fromkeys(s.metric for s in scores if s.pair == pair and s.split == split)
+        }
+        for split in splits
+    }
+    return {
+        "sweep": spec.name,
+        "intermediate": row.intermediate,
+        "score": row.score,
+        "baseline": row.baseline,
+        "transfer": row.transfer,
+        "transfer_same_settings": row.transfer_same_settings,
+        "seeds": list(row.seeds),
+        "languages": languages,
+    }

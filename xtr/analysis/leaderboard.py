@@ -1,0 +1,93 @@
+"""This is where the sweep's answer is computed: per target the best pair, and what transfer it brings.
+
+    transfer                 the pair's best minus the best of `none`
+    transfer_same_settings   the pair's best minus `none` at the same target settings and seeds
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from xtr.analysis.trials import TrialRow, Winner, winner
+from xtr.fingerprint import JSON
+from xtr.spec.space import Value
+from xtr.spec.sweep import Pair, SweepSpec
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One pair on the leaderboard; scores in [0, 1], `config` the winning trial's dimensions."""
+
+    target: str
+    intermediate: str
+    score: float
+    baseline: float | None
+    transfer: float | None
+    transfer_same_settings: float | None
+    seeds: tuple[int, ...]
+    config: dict[str, Value]
+
+
+def winners(spec: SweepSpec, trials: Sequence[TrialRow]) -> dict[Pair, Winner]:
+    """Choose every pair's winner; pairs without a completed trial are left out."""
+    by_pair: dict[Pair, list[TrialRow]] = {}
+    for row in trials:
+        by_pair.setdefault(row.pair, []).append(row)
+    found = {pair: winner(by_pair.get(pair, []), spec.search.confirm.top) for pair in spec.pairs.pairs()}
+    return {pair: each for pair, each in found.items() if each is not None}
+
+
+def leaderboard(spec: SweepSpec, trials: Sequence[TrialRow]) -> list[Row]:
+    """Rank the pairs of each target, best first; targets in the order of the sweep file."""
+    chosen = winners(spec, trials)
+    rows = [_row(each, chosen.get(Pair("none", pair.target)), trials) for pair, each in chosen.items()]
+    targets = list(dict.fromkeys(spec.pairs.target))
+    return sorted(rows, key=lambda row: (targets.index(row.target), -row.score, row.intermediate))
+
+
+def best_rows(rows: Sequence[Row]) -> list[Row]:
+    """Keep each target's first row."""
+    return [row for i, row in enumerate(rows) if row.target not in {earlier.target for earlier in rows[:i]}]
+
+
+def document(spec: SweepSpec, rows: Sequence[Row]) -> dict[str, JSON]:
+    """Return the leaderboard as a JSON document."""
+    return {"schema_version": SCHEMA_VERSION, "sweep": spec.name, "rows": [_plain(row) for row in rows]}
+
+
+def _plain(row: Row) -> JSON:
+    values: dict[str, JSON] = asdict(row)
+    values["seeds"] = list(row.seeds)
+    return values
+
+
+def _row(best: Winner, baseline: Winner | None, trials: Sequence[TrialRow]) -> Row:
+    same = same_settings(best, trials)
+    return Row(
+        target=best.pair.target,
+        intermediate=best.pair.intermediate,
+        score=best.score,
+        baseline=None if baseline is None else baseline.score,
+        transfer=None if baseline is None else best.score - baseline.score,
+        transfer_same_settings=None if same is None else best.score - same,
+        seeds=best.seeds,
+        config=best.params,
+    )
+
+
+def same_settings(best: Winner, trials: Sequence[TrialRow]) -> float | None:
+    """Mean score of `none` at the winner's target settings and seeds; None where a seed is missing."""
+    target_params = {name: value for name, value in best.params.items() if name.startswith("target.")}
+    values = {
+        row.seed: row.value
+        for row in trials
+        if row.pair == Pair("none", best.pair.target)
+        and row.target_params == target_params
+        and row.value is not None
+    }
+    if not all(seed in values for seed in best.seeds):
+        return None
+    return sum(values[seed] for seed in best.seeds) / len(best.seeds)

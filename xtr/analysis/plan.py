@@ -1,0 +1,115 @@
+"""This is where a sweep is counted before it runs: pairs, trials, and stages asked, distinct and stored.
+
+An adaptive search proposes as it goes, so what it has not proposed yet enters as an upper bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+
+from xtr.analysis.trials import TrialRow
+from xtr.catalogue.lookup import find_task
+from xtr.data.source import Source
+from xtr.fingerprint import JSON
+from xtr.spec.budget import confirm_trials, control_trials, pair_dimensions, search_trials, space_size
+from xtr.spec.intermediate import parse_intermediate
+from xtr.spec.sweep import Pair, SweepSpec
+from xtr.stages.path import Paths
+from xtr.stages.store import StageStore
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(slots=True)
+class StageCount:
+    """Stages of one kind: `asked` by all trials, `distinct` at most, `stored` already."""
+
+    asked: int = 0
+    distinct: int = 0
+    stored: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a sweep comes to; `trials` counts those told and those still owed, `owed` only the latter."""
+
+    sweep: str
+    pairs: int
+    trials: int
+    owed: int
+    stages: dict[str, StageCount] = field(default_factory=dict)
+
+    def document(self) -> dict[str, JSON]:
+        """Return the plan as a JSON document."""
+        return {"schema_version": SCHEMA_VERSION, **asdict(self)}
+
+
+def plan_sweep(spec: SweepSpec, source: Source, store: StageStore, trials: Sequence[TrialRow]) -> Plan:
+    """Count a sweep, given the trials it has had so far. Trains nothing and downloads nothing."""
+    paths = Paths(spec, source)
+    known: dict[str, set[str]] = {"intermediate": set(), "target": set(), "evaluate": set()}
+    counts = {kind: StageCount() for kind in known}
+    settings_seen: dict[str, set[str]] = {}
+    owed: dict[Pair, int] = {}
+    for pair in spec.pairs.pairs():
+        rows = [row for row in trials if row.pair == pair]
+        for row in rows:
+            path = paths.path(pair, row.params, row.seed)
+            kinds = (path.intermediate, (path.target,) if path.target else (), path.select)
+            for kind, stages in zip(known, kinds, strict=True):
+                counts[kind].asked += len(stages)
+                known[kind].update(stage.key for stage in stages)
+            settings_seen.setdefault(pair.intermediate, set()).update(s.key for s in path.intermediate[-1:])
+        owed[pair] = _owed(spec, pair, rows)
+        _count_owed(counts, spec, source, pair, owed[pair])
+    for kind, keys in known.items():
+        counts[kind].stored = sum(store.has(key) for key in keys)
+        counts[kind].distinct = len(keys)
+    counts["intermediate"].distinct += _new_intermediates(spec, owed, settings_seen)
+    for pair, n in owed.items():
+        target = find_task(pair.target)
+        counts["target"].distinct += n if target.training_task else 0
+        counts["evaluate"].distinct += 0 if target.training_task else n * len(source.languages(target, "select"))
+    n_owed = sum(owed.values())
+    return Plan(spec.name, len(owed), len(trials) + n_owed, n_owed, counts)
+
+
+def _owed(spec: SweepSpec, pair: Pair, rows: Sequence[TrialRow]) -> int:
+    """Count at most the trials that this pair has not had."""
+    due = (
+        ("search", search_trials(spec, pair)),
+        ("confirm", confirm_trials(spec, pair)),
+    )
+    owed = sum(max(0, n - sum(row.phase == phase for row in rows)) for phase, n in due)
+    finished = owed == 0 and all(row.state != "running" for row in rows)
+    return owed if finished else owed + control_trials(spec, pair)
+
+
+def _count_owed(
+    counts: dict[str, StageCount], spec: SweepSpec, source: Source, pair: Pair, owed: int
+) -> None:
+    target = find_task(pair.target)
+    counts["intermediate"].asked += owed * len(parse_intermediate(pair.intermediate))
+    if target.training_task:
+        counts["target"].asked += owed
+    else:
+        counts["evaluate"].asked += owed * len(source.languages(target, "select"))
+    del spec
+
+
+def _new_intermediates(spec: SweepSpec, owed: dict[Pair, int], seen: dict[str, set[str]]) -> int:
+    """Bound the intermediate stages still to come: by trials owed, and by the settings of a finite space."""
+    bound = 0
+    for intermediate in spec.pairs.intermediates:
+        pairs = [pair for pair in owed if pair.intermediate == intermediate]
+        links = len(parse_intermediate(intermediate))
+        if not pairs or not links:
+            continue
+        wanted = sum(owed[pair] for pair in pairs)
+        own = {n: d for n, d in pair_dimensions(spec, pairs[0]).items() if n.startswith("intermediate.")}
+        size = space_size(own)
+        seeds = 1 + len(spec.search.confirm.seeds)
+        left = wanted if size is None else max(0, size * seeds - len(seen.get(intermediate, ())))
+        bound += links * min(wanted, left)
+    return bound

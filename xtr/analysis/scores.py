@@ -1,0 +1,69 @@
+"""This is where winners' scores in every language are kept and summed up.
+
+    sweeps/<name>/scores.jsonl    one row per pair, seed, split, language and metric; values in [0, 1]
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from xtr.catalogue.benchmarks import BENCHMARKS
+from xtr.catalogue.task import Split
+from xtr.fingerprint import canonical_json
+from xtr.metrics.xtreme import BenchmarkScore, benchmark_score
+from xtr.spec.sweep import Pair
+from xtr.storage import read_lines, write_atomic
+
+FILE = "scores.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """One metric of one winner in one language, over `n` rows."""
+
+    intermediate: str
+    target: str
+    seed: int
+    split: Split
+    language: str
+    metric: str
+    value: float
+    n: int
+
+    @property
+    def pair(self) -> Pair:
+        """The pair that was scored."""
+        return Pair(self.intermediate, self.target)
+
+
+def write_scores(folder: Path, rows: Iterable[ScoreRow], split: Split) -> None:
+    """Replace the rows of one split."""
+    kept = [row for row in read_scores(folder) if row.split != split]
+    write_atomic(folder / FILE, "".join(canonical_json(asdict(row)) + "\n" for row in [*kept, *rows]))
+
+
+def read_scores(folder: Path) -> list[ScoreRow]:
+    """Read every row."""
+    return [ScoreRow(**json.loads(line)) for line in read_lines(folder / FILE)]
+
+
+def by_language(rows: Sequence[ScoreRow], pair: Pair, metric: str) -> dict[str, float]:
+    """Average a pair's metric over seeds, by language in the order of the rows; values in [0, 1]."""
+    values: dict[str, list[float]] = {}
+    for row in rows:
+        if row.pair == pair and row.metric == metric:
+            values.setdefault(row.language, []).append(row.value)
+    return {language: sum(each) / len(each) for language, each in values.items()}
+
+
+def xtreme_scores(rows: Sequence[ScoreRow], best: Mapping[str, Pair]) -> dict[str, BenchmarkScore]:
+    """Score each target by the pair chosen for it, on each benchmark's scale (0 to 100)."""
+    scores: dict[str, dict[str, dict[str, float]]] = {}
+    for target, pair in best.items():
+        for metric in dict.fromkeys(row.metric for row in rows if row.pair == pair):
+            for language, value in by_language(rows, pair, metric).items():
+                scores.setdefault(target, {}).setdefault(language, {})[metric] = value
+    return {name: benchmark_score(scores, name) for name in BENCHMARKS}

@@ -1,0 +1,1 @@
+"""The room for facts: tasks, languages and benchmarks as data."""

@@ -1,0 +1,40 @@
+"""This is where a name becomes a task.
+
+    find_task("mnli").labels     -> ("entailment", "neutral", "contradiction")
+"""
+
+from __future__ import annotations
+
+from xtr.catalogue import intermediate, targets
+from xtr.catalogue.task import Role, Task
+from xtr.errors import InputError, Problem, suggest
+
+TASKS: dict[str, Task] = {task.name: task for task in (*intermediate.TASKS, *targets.TASKS)}
+
+
+def names(role: Role | None = None) -> tuple[str, ...]:
+    """List task names, all or those that can play a role."""
+    return tuple(name for name, task in TASKS.items() if role is None or role in task.roles)
+
+
+def find_task(name: str) -> Task:
+    """Return the task of that name.
+
+    Raises:
+        InputError: no such task; the nearest name is suggested.
+    """
+    if name not in TASKS:
+        raise InputError(
+            Problem(
+                "unknown task",
+                received=name,
+                allowed=", ".join(names()),
+                hint=suggest(name, names()) or "xtr tasks",
+            )
+        )
+    return TASKS[name]
+
+
+def training_task(target: Task) -> Task | None:
+    """Return what a target is trained on, or None where it is never trained."""
+    return find_task(target.training_task) if target.training_task else None

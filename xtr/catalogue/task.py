@@ -1,0 +1,82 @@
+"""This is where a task is described: what it asks, in which languages, and where its files lie.
+
+A catalogue entry is data. It holds no rows and no code; a family (see `xtr.families`) knows how to train and
+score it, a source (see `xtr.data`) where to read it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Family = Literal["pair", "choice", "tagging", "span", "retrieval"]
+Role = Literal["intermediate", "target"]
+Split = Literal["train", "select", "dev", "test"]
+Format = Literal[
+    "pairs_tsv", "pawsx_tsv", "nli_jsonl", "csqa_jsonl", "copa_jsonl", "tagged_words", "squad_json", "bitext"
+]
+Metric = Literal["accuracy", "f1", "precision", "recall", "exact_match", "map_at_20"]
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """One known layout of one split: a path below the task's folder and the format of the file.
+
+    `{lang}` stands for the ISO 639-1 code, `{iso3}` for the ISO 639-3 code, and in a bitext `{side}` for
+    either language's suffix.
+    """
+
+    pattern: str
+    format: Format
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A data set in the catalogue.
+
+    Attributes:
+        folder: where its files lie below the data root, as XTREME's download scripts place them.
+        languages: those it is scored in (a target) or trained in (an intermediate task), ISO 639-1.
+        labels: every label, in the order of the head's outputs; empty where a head has no label set.
+        training_task: what it is trained on before it is scored; None where nothing is trained.
+        train, select, dev, test: known layouts, the first that exists is read. `select` is the only split
+            a search sees. An empty `dev` means that the test files double as dev.
+        held_out: share of the training rows that is `select` where no such file exists.
+        select_languages: English but for tasks that are never trained.
+        overlaps: what else holds the same rows, in words.
+    """
+
+    name: str
+    title: str
+    family: Family
+    roles: frozenset[Role]
+    folder: str
+    languages: tuple[str, ...]
+    metrics: tuple[Metric, ...]
+    labels: tuple[str, ...] = ()
+    training_task: str | None = None
+    train: tuple[Files, ...] = ()
+    select: tuple[Files, ...] = ()
+    dev: tuple[Files, ...] = ()
+    test: tuple[Files, ...] = ()
+    held_out: float = 0.0
+    select_languages: tuple[str, ...] = ("en",)
+    n_train: int = 0
+    tokens_per_row: int = 0
+    overlaps: tuple[str, ...] = ()
+    licence: str = ""
+    citation: str = ""
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that ranks trials; the first of `metrics`."""
+        return self.metrics[0]
+
+    def layouts(self, split: Split) -> tuple[Files, ...]:
+        """Return the known layouts of a split; an empty `dev` falls back to the test files."""
+        return {
+            "train": self.train,
+            "select": self.select,
+            "dev": self.dev or self.test,
+            "test": self.test,
+        }[split]

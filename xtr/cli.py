@@ -1,0 +1,242 @@
+"""This is the door: the command line. Every command is a few lines over a function of the same meaning.
+
+Heavy libraries are imported inside the commands that need them, so that help, validate, plan and tasks answer at
+once.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from xtr.catalogue.lookup import TASKS, find_task, names
+from xtr.errors import InputError, Problem, XtrError, suggest
+
+if TYPE_CHECKING:
+    from xtr.fingerprint import JSON
+    from xtr.spec.sweep import SweepSpec
+
+INTERRUPTED, SOME_FAILED = 130, 3
+
+app = typer.Typer(
+    name="xtr",
+    help="Find the best intermediate task, data size and hyper-parameters for zero-shot cross-lingual transfer.",
+    epilog="Start with: xtr plan sweeps/demo.yaml, then xtr run sweeps/demo.yaml",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A sweep file or an exported config (YAML).")]
+Sweep = Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep's name, or its file.")]
+Root = Annotated[Path, typer.Option(help="Storage root in which a sweep is looked up by name.")]
+Set = Annotated[list[str], typer.Option("--set", metavar="A.B=C", help="Override a value; may be repeated.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+@app.command(epilog="Example: xtr run sweeps/demo.yaml --set search.trials_per_pair=8")
+def run(file: File, set_: Set = []) -> None:  # noqa: B006
+    """Run a sweep, or go on with one: the same command, nothing finished is done again."""
+    from xtr.analysis.tables import leaderboard_text
+    from xtr.search.sweep import run_sweep
+
+    spec = _load(file, set_)
+    outcome = run_sweep(spec, _say)
+    _say(f"\n{leaderboard_text(spec, outcome.rows)}")
+    _say(f"this run made {outcome.steps} training steps")
+    _say(f"\nnext: xtr evaluate {spec.name}{_root_option(spec)}    (scores in every language)")
+    if outcome.n_failed:
+        _say(f"{outcome.n_failed} trials failed or diverged: xtr status {spec.name}{_root_option(spec)}")
+        raise typer.Exit(SOME_FAILED)
+
+
+@app.command(epilog="Example: xtr plan sweeps/demo.yaml --json")
+def plan(file: File, set_: Set = [], as_json: AsJson = False) -> None:  # noqa: B006
+    """Count a sweep before it runs: pairs, trials, stages asked, distinct and stored."""
+    from xtr.analysis.plan import plan_sweep
+    from xtr.analysis.tables import plan_text
+    from xtr.analysis.trials import read_trials
+    from xtr.data.open import open_source
+    from xtr.stages.store import StageStore
+
+    spec = _load(file, set_)
+    root = Path(spec.storage.root).resolve()
+    trials = read_trials(root / "sweeps" / spec.name)
+    counted = plan_sweep(spec, open_source(spec.data, root), StageStore(root), trials)
+    _show(counted.document(), plan_text(counted, file), as_json=as_json)
+
+
+@app.command(epilog="Example: xtr validate sweeps/*.yaml")
+def validate(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Sweep files.")],
+    set_: Set = [],  # noqa: B006
+) -> None:
+    """Check sweep files: every key, value, task and language, all errors at once, with file and line."""
+    problems: list[Problem] = []
+    for file in files:
+        try:
+            spec = _load(file, set_)
+        except InputError as error:
+            problems.extend(error.problems)
+        else:
+            _say(f"{file}: valid ({len(spec.pairs.pairs())} pairs); next: xtr plan {file}")
+    if problems:
+        raise InputError(problems)
+
+
+@app.command(epilog="Example: xtr tasks xnli")
+def tasks(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One task in full.")] = None,
+    role: Annotated[str | None, typer.Option(help="Only intermediate or target tasks.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the tasks that xtr knows, or show one in full."""
+    from dataclasses import asdict
+
+    from xtr.analysis.tables import task_text, tasks_text
+
+    if role not in (None, "intermediate", "target"):
+        raise InputError(Problem("unknown role", "--role", str(role), "intermediate, target"))
+    if name is not None:
+        task = find_task(name)
+        _show({"schema_version": 1, **_listed(asdict(task))}, task_text(task), as_json=as_json)
+        return
+    chosen = [TASKS[each] for each in names(role)]  # type: ignore[arg-type]
+    rows: list[JSON] = [_listed(asdict(task)) for task in chosen]
+    _show({"schema_version": 1, "tasks": rows}, tasks_text(chosen), as_json=as_json)
+
+
+@app.command(epilog="Example: xtr status demo")
+def status(sweep: Sweep, root: Root = Path("runs"), as_json: AsJson = False) -> None:
+    """Show how far a sweep is: trials by state, best so far, what failed and why."""
+    from xtr.analysis.tables import status_document, status_text
+    from xtr.analysis.trials import read_trials
+
+    spec, folder = _find(sweep, root)
+    trials = read_trials(folder)
+    _show(status_document(spec, trials), status_text(spec, trials), as_json=as_json)
+
+
+@app.command(epilog="Example: xtr best demo --json")
+def best(sweep: Sweep, root: Root = Path("runs"), as_json: AsJson = False) -> None:
+    """Show the leaderboard: per target the best pair, its transfer over none, and its settings."""
+    from xtr.analysis.leaderboard import document, leaderboard
+    from xtr.analysis.tables import leaderboard_text
+    from xtr.analysis.trials import read_trials
+
+    spec, folder = _find(sweep, root)
+    trials = read_trials(folder)
+    _show(document(spec, leaderboard(spec, trials)), leaderboard_text(spec, trials), as_json=as_json)
+
+
+@app.command(epilog="Example: xtr evaluate demo --split test")
+def evaluate(
+    sweep: Sweep,
+    root: Root = Path("runs"),
+    split: Annotated[str | None, typer.Option(help="test or dev; by default what the sweep says.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score the winners in every language and write XTREME's prediction files."""
+    from xtr.search.evaluation import evaluate_sweep
+    from xtr.search.report import evaluation_document, evaluation_text, track_evaluation
+
+    spec, _ = _find(sweep, root)
+    chosen = split or spec.stages.evaluate.split
+    if chosen not in ("test", "dev"):
+        raise InputError(Problem("unknown split", "--split", chosen, "test, dev", suggest(chosen, ["test", "dev"])))
+    evaluation = evaluate_sweep(spec, chosen, _say if not as_json else _hush)  # type: ignore[arg-type]
+    track_evaluation(spec, evaluation, _hush if as_json else _say)
+    _show(evaluation_document(spec, evaluation), evaluation_text(spec, evaluation), as_json=as_json)
+
+
+@app.command(epilog="Example: xtr export demo --to best/")
+def export(
+    sweep: Sweep,
+    to: Annotated[Path, typer.Option(help="Folder for one YAML per target.")],
+    root: Root = Path("runs"),
+) -> None:
+    """Write the best config of each target as a file that `xtr run` reruns to the same score."""
+    from xtr.analysis.export import export_best
+    from xtr.analysis.leaderboard import leaderboard
+    from xtr.analysis.scores import read_scores
+    from xtr.analysis.trials import read_trials
+
+    spec, folder = _find(sweep, root)
+    paths = export_best(spec, leaderboard(spec, read_trials(folder)), read_scores(folder), to)
+    for path in paths:
+        _say(f"wrote {path}    rerun it: xtr run {path}")
+    if not paths:
+        raise InputError(Problem("this sweep has no finished trial yet", received=sweep, hint="xtr run FILE"))
+
+
+def main() -> None:
+    """Run the command line; errors are told in words and by exit code, never by a traceback."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        app(standalone_mode=False)
+    except XtrError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        sys.exit(error.exit_code)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        print("interrupted; the same command goes on from here", file=sys.stderr)  # noqa: T201
+        sys.exit(INTERRUPTED)
+
+
+def _load(file: Path, overrides: list[str]) -> SweepSpec:
+    from xtr.spec.load import load_sweep
+
+    return load_sweep(file, overrides)
+
+
+def _find(sweep: str, root: Path) -> tuple[SweepSpec, Path]:
+    """Find a sweep by its file or by its name below the storage root."""
+    if sweep.endswith((".yaml", ".yml")):
+        spec = _load(Path(sweep), [])
+        root, sweep = Path(spec.storage.root), spec.name
+    folder = root.resolve() / "sweeps" / sweep
+    if not (folder / "spec.yaml").exists():
+        known = sorted(path.parent.name for path in (root / "sweeps").glob("*/spec.yaml"))
+        raise InputError(
+            Problem(
+                "no such sweep",
+                where=str(root / "sweeps"),
+                received=sweep,
+                allowed=", ".join(known) or "nothing has been run below this root",
+                hint=suggest(sweep, known) or "--root FOLDER",
+            )
+        )
+    return _load(folder / "spec.yaml", []), folder
+
+
+def _root_option(spec: SweepSpec) -> str:
+    return "" if spec.storage.root == "runs" else f" --root {spec.storage.root}"
+
+
+def _show(document: dict[str, JSON], text: str, *, as_json: bool) -> None:
+    _say(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) if as_json else text)
+
+
+def _listed(values: dict[str, object]) -> dict[str, JSON]:
+    """Turn sets and tuples into lists, for JSON."""
+    document: dict[str, JSON] = json.loads(json.dumps(values, default=sorted))
+    return document
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201
+
+
+def _hush(text: str) -> None:
+    del text
+
+
+if __name__ == "__main__":
+    main()

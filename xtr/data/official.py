@@ -1,0 +1,179 @@
+"""This is where the official files of every data set are read, as XTREME's download scripts place them.
+
+source = OfficialSource(Path("download"), folders={"mnli": "glue/MNLI"})
+source.languages(XNLI, "dev")        -> ("ar", "bg", ...): whose files are there
+source.rows(XNLI, "dev", "de")[0]    -> PairRow(id="0", first=..., second=..., label="neutral")
+source.identity(XNLI, "dev", "de")   -> "5f0c...": the SHA-256 of the file
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from xtr.catalogue.languages import LANGUAGES, iso3
+from xtr.catalogue.task import Files, Format, Split, Task
+from xtr.data.readers import READERS
+from xtr.data.rows import ChoiceRow, PairRow, RetrievalRow, Row, SpanRow, TaggingRow
+from xtr.data.subsets import held_out_ids
+from xtr.errors import InputError, Problem
+from xtr.fingerprint import digest, file_digest
+
+SPLITS: tuple[Split, ...] = ("train", "select", "dev", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class OfficialSource:
+    """Data files on disk, a `Source`.
+
+    Where a task keeps no file for selection (TyDiQA), its English training rows are split: the share
+    `held_out` is `select`, the rest is `train`, the same rows for ever.
+
+    Attributes:
+        root: the folder that holds the tasks' folders.
+        folders: task to its folder below root, where that is not the catalogue's.
+        files: task to split to a path below root, with `{lang}`, `{iso3}` and `{side}` as in the catalogue,
+            instead of the catalogue's; a path without them is English. The format is that of the split's
+            first layout in the catalogue, or of the task's training or test files where it has none.
+    """
+
+    root: Path
+    folders: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def languages(self, task: Task, split: Split) -> tuple[str, ...]:
+        """List the languages whose files are there, without reading them.
+
+        In the catalogue's order; for `train`, languages in which the task is not scored follow.
+        """
+        known = task.select_languages if split == "select" else task.languages
+        others = (code for code in LANGUAGES if code not in known) if split == "train" else ()
+        return tuple(code for code in (*known, *others) if self._existing(task, split, code))
+
+    def rows(self, task: Task, split: Split, language: str) -> Sequence[Row]:
+        """Read a split in file order.
+
+        Raises:
+            InputError: the file is missing, empty or malformed, or has no labels to train or select with.
+        """
+        file_format, paths = self._located(task, split, language)
+        rows = READERS[file_format](paths, task, language)
+        if split in ("train", "select"):
+            _require_gold(rows, paths[0], split)
+        if not self._splits_train(task, split, language):
+            return rows
+        if len(rows) < 2:
+            raise InputError(Problem("one row cannot be split into train and select", where=f"{paths[0]}:1"))
+        held_out = held_out_ids([row.id for row in rows], task.held_out, task=task.name)
+        return [row for row in rows if (row.id in held_out) == (split == "select")]
+
+    def identity(self, task: Task, split: Split, language: str) -> str:
+        """Return the SHA-256 of the split's files, with what was held out where that applies.
+
+        Raises:
+            InputError: the file is missing.
+        """
+        _, paths = self._located(task, split, language)
+        digests = [_digest_once(path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+        name = digests[0] if len(digests) == 1 else digest(digests)
+        if self._splits_train(task, split, language):
+            return f"{name} held_out {task.held_out} {split}"
+        return name
+
+    def _located(self, task: Task, split: Split, language: str) -> tuple[Format, list[Path]]:
+        found = self._existing(task, split, language)
+        if found:
+            return found
+        asked = f"{task.name} {split} {language}"
+        candidates = [str(path) for _, paths in self._candidates(task, split, language) for path in paths]
+        if not candidates:
+            allowed = f"splits {', '.join(name for name in SPLITS if self._layouts(task, name))}"
+            raise InputError(Problem("there is no such split", asked, allowed=allowed, hint="xtr tasks"))
+        raise InputError(
+            Problem(
+                "the data file is missing",
+                where=asked,
+                received=f"none of {', '.join(candidates)}",
+                hint=f"set data.official_root to the folder that holds {task.folder}/, "
+                f"or data.folders.{task.name} to the task's folder below it",
+            )
+        )
+
+    def _existing(self, task: Task, split: Split, language: str) -> tuple[Format, list[Path]] | None:
+        candidates = self._candidates(task, split, language)
+        return next((found for found in candidates if all(path.is_file() for path in found[1])), None)
+
+    def _candidates(self, task: Task, split: Split, language: str) -> list[tuple[Format, list[Path]]]:
+        if split == "select" and language not in task.select_languages:
+            return []
+        return [
+            (layout.format, [self.root / path for path in _paths(layout, language)])
+            for layout in self._layouts(task, split)
+            if "{" in layout.pattern or language == _home(task)
+        ]
+
+    def _layouts(self, task: Task, split: Split) -> list[Files]:
+        """The layouts of a split with patterns below root, the user's own instead of the catalogue's."""
+        overrides = self.files.get(task.name, {})
+        if split not in overrides:
+            split = self._stand_in(task, split)
+        known = task.layouts(split)
+        if split in overrides:
+            return [Files(overrides[split], (known or task.train or task.test)[0].format)]
+        folder = self.folders.get(task.name, task.folder)
+        return [Files(f"{folder}/{layout.pattern}", layout.format) for layout in known]
+
+    def _stand_in(self, task: Task, split: Split) -> Split:
+        """The split whose files are read for one that has none of its own."""
+        if split == "dev" and not task.dev:
+            return "test"
+        return "train" if split == "select" and self._holds_out(task) else split
+
+    def _holds_out(self, task: Task) -> bool:
+        return task.held_out > 0 and not task.select and "select" not in self.files.get(task.name, {})
+
+    def _splits_train(self, task: Task, split: Split, language: str) -> bool:
+        return split in ("train", "select") and language == "en" and self._holds_out(task)
+
+
+def _home(task: Task) -> str:
+    """The language of files whose names do not say it."""
+    return "en" if "en" in task.languages else task.languages[0]
+
+
+def _paths(layout: Files, language: str) -> list[str]:
+    path = layout.pattern.replace("{lang}", language).replace("{iso3}", iso3(language))
+    sides = (iso3(language), "eng") if layout.format == "bitext" else ("",)
+    return [path.replace("{side}", side) for side in sides]
+
+
+@lru_cache(maxsize=4096)
+def _digest_once(path: Path, _size: int, _modified_ns: int) -> str:
+    return file_digest(path)
+
+
+def _require_gold(rows: Sequence[Row], path: Path, split: Split) -> None:
+    n_hidden = sum(_gold(row) is None for row in rows)
+    if n_hidden:
+        raise InputError(
+            Problem(
+                f"{split} needs labels",
+                where=f"{path}:1",
+                received=f"{n_hidden} of {len(rows)} rows without one",
+                hint="XTREME's test files carry no labels; name a labelled file",
+            )
+        )
+
+
+def _gold(row: Row) -> object:
+    match row:
+        case PairRow() | ChoiceRow():
+            return row.label
+        case TaggingRow():
+            return row.tags
+        case SpanRow():
+            return row.answers
+        case RetrievalRow():
+            return row.gold

@@ -1,0 +1,119 @@
+"""This is where a data file becomes lines and rows, and all that is malformed in it becomes one error.
+
+    text = read_text(path)                                           # a BOM is dropped, bad UTF-8 refused
+    rows = parse_rows(path, numbered_lines(text), parse_one_line)    # refused with up to ten problems at once
+
+A parser of one row raises RowError; `parse_rows` adds file and line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeVar
+
+from xtr.data.rows import Row
+from xtr.errors import InputError, Problem
+
+MOST_PROBLEMS = 10
+
+Item = TypeVar("Item")
+AnyRow = TypeVar("AnyRow", bound=Row)
+
+
+class RowError(Exception):
+    """What is wrong with one row; `place` is where in the file, if that is not where the row begins."""
+
+    def __init__(
+        self, what: str, received: object = "", allowed: str = "", hint: str = "", place: object = None
+    ) -> None:
+        super().__init__(what)
+        self.what, self.received, self.allowed, self.hint = what, received, allowed, hint
+        self.place = place
+
+    def problem(self, path: Path, place: object) -> Problem:
+        """Say it to the user, with file and line."""
+        where = f"{path}:{place if self.place is None else self.place}"
+        return Problem(self.what, where, shorten(self.received), self.allowed, self.hint)
+
+
+def read_text(path: Path) -> str:
+    """Read a UTF-8 file whole, without its byte order mark; line ends stay as they are.
+
+    Raises:
+        InputError: a byte is not UTF-8.
+    """
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            Problem(
+                "the file is not UTF-8",
+                where=f"{path}:{line}",
+                received=f"byte 0x{data[error.start]:02x} at byte offset {error.start}",
+                allowed="UTF-8",
+                hint="fetch the file again, or convert it with `iconv -t UTF-8`",
+            )
+        ) from error
+
+
+def numbered_lines(text: str) -> list[tuple[int, str]]:
+    r"""List (line number from 1, line), splitting at \n alone: sentences may hold U+001C, U+0085 or U+2028.
+
+    A carriage return before the line end is dropped, and so are blank lines at the end of the file.
+    """
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return list(enumerate(lines, 1))
+
+
+def parse_rows(
+    path: Path, items: Iterable[tuple[object, Item]], parse: Callable[[str, Item], AnyRow | None]
+) -> list[AnyRow]:
+    """Turn the items of a file into rows with ids of their own.
+
+    Args:
+        path: the file, for messages.
+        items: (place, item), where the place says which line it is.
+        parse: makes a row of (row number from 0 as text, item), or None where the row is to be left out.
+
+    Raises:
+        InputError: up to ten problems of the file, or that it holds no rows.
+    """
+    rows: list[AnyRow] = []
+    places: dict[str, object] = {}
+    problems: list[Problem] = []
+    for number, (place, item) in enumerate(items):
+        try:
+            row = parse(str(number), item)
+            if row is None:
+                continue
+            _refuse_repeated_id(row.id, places)
+        except RowError as fault:
+            problems.append(fault.problem(path, place))
+            if len(problems) == MOST_PROBLEMS:
+                break
+        else:
+            places[row.id] = place
+            rows.append(row)
+    if problems:
+        raise InputError(problems)
+    if not rows:
+        raise InputError(Problem("the file holds no rows", where=f"{path}:1", hint="fetch the file again"))
+    return rows
+
+
+def shorten(value: object, n_characters: int = 80) -> str:
+    """Show a value met in a file within one line of a message."""
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= n_characters else text[: n_characters - 3] + "..."
+
+
+def _refuse_repeated_id(row_id: str, places: dict[str, object]) -> None:
+    if row_id in places:
+        raise RowError(
+            "two rows have the same id", row_id, f"ids that occur once; the first is at {places[row_id]}"
+        )

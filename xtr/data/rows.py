@@ -1,0 +1,72 @@
+"""This is where rows live: what every data source yields, one kind of row per family.
+
+A label is None where the file carries none (XTREME publishes its tests without labels).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PairRow:
+    """Two texts and how they relate: `("He slept.", "He was awake.", "contradiction")`."""
+
+    id: str
+    first: str
+    second: str
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceRow:
+    """A prompt and its possible continuations; `label` is the index of the right one."""
+
+    id: str
+    prompt: str
+    choices: tuple[str, ...]
+    label: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaggingRow:
+    """A sentence as words, one tag a word."""
+
+    id: str
+    words: tuple[str, ...]
+    tags: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A gold answer; `context[start:start + len(text)] == text` in well-formed data."""
+
+    text: str
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpanRow:
+    """A question whose answer is a span of the context; `answers` is None where the gold is hidden."""
+
+    id: str
+    question: str
+    context: str
+    answers: tuple[Answer, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalRow:
+    """Line k of a parallel corpus as XTREME scores it.
+
+    `query` is the k-th English sentence in code-point order, `candidate` the k-th foreign sentence in file
+    order, `gold` the index of the foreign sentence that translates the query.
+    """
+
+    id: str
+    query: str
+    candidate: str
+    gold: int | None
+
+
+Row = PairRow | ChoiceRow | TaggingRow | SpanRow | RetrievalRow

@@ -1,0 +1,33 @@
+"""This is where data come from, behind one protocol: `official` folders, the `demo` world and, next, the hub."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from xtr.catalogue.task import Split, Task
+from xtr.data.rows import Row
+
+
+class Source(Protocol):
+    """What every data source can do.
+
+    A source never guesses: rows that are malformed raise InputError with file, line, value and remedy, all
+    problems of a file at once (up to a handful).
+    """
+
+    def languages(self, task: Task, split: Split) -> tuple[str, ...]:
+        """List the languages in which the split is at hand, in the catalogue's order."""
+        ...
+
+    def rows(self, task: Task, split: Split, language: str) -> Sequence[Row]:
+        """Read a split in file order.
+
+        Raises:
+            InputError: the file is missing, empty or malformed.
+        """
+        ...
+
+    def identity(self, task: Task, split: Split, language: str) -> str:
+        """Name the exact data of a split; enters stage keys, so equal content must give equal names."""
+        ...

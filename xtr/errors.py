@@ -1,0 +1,75 @@
+"""This is where every error that a user can meet is named.
+
+    XtrError               exit 1   something failed while running
+    ├── InputError         exit 2   the user's file, data or arguments; carries every problem at once
+    ├── SweepBusy          exit 2   another driver holds this sweep
+    ├── CorruptArtefact    exit 1   a stored file is not what its manifest says
+    └── Diverged           exit 1   training left the finite numbers
+
+Exit codes of the command line: 0 done, 1 failed, 2 the user's input, 3 some trials failed, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong, said so that it can be mended.
+
+    `where` is a place (`sweep.yaml:12 search.space`), `received` the value met, `allowed` what would do,
+    `hint` the next step.
+    """
+
+    what: str
+    where: str = ""
+    received: str = ""
+    allowed: str = ""
+    hint: str = ""
+
+    def __str__(self) -> str:
+        first = f"{self.where}: {self.what}" if self.where else self.what
+        details = (("received", self.received), ("allowed", self.allowed), ("try", self.hint))
+        return "\n".join([first, *(f"    {name:<8} {text}" for name, text in details if text)])
+
+
+class XtrError(Exception):
+    """Anything xtr refuses or fails at; `exit_code` is what the command line returns."""
+
+    exit_code = 1
+
+
+class InputError(XtrError):
+    """The user's input is wrong; every problem found is carried, not just the first."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Problem | Iterable[Problem]) -> None:
+        self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    def __reduce__(self) -> tuple[type[InputError], tuple[tuple[Problem, ...]]]:
+        return type(self), (self.problems,)
+
+
+class SweepBusy(XtrError):
+    """Another driver runs this sweep."""
+
+    exit_code = 2
+
+
+class CorruptArtefact(XtrError):
+    """A stored file is missing or its hash differs from the manifest."""
+
+
+class Diverged(XtrError):
+    """A loss or score is not a finite number."""
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Say which known name was probably meant: `did you mean 'mnli'?`, or an empty string."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else ""

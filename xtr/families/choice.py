@@ -1,0 +1,78 @@
+"""This is where one continuation among several is chosen: CommonsenseQA, COPA, XCOPA.
+
+    `<s> prompt </s></s> choice </s>` for every choice  ->  one score each  ->  softmax over the row's choices
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers import PreTrainedTokenizerFast
+
+from xtr.catalogue.task import Task
+from xtr.data.rows import ChoiceRow
+from xtr.families.family import Example, Family, HeadSettings, text_sequences
+from xtr.metrics.accuracy import accuracy
+from xtr.model.encoder import Encoder
+from xtr.model.heads import SentenceHead
+
+
+class Choice(Family[ChoiceRow, int]):
+    """Multiple choice; a prediction is the index of a choice."""
+
+    suffix = "jsonl"
+
+    def encode(
+        self,
+        rows: Sequence[ChoiceRow],
+        task: Task,  # noqa: ARG002
+        tokenizer: PreTrainedTokenizerFast,
+        max_length: int,
+    ) -> list[Example]:
+        """Make one example a row, with one sequence a choice."""
+        prompts = [row.prompt for row in rows for _ in row.choices]
+        choices = [choice for row in rows for choice in row.choices]
+        sequences = iter(text_sequences(tokenizer, prompts, choices, max_length))
+        return [
+            Example(i, tuple(next(sequences) for _ in row.choices), () if row.label is None else (row.label,))
+            for i, row in enumerate(rows)
+        ]
+
+    def head(self, encoder: Encoder, task: Task, settings: HeadSettings) -> SentenceHead:  # noqa: ARG002
+        """Make a head that gives each choice one score."""
+        return SentenceHead(encoder.hidden_size, 1)
+
+    def loss(self, outputs: Tensor, examples: Sequence[Example]) -> Tensor:
+        """Sum the cross-entropy over rows; `outputs` is (all choices of all rows, 1)."""
+        scores = outputs.squeeze(-1).split([len(example.sequences) for example in examples])
+        padded = torch.nn.utils.rnn.pad_sequence(
+            list(scores), batch_first=True, padding_value=torch.finfo(outputs.dtype).min
+        )
+        target = torch.tensor([example.target[0] for example in examples], device=outputs.device)
+        return functional.cross_entropy(padded, target, reduction="sum")
+
+    def decode(
+        self,
+        outputs: Sequence[Tensor],
+        examples: Sequence[Example],  # noqa: ARG002
+        rows: Sequence[ChoiceRow],  # noqa: ARG002
+        task: Task,  # noqa: ARG002
+    ) -> list[int]:
+        """Take the choice with the highest score."""
+        return [int(scores.squeeze(-1).argmax()) for scores in outputs]
+
+    def score(self, rows: Sequence[ChoiceRow], predictions: Sequence[int], task: Task) -> dict[str, float]:  # noqa: ARG002
+        """Compute accuracy."""
+        return {"accuracy": accuracy([row.label for row in rows], predictions)}
+
+    def prediction_file(self, rows: Sequence[ChoiceRow], predictions: Sequence[int]) -> str:  # noqa: ARG002
+        """Write one JSON object a line, as XTREME-R reads XCOPA."""
+        return "".join(json.dumps({"label": choice}) + "\n" for choice in predictions)
+
+    def labelled(self, row: ChoiceRow) -> bool:
+        """Say whether the right choice is known."""
+        return row.label is not None

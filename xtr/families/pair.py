@@ -1,0 +1,67 @@
+"""This is where sentence pairs are classified: MNLI, XNLI, PAWS-X.
+
+    `<s> premise </s></s> hypothesis </s>`  ->  the head reads `<s>`  ->  one label a row
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers import PreTrainedTokenizerFast
+
+from xtr.catalogue.task import Task
+from xtr.data.rows import PairRow
+from xtr.families.family import Example, Family, HeadSettings, text_sequences
+from xtr.metrics.accuracy import accuracy
+from xtr.model.encoder import Encoder
+from xtr.model.heads import SentenceHead
+
+
+class Pair(Family[PairRow, str]):
+    """Sentence pair classification; a prediction is a label."""
+
+    def encode(
+        self, rows: Sequence[PairRow], task: Task, tokenizer: PreTrainedTokenizerFast, max_length: int
+    ) -> list[Example]:
+        """Make one example a row."""
+        sequences = text_sequences(
+            tokenizer, [row.first for row in rows], [row.second for row in rows], max_length
+        )
+        return [
+            Example(i, (sequence,), () if row.label is None else (task.labels.index(row.label),))
+            for i, (row, sequence) in enumerate(zip(rows, sequences, strict=True))
+        ]
+
+    def head(self, encoder: Encoder, task: Task, settings: HeadSettings) -> SentenceHead:  # noqa: ARG002
+        """Make a classification head with one output a label."""
+        return SentenceHead(encoder.hidden_size, len(task.labels))
+
+    def loss(self, outputs: Tensor, examples: Sequence[Example]) -> Tensor:
+        """Sum the cross-entropy over rows; `outputs` is (N, labels)."""
+        target = torch.tensor([example.target[0] for example in examples], device=outputs.device)
+        return functional.cross_entropy(outputs, target, reduction="sum")
+
+    def decode(
+        self,
+        outputs: Sequence[Tensor],
+        examples: Sequence[Example],  # noqa: ARG002
+        rows: Sequence[PairRow],  # noqa: ARG002
+        task: Task,
+    ) -> list[str]:
+        """Take the best label of each row."""
+        return [task.labels[int(scores[0].argmax())] for scores in outputs]
+
+    def score(self, rows: Sequence[PairRow], predictions: Sequence[str], task: Task) -> dict[str, float]:  # noqa: ARG002
+        """Compute accuracy."""
+        return {"accuracy": accuracy([row.label for row in rows], predictions)}
+
+    def prediction_file(self, rows: Sequence[PairRow], predictions: Sequence[str]) -> str:  # noqa: ARG002
+        """Write one label a line."""
+        return "".join(f"{label}\n" for label in predictions)
+
+    def labelled(self, row: PairRow) -> bool:
+        """Say whether the row has a label."""
+        return row.label is not None

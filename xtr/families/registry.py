@@ -1,0 +1,24 @@
+"""This is where a task's family is found by the name that the catalogue gives."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from xtr.catalogue.task import Task
+from xtr.families.family import Family
+
+FAMILIES = {
+    "pair": "xtr.families.pair:Pair",
+    "choice": "xtr.families.choice:Choice",
+    "tagging": "xtr.families.tagging:Tagging",
+    "span": "xtr.families.span:Span",
+    "retrieval": "xtr.families.retrieval:Retrieval",
+}
+
+
+def family_of(task: Task) -> Family[Any, Any]:
+    """Return the family that trains and scores a task."""
+    module, name = FAMILIES[task.family].split(":")
+    family: Family[Any, Any] = getattr(import_module(module), name)()
+    return family

@@ -1,0 +1,157 @@
+"""This is where answers are found in a text: SQuAD, XQuAD, TyDiQA.
+
+    `<s> question </s></s> window of the context </s>`  ->  a start and an end score for every token
+
+A context that does not fit is read through overlapping windows. Answers are cut out of the context by character
+offsets, never rebuilt from tokens (MLQA-zh breaks otherwise: google-research/xtreme#38).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers import PreTrainedTokenizerFast
+
+from xtr.catalogue.task import Task
+from xtr.data.rows import SpanRow
+from xtr.families.family import Example, Family, HeadSettings, Sequence_
+from xtr.metrics.squad import squad_scores
+from xtr.model.encoder import Encoder
+from xtr.model.heads import TokenHead
+
+MAX_QUESTION_TOKENS = 64
+MAX_ANSWER_TOKENS = 30
+NOT_CONTEXT = (-1, -1)
+"""The place of a token outside the context."""
+
+
+class Span(Family[SpanRow, str]):
+    """Extractive question answering; a prediction is the answer's text."""
+
+    suffix = "json"
+
+    def encode(
+        self,
+        rows: Sequence[SpanRow],
+        task: Task,  # noqa: ARG002
+        tokenizer: PreTrainedTokenizerFast,
+        max_length: int,
+    ) -> list[Example]:
+        """Make one example a window; windows overlap by a quarter of `max_length`."""
+        room = min(MAX_QUESTION_TOKENS, max_length // 4)
+        encoded = tokenizer(
+            [_shorten(row.question, tokenizer, room) for row in rows],
+            [row.context for row in rows],
+            truncation="only_second",
+            max_length=max_length,
+            stride=max_length // 4,
+            return_overflowing_tokens=True,
+            return_offsets_mapping=True,
+        )
+        segments = encoded.get("token_type_ids")
+        examples = []
+        for i, row in enumerate(encoded["overflow_to_sample_mapping"]):
+            places = _context_places(encoded["offset_mapping"][i], encoded.sequence_ids(i))
+            sequence = Sequence_(
+                tuple(encoded["input_ids"][i]), None if segments is None else tuple(segments[i])
+            )
+            examples.append(Example(row, (sequence,), _target(rows[row], places), places))
+        return examples
+
+    def head(self, encoder: Encoder, task: Task, settings: HeadSettings) -> TokenHead:  # noqa: ARG002
+        """Make a head with a start and an end score a token."""
+        return TokenHead(encoder.hidden_size, 2)
+
+    def loss(self, outputs: Tensor, examples: Sequence[Example]) -> Tensor:
+        """Sum over windows the mean of the start's and the end's cross-entropy; `outputs` is (N, T, 2).
+
+        The softmax runs over the first token (no answer in this window) and the context's tokens.
+        """
+        allowed = torch.zeros(outputs.shape[:2], dtype=torch.bool)
+        for i, example in enumerate(examples):
+            allowed[i, : example.length] = torch.tensor([place != NOT_CONTEXT for place in example.places])
+        allowed[:, 0] = True
+        lowest = torch.finfo(outputs.dtype).min
+        scores = outputs.masked_fill(~allowed.to(outputs.device).unsqueeze(-1), lowest)
+        target = torch.tensor([example.target for example in examples], device=outputs.device)
+        start = functional.cross_entropy(scores[..., 0], target[:, 0], reduction="sum")
+        end = functional.cross_entropy(scores[..., 1], target[:, 1], reduction="sum")
+        return (start + end) / 2
+
+    def decode(
+        self,
+        outputs: Sequence[Tensor],
+        examples: Sequence[Example],
+        rows: Sequence[SpanRow],
+        task: Task,  # noqa: ARG002
+    ) -> list[str]:
+        """Take the best span over all windows of a row."""
+        best: list[tuple[float, int, int]] = [(float("-inf"), 0, 0)] * len(rows)
+        for scores, example in zip(outputs, examples, strict=True):
+            found = _best_span(scores, example.places)
+            if found is not None and found[0] > best[example.row][0]:
+                best[example.row] = found
+        return [row.context[start:end].strip() for row, (_, start, end) in zip(rows, best, strict=True)]
+
+    def score(self, rows: Sequence[SpanRow], predictions: Sequence[str], task: Task) -> dict[str, float]:  # noqa: ARG002
+        """Compute SQuAD's exact match and F1."""
+        gold = {row.id: [answer.text for answer in row.answers or ()] for row in rows}
+        return dict(squad_scores(gold, {row.id: text for row, text in zip(rows, predictions, strict=True)}))
+
+    def prediction_file(self, rows: Sequence[SpanRow], predictions: Sequence[str]) -> str:
+        """Write one JSON object from question id to answer."""
+        answers = {row.id: text for row, text in zip(rows, predictions, strict=True)}
+        return json.dumps(answers, ensure_ascii=False, indent=0) + "\n"
+
+    def labelled(self, row: SpanRow) -> bool:
+        """Say whether gold answers are known."""
+        return row.answers is not None
+
+
+def _shorten(question: str, tokenizer: PreTrainedTokenizerFast, room: int) -> str:
+    """Cut a question after `room` tokens."""
+    offsets = tokenizer(question, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    return question if len(offsets) <= room else question[: offsets[room - 1][1]]
+
+
+def _context_places(
+    offsets: Sequence[tuple[int, int]], sides: Sequence[int | None]
+) -> tuple[tuple[int, int], ...]:
+    """Keep the character offsets of context tokens, mark all others."""
+    return tuple(
+        (int(start), int(end)) if side == 1 else NOT_CONTEXT
+        for (start, end), side in zip(offsets, sides, strict=True)
+    )
+
+
+def _target(row: SpanRow, places: tuple[tuple[int, int], ...]) -> tuple[int, ...]:
+    """Find the tokens of the first gold answer; (0, 0) where this window does not hold all of it."""
+    if not row.answers:
+        return ()
+    answer = row.answers[0]
+    first, last = answer.start, answer.start + len(answer.text)
+    inside = [i for i, (start, end) in enumerate(places) if start < last and end > first and end > start >= 0]
+    if not inside or places[inside[0]][0] > first or places[inside[-1]][1] < last:
+        return (0, 0)
+    return (inside[0], inside[-1])
+
+
+def _best_span(scores: Tensor, places: tuple[tuple[int, int], ...]) -> tuple[float, int, int] | None:
+    """Return the score and the character offsets of the best span of at most MAX_ANSWER_TOKENS tokens."""
+    context = torch.tensor([place != NOT_CONTEXT for place in places])
+    if not bool(context.any()):
+        return None
+    start, end = scores[:, 0].clone(), scores[:, 1].clone()
+    start[~context] = end[~context] = float("-inf")
+    sums = start.unsqueeze(1) + end.unsqueeze(0)
+    n = len(places)
+    band = torch.ones(n, n, dtype=torch.bool).triu() & torch.ones(n, n, dtype=torch.bool).tril(
+        MAX_ANSWER_TOKENS - 1
+    )
+    sums = sums.masked_fill(~band, float("-inf"))
+    i, j = divmod(int(sums.argmax()), n)
+    return float(sums[i, j] - scores[0].sum()), places[i][0], places[j][1]

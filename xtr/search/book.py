@@ -1,0 +1,95 @@
+"""This is where the sweep's studies stand side by side: whose turn it is, and when all is done.
+
+The book knows nothing of Ray. It hands out jobs and takes results; `searcher` puts it behind Tune's interface.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from xtr.analysis.leaderboard import winners
+from xtr.analysis.trials import State, TrialRow, append_trial, write_trials
+from xtr.fingerprint import JSON
+from xtr.search.study import Job, PairStudy, open_storage
+from xtr.spec.sweep import Pair, SweepSpec
+
+Listener = Callable[[TrialRow], None]
+
+
+class Book:
+    """All studies of a sweep over one Optuna storage.
+
+    Args:
+        folder: the sweep's folder; the journal and the trials' view live there.
+        listener: told of every trial that pauses or ends.
+    """
+
+    def __init__(self, spec: SweepSpec, folder: Path, listener: Listener = lambda row: None) -> None:
+        self.spec = spec
+        self.folder = folder
+        self.listener = listener
+        storage = open_storage(folder / "study.journal")
+        self.studies = {pair: PairStudy(spec, pair, storage) for pair in spec.pairs.pairs()}
+        self._in_flight: set[tuple[Pair, int]] = set()
+        write_trials(folder, self.rows)
+
+    @property
+    def rows(self) -> list[TrialRow]:
+        """Every trial of every pair."""
+        return [row for study in self.studies.values() for row in study.rows]
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to do."""
+        return not self._in_flight and self._next() is None
+
+    @property
+    def n_in_flight(self) -> int:
+        """Jobs that were handed out and have not come back."""
+        return len(self._in_flight)
+
+    def next_job(self) -> Job | None:
+        """Hand out the next job; None while all pairs wait for results, or at the end."""
+        job = self._next()
+        if job is not None:
+            self._in_flight.add((job.pair, job.number))
+        return job
+
+    def report(self, job: Job, state: State, value: float | None, detail: dict[str, JSON]) -> None:
+        """Take a job's result: `running` with a value is the end of a first leg."""
+        self._in_flight.discard((job.pair, job.number))
+        study = self.studies[job.pair]
+        before = list(study.rows)
+        if state == "running":
+            assert value is not None
+            study.report_rung(job.number, value, detail)
+        else:
+            study.finish(job.number, state, value, detail)
+        for row, earlier in zip(study.rows, before, strict=True):
+            if row != earlier:
+                append_trial(self.folder, row)
+                self.listener(row)
+
+    def _next(self) -> Job | None:
+        """Take turns: the pair with the fewest trials handed out goes first, ties in the file's order."""
+        order = sorted(self.studies.values(), key=lambda study: len(study.rows))
+        for study in order:
+            flying = {number for pair, number in self._in_flight if pair == study.pair}
+            job = study.next_job(flying)
+            if job is not None:
+                return job
+        return self._next_control()
+
+    def _next_control(self) -> Job | None:
+        """Train `none` at each winner's target settings and seeds, once its pair is done."""
+        for pair, best in winners(self.spec, self.rows).items():
+            baseline = self.studies[Pair("none", pair.target)]
+            if not (self.studies[pair].done and baseline.done):
+                continue
+            params = {name: value for name, value in best.params.items() if name.startswith("target.")}
+            for seed in best.seeds:
+                job = baseline.control(params, seed)
+                if job is not None:
+                    return job
+        return None

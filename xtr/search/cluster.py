@@ -1,0 +1,72 @@
+"""This is where xtr joins a Ray cluster, or starts one in this process and keeps it quiet."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from xtr.spec.sweep import ComputeSpec, SweepSpec
+from xtr.train.distributed import needs_workers
+
+HEAD_RESOURCE = "xtr_driver"
+"""What cluster.yaml gives the head node, so that drivers land there and take no worker's CPU."""
+
+_QUIET = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "600",
+    "TUNE_FUNCTION_THREAD_TIMEOUT_S": "30",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+
+@contextmanager
+def ray_cluster(spec: SweepSpec) -> Iterator[None]:
+    """Connect to the cluster of RAY_ADDRESS, or run a local one for as long as the block lasts."""
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    cluster = os.environ.get("RAY_ADDRESS")
+    options = {"log_to_driver": False, "logging_level": "ERROR"}
+    if cluster:
+        ray.init(address=cluster, **options)
+    else:
+        ray.init(
+            address="local",
+            num_cpus=local_cpus(spec),
+            include_dashboard=needs_workers(spec.compute),  # without it placement groups are never freed
+            **options,
+        )
+    for name in ("ray.tune", "ray.tune.execution.tune_controller", "ray.tune.tune", "ray.tune.experiment.trial"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def local_cpus(spec: SweepSpec) -> int:
+    """CPUs that the local cluster offers: enough for every concurrent trial, and no fewer than there are."""
+    compute = spec.compute
+    wanted = spec.search.concurrent_trials * compute.workers * compute.per_worker.CPU
+    return max(os.cpu_count() or 1, wanted + (1 if needs_workers(compute) else 0))
+
+
+def trial_resources(compute: ComputeSpec) -> dict[str, float]:
+    """Resources that a Tune trial holds: the worker's where it trains itself, next to none where it waits.
+
+    On a cluster whose head offers no CPU a waiting trial sits beside the driver, not on a paid GPU node.
+    """
+    if not needs_workers(compute):
+        return {"CPU": float(compute.per_worker.CPU)}
+    import ray
+
+    on_head = HEAD_RESOURCE in ray.cluster_resources()
+    return {"CPU": 0.0, HEAD_RESOURCE: 0.01} if on_head else {"CPU": 0.01}

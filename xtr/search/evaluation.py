@@ -1,0 +1,166 @@
+"""This is where winners are scored in every language, after they are frozen: one evaluation a language and seed.
+
+Every pair's winner is scored, so that transfer shows in each language and not only for the best pair.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from xtr.analysis.leaderboard import winners
+from xtr.analysis.scores import ScoreRow, write_scores
+from xtr.analysis.trials import Winner, read_trials
+from xtr.catalogue.lookup import find_task
+from xtr.catalogue.task import Split, Task
+from xtr.data.source import Source
+from xtr.errors import InputError, Problem
+from xtr.fingerprint import JSON
+from xtr.search.cluster import ray_cluster
+from xtr.search.sweep import hold_sweep, sweep_folder
+from xtr.spec.sweep import SweepSpec
+from xtr.stages.path import Paths
+from xtr.stages.run import EvaluateJob, Runner, evaluate_group
+from xtr.stages.stage import EvaluateStage
+from xtr.train.loop import World
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What an evaluation came to.
+
+    Attributes:
+        rows: a score per winner, seed, language and metric.
+        unlabelled: (target, language) whose files carry no labels, so only predictions were written.
+        predictions: the folder that holds `<intermediate>/seed-<n>/<task>/test-<lang>.<suffix>`.
+    """
+
+    rows: tuple[ScoreRow, ...]
+    unlabelled: tuple[tuple[str, str], ...]
+    predictions: Path
+
+
+def evaluate_sweep(spec: SweepSpec, split: Split, say: Say) -> Evaluation:
+    """Score every pair's winner on a split, reusing what is stored.
+
+    Raises:
+        InputError: the sweep has no finished trial, or a language's file is missing or malformed.
+    """
+    folder = sweep_folder(spec)
+    chosen = winners(spec, read_trials(folder))
+    if not chosen:
+        raise InputError(
+            Problem("this sweep has no finished trial yet", received=spec.name, hint="xtr run FILE, then again")
+        )
+    runner = Runner(spec)
+    with hold_sweep(folder):
+        wanted = _wanted(spec, runner.source, list(chosen.values()), split)
+        check_rows(runner.source, [stage for stages in wanted.values() for stage in stages])
+        missing = [s for stages in wanted.values() for s in stages if runner.store.open(s.key) is None]
+        if missing:
+            say(f"scoring {len(chosen)} winners on {split}: {len(missing)} evaluations")
+            _compute(spec, missing)
+        return _collect(runner, folder, wanted, split)
+
+
+def target_languages(spec: SweepSpec, source: Source, task: Task, split: Split) -> tuple[str, ...]:
+    """Resolve `stages.evaluate.languages` for a task: all of the benchmark's, those at hand, or a list."""
+    wanted = spec.stages.evaluate.languages
+    at_hand = source.languages(task, split)
+    if wanted == "available":
+        return at_hand
+    if wanted == "all":
+        return at_hand if spec.data.source == "demo" else task.languages
+    return tuple(language for language in wanted if language in (*task.languages, *at_hand))
+
+
+def check_rows(source: Source, stages: Sequence[EvaluateStage]) -> None:
+    """Read every row that is to be scored, so that all problems show before any work.
+
+    Raises:
+        InputError: all problems of all files.
+    """
+    problems: list[Problem] = []
+    for task, split, language in dict.fromkeys((s.task, s.split, s.language) for s in stages):
+        try:
+            source.rows(find_task(task), split, language)
+        except InputError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise InputError(problems)
+
+
+Wanted = Mapping[tuple[str, str, int], tuple[EvaluateStage, ...]]
+
+
+def _wanted(spec: SweepSpec, source: Source, chosen: Sequence[Winner], split: Split) -> Wanted:
+    """List the evaluations by (intermediate, target, seed)."""
+    paths = Paths(spec, source)
+    wanted: dict[tuple[str, str, int], tuple[EvaluateStage, ...]] = {}
+    problems: list[Problem] = []
+    for best in chosen:
+        task = find_task(best.pair.target)
+        languages = target_languages(spec, source, task, split)
+        for seed in best.seeds:
+            path = paths.path(best.pair, best.params, seed)
+            try:
+                stages = paths.evaluations(path.end, path.target, task, split, languages)
+            except InputError as error:
+                problems.extend(error.problems)
+                continue
+            wanted[best.pair.intermediate, best.pair.target, seed] = stages
+    if problems:
+        raise InputError(dict.fromkeys(problems))
+    return wanted
+
+
+def _compute(spec: SweepSpec, missing: Sequence[EvaluateStage]) -> None:
+    """Run the evaluations on the cluster, those that share a checkpoint and a task together."""
+    groups: dict[tuple[str, str], list[EvaluateStage]] = {}
+    for stage in missing:
+        groups.setdefault((stage.parent.key, stage.task), []).append(stage)
+    per_worker = spec.compute.per_worker
+    world = World(device="cuda" if per_worker.GPU else "cpu")
+    with ray_cluster(spec):
+        import ray
+
+        remote = ray.remote(num_cpus=per_worker.CPU, num_gpus=per_worker.GPU, max_retries=2)(evaluate_group)
+        ray.get([remote.remote(EvaluateJob(spec.anchored(), tuple(group)), world) for group in groups.values()])
+
+
+def _collect(runner: Runner, folder: Path, wanted: Wanted, split: Split) -> Evaluation:
+    """Gather scores and lay the official prediction files out as XTREME's scorer reads them."""
+    rows: list[ScoreRow] = []
+    unlabelled: dict[tuple[str, str], None] = {}
+    predictions = folder / "predictions" / split
+    shutil.rmtree(predictions, ignore_errors=True)
+    for (intermediate, target, seed), stages in wanted.items():
+        out = predictions / intermediate / f"seed-{seed}" / target
+        out.mkdir(parents=True)
+        for stage in stages:
+            manifest = runner.store.read(stage.key)
+            assert manifest is not None
+            name = str(manifest.result["predictions"])
+            shutil.copyfile(
+                runner.store.folder(stage.key) / name, out / f"test-{stage.language}{Path(name).suffix}"
+            )
+            scores = manifest.result["scores"]
+            assert isinstance(scores, dict)
+            if not scores:
+                unlabelled[target, stage.language] = None
+            n = int(str(manifest.result["n"]))
+            rows += [
+                ScoreRow(intermediate, target, seed, split, stage.language, metric, _number(value), n)
+                for metric, value in scores.items()
+            ]
+    write_scores(folder, rows, split)
+    return Evaluation(tuple(rows), tuple(unlabelled), predictions)
+
+
+def _number(value: JSON) -> float:
+    assert isinstance(value, (int, float))
+    return float(value)

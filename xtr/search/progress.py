@@ -1,0 +1,86 @@
+"""This is where a running sweep speaks: one line a trial, in plain words, for a terminal or a job's log."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from xtr.analysis.tables import pair_name, percent
+from xtr.analysis.trials import TrialRow
+from xtr.catalogue.lookup import find_task
+from xtr.spec.sweep import SweepSpec
+
+Say = Callable[[str], None]
+
+
+class Progress:
+    """Counts trials and says what each came to."""
+
+    def __init__(self, spec: SweepSpec, rows: Sequence[TrialRow], say: Say) -> None:
+        self.say = say
+        self._pairs = spec.pairs.pairs()
+        self._started = time.monotonic()
+        self._rows = {(row.pair, row.number): row for row in rows}
+        self._best: dict[str, TrialRow] = {}
+        for row in rows:
+            self._note_best(row)
+        self._seconds = 0.0
+
+    def trial(self, row: TrialRow) -> None:
+        """Say how a trial paused or ended."""
+        self._rows[row.pair, row.number] = row
+        self._note_best(row)
+        seconds = row.detail.get("seconds")
+        self._seconds += float(seconds) if isinstance(seconds, (int, float)) else 0.0
+        self.say(f"{self._clock()}  {_name(row):<34} {_news(row):<42} {self._tail(row)}".rstrip())
+
+    def summary(self) -> str:
+        """Count trials by state and add up the compute spent."""
+        states = Counter(row.state for row in self._rows.values())
+        counts = ", ".join(f"{n} {state}" for state, n in sorted(states.items()))
+        return f"{len(self._pairs)} pairs, trials: {counts or 'none'}; {self._seconds:.0f} s of training now"
+
+    def _note_best(self, row: TrialRow) -> None:
+        if row.phase == "search" and row.value is not None:
+            best = self._best.get(row.target)
+            if best is None or (best.value or 0.0) < row.value:
+                self._best[row.target] = row
+
+    def _tail(self, row: TrialRow) -> str:
+        best = self._best.get(row.target)
+        if best is None:
+            return ""
+        return f"best {row.target} {percent(best.value)} ({best.intermediate})"
+
+    def _clock(self) -> str:
+        minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
+        return f"{minutes:02d}:{seconds:02d}"
+
+
+def _name(row: TrialRow) -> str:
+    which = f"#{row.index}" if row.phase == "search" else f"{row.phase} seed {row.seed}"
+    return f"{pair_name(row.pair)} {which}"
+
+
+def _news(row: TrialRow) -> str:
+    task = find_task(row.target)
+    metric = find_task(task.training_task).metric if task.training_task else task.metric
+    if row.state == "running":
+        return f"{metric} {percent(row.rung)} at the rung, waiting"
+    if row.state == "complete":
+        return f"{metric} {percent(row.value)} {_work(row)}"
+    if row.state == "pruned":
+        return f"{metric} {percent(row.rung)} at the rung, stopped early"
+    error = str(row.detail.get("error", "")).strip().splitlines() or [""]
+    return f"{row.state}: {error[-1]}"
+
+
+def _work(row: TrialRow) -> str:
+    stages = row.detail.get("stages")
+    if not isinstance(stages, list):
+        return ""
+    reused = sum(1 for stage in stages if isinstance(stage, dict) and stage.get("reused"))
+    seconds = row.detail.get("seconds")
+    spent = f"{float(seconds):.0f} s" if isinstance(seconds, (int, float)) else ""
+    return f"({spent}, {reused} of {len(stages)} stages reused)"

@@ -1,0 +1,115 @@
+"""This is where an evaluation is told: as text, as JSON, and to MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+
+from xtr.analysis.leaderboard import best_rows, leaderboard, winners
+from xtr.analysis.scores import ScoreRow, by_language, xtreme_scores
+from xtr.analysis.tables import columns, percent
+from xtr.analysis.trials import read_trials
+from xtr.catalogue.lookup import find_task
+from xtr.fingerprint import JSON
+from xtr.search.evaluation import Evaluation
+from xtr.search.sweep import sweep_folder
+from xtr.spec.sweep import Pair, SweepSpec
+from xtr.track.mlflow import Tracker
+
+SCHEMA_VERSION = 1
+SOURCE_LANGUAGE = "en"
+
+
+def best_pairs(spec: SweepSpec) -> dict[str, Pair]:
+    """Name the pair that leads each target, as the search chose it; never by the scores shown here."""
+    rows = best_rows(leaderboard(spec, read_trials(sweep_folder(spec))))
+    return {row.target: Pair(row.intermediate, row.target) for row in rows}
+
+
+def evaluation_document(spec: SweepSpec, evaluation: Evaluation) -> dict[str, JSON]:
+    """Return an evaluation as a JSON document; values of rows in [0, 1], of benchmarks 0 to 100."""
+    scores = xtreme_scores(evaluation.rows, best_pairs(spec))
+    rows: list[JSON] = [asdict(row) for row in evaluation.rows]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "sweep": spec.name,
+        "predictions": str(evaluation.predictions),
+        "rows": rows,
+        "benchmarks": {
+            name: {"tasks": dict(each.tasks), "groups": dict(each.groups), "overall": each.overall}
+            for name, each in scores.items()
+        },
+    }
+
+
+def evaluation_text(spec: SweepSpec, evaluation: Evaluation) -> str:
+    """Write one table a target: scores by language for every pair's winner, and the transfer under them."""
+    blocks = [_target_table(spec, evaluation.rows, target) for target in dict.fromkeys(spec.pairs.target)]
+    scores = xtreme_scores(evaluation.rows, best_pairs(spec))["xtreme"]
+    if scores.tasks:
+        tasks = ", ".join(f"{task} {value:.1f}" for task, value in scores.tasks.items())
+        overall = f"; average {scores.overall:.1f}" if scores.overall is not None else ""
+        blocks.append(f"XTREME task scores of the best pairs (0 to 100): {tasks}{overall}")
+    if evaluation.unlabelled:
+        hidden = ", ".join(f"{target}/{language}" for target, language in evaluation.unlabelled)
+        blocks.append(f"no labels in the files of {hidden}: predictions written, nothing scored; try --split dev")
+    blocks.append(f"prediction files: {evaluation.predictions}")
+    return "\n\n".join(block for block in blocks if block)
+
+
+def track_evaluation(spec: SweepSpec, evaluation: Evaluation, say: Callable[[str], None]) -> None:
+    """Write per-language scores on the pairs' MLflow runs and benchmark scores on the sweep's."""
+    folder = sweep_folder(spec)
+    tracker = Tracker(spec, complain=say)
+    for pair, best in winners(spec, read_trials(folder)).items():
+        metrics: dict[str, float] = {"select/score": best.score}
+        for row in evaluation.rows:
+            if row.pair == pair:
+                name = f"{row.split}/{row.target}/{row.language}/{row.metric}"
+                metrics[name] = by_language(evaluation.rows, pair, row.metric)[row.language]
+        tracker.scores(pair, metrics, {f"xtr.best.{name}": f"{value:g}" for name, value in best.params.items()})
+    scores = xtreme_scores(evaluation.rows, best_pairs(spec))["xtreme"]
+    summary = {f"xtreme/{task}": value for task, value in scores.tasks.items()}
+    if scores.overall is not None:
+        summary["xtreme/overall"] = scores.overall
+    tracker.summary(summary)
+
+
+def _target_table(spec: SweepSpec, rows: Sequence[ScoreRow], target: str) -> str:
+    metric = find_task(target).metric
+    table: dict[str, Mapping[str, float]] = {}
+    for pair in spec.pairs.pairs():
+        if pair.target == target:
+            table[pair.intermediate] = by_language(rows, pair, metric)
+    table = {name: each for name, each in table.items() if each}
+    if not table:
+        return ""
+    languages = list(dict.fromkeys(language for each in table.values() for language in each))
+    lines = [_score_line(name, each, languages) for name, each in table.items()]
+    if "none" in table:
+        lines += [
+            _transfer_line(name, each, table["none"], languages) for name, each in table.items() if name != "none"
+        ]
+    header = ("after", *languages, "mean", "gap")
+    splits = ", ".join(dict.fromkeys(row.split for row in rows if row.target == target))
+    return f"{target}: {metric} on {splits}\n{columns(header, lines)}"
+
+
+def _score_line(name: str, scores: Mapping[str, float], languages: Sequence[str]) -> tuple[str, ...]:
+    """Write scores, their mean, and the gap: English minus the mean of the others."""
+    others = [value for language, value in scores.items() if language != SOURCE_LANGUAGE]
+    gap = None
+    if SOURCE_LANGUAGE in scores and others:
+        gap = scores[SOURCE_LANGUAGE] - sum(others) / len(others)
+    cells = [percent(scores.get(language)) for language in languages]
+    return (name, *cells, percent(sum(scores.values()) / len(scores)), percent(gap))
+
+
+def _transfer_line(
+    name: str, scores: Mapping[str, float], baseline: Mapping[str, float], languages: Sequence[str]
+) -> tuple[str, ...]:
+    shared = [language for language in languages if language in scores and language in baseline]
+    gains = {language: scores[language] - baseline[language] for language in shared}
+    mean = sum(gains.values()) / len(gains) if gains else None
+    cells = [percent(gains.get(language), signed=True) for language in languages]
+    return (f"{name} - none", *cells, percent(mean, signed=True), "")

@@ -1,0 +1,63 @@
+"""This is where the book speaks Ray Tune's language: one searcher for all studies of a sweep."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from ray.tune.search import Searcher
+
+from xtr.search.book import Book
+from xtr.search.study import Job
+from xtr.spec.sweep import Pair
+
+
+class SweepSearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
+    """Serves a sweep's jobs to Tune and brings results home.
+
+    Tune asks again for a job whenever one ends, so None is only returned while jobs are in flight: with nothing
+    in flight Tune would block.
+    """
+
+    def __init__(self, book: Book) -> None:
+        super().__init__(metric="score", mode="max")
+        self.book = book
+        self._jobs: dict[str, Job] = {}
+
+    def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **_: Any) -> bool:  # noqa: ARG002
+        """Accept whatever Tune passes; the book has its own objective."""
+        return True
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Give Tune the next job's config."""
+        job = self.book.next_job()
+        if job is None:
+            return None if self.book.n_in_flight else Searcher.FINISHED
+        self._jobs[trial_id] = job
+        return {"job": asdict(job)}
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Ignore: a trial reports once, at its end."""
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Tell the study how the job ended; a lost process is a failed trial."""
+        job = self._jobs.pop(trial_id)
+        if error or result is None or "state" not in result:
+            self.book.report(job, "failed", None, {"error": "the trial's process was lost"})
+        else:
+            self.book.report(job, result["state"], result["score"], json.loads(result["detail"]))
+
+    def save(self, checkpoint_path: str) -> None:
+        """Keep nothing: the Optuna storage is the searcher's state."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Restore nothing, for the same reason."""
+
+
+def job_of(config: dict[str, Any]) -> Job:
+    """Read a job back from a trial's config."""
+    fields = dict(config["job"])
+    return Job(**(fields | {"pair": Pair(**fields["pair"])}))

@@ -1,0 +1,75 @@
+"""This is where a trial runs: plan the path, make its stages exist, say what it came to."""
+
+from __future__ import annotations
+
+import json
+import math
+import traceback
+from typing import Any
+
+from xtr.errors import Diverged, XtrError
+from xtr.fingerprint import JSON
+from xtr.search.study import Job
+from xtr.spec.sweep import SweepSpec
+
+
+def run_trial(config: dict[str, Any], *, spec: SweepSpec) -> None:
+    """Be Tune's trainable: do the job and report once."""
+    from ray import tune
+
+    from xtr.search.searcher import job_of
+
+    tune.report(perform(spec, job_of(config)))
+
+
+def perform(spec: SweepSpec, job: Job) -> dict[str, Any]:
+    """Run a job's stages and return state, score and detail; failures are tried again, then told as such."""
+    error = ""
+    for _ in range(1 + spec.compute.retries.trial):
+        try:
+            return _attempt(spec, job)
+        except Diverged as diverged:
+            return _report("diverged", math.nan, {"error": str(diverged)})
+        except XtrError as refused:
+            return _report("failed", math.nan, {"error": str(refused)})
+        except Exception:
+            error = traceback.format_exc()
+    return _report("failed", math.nan, {"error": error})
+
+
+def _attempt(spec: SweepSpec, job: Job) -> dict[str, Any]:
+    from xtr.catalogue.lookup import find_task
+    from xtr.stages.path import Paths
+    from xtr.stages.run import Runner
+
+    runner = Runner(spec)
+    path = Paths(spec, runner.source).path(job.pair, job.params, job.seed)
+    outcomes = [runner.train(stage) for stage in path.intermediate]
+    if path.target is not None:
+        outcomes.append(runner.train(path.target, until_epoch=job.until_epoch))
+        task = find_task(path.target.task)
+        score = outcomes[-1].result["epochs"][-1]["scores"][task.metric]  # type: ignore[index,call-overload]
+        paused = len(outcomes[-1].result["epochs"]) < path.target.settings.epochs  # type: ignore[arg-type]
+    else:
+        selected = runner.evaluate(path.select)
+        metric = find_task(job.pair.target).metric
+        scores = [each.result["scores"][metric] for each in selected]  # type: ignore[index,call-overload]
+        score, paused = sum(scores) / len(scores), False
+        outcomes.extend(selected)
+    stages: list[JSON] = [
+        {"key": each.key, "reused": each.reused, "steps": each.steps, "seconds": round(each.seconds, 3)}
+        for each in outcomes
+    ]
+    detail: dict[str, JSON] = {
+        "stages": stages,
+        "steps": sum(each.steps for each in outcomes),
+        "seconds": round(sum(each.seconds for each in outcomes), 3),
+    }
+    if not math.isfinite(score):
+        return _report("diverged", math.nan, detail)
+    return _report("running" if paused else "complete", float(score), detail)
+
+
+def _report(state: str, score: float, detail: dict[str, JSON]) -> dict[str, Any]:
+    # Tune flattens nested results on their way to the searcher, so the detail travels as text.
+    return {"state": state, "score": score, "detail": json.dumps(detail)}

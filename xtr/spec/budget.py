@@ -1,0 +1,45 @@
+"""This is where it is settled how many trials a pair is owed."""
+
+from __future__ import annotations
+
+import math
+
+from xtr.catalogue.lookup import find_task
+from xtr.spec.space import Dimension, dimensions_for
+from xtr.spec.sweep import Pair, SweepSpec
+
+
+def pair_dimensions(spec: SweepSpec, pair: Pair) -> dict[str, Dimension]:
+    """Keep the dimensions that a pair can use: none has no intermediate stage, retrieval no target stage."""
+    return dimensions_for(
+        spec.search.space,
+        has_intermediate=pair.intermediate != "none",
+        trains_target=find_task(pair.target).training_task is not None,
+    )
+
+
+def space_size(dimensions: dict[str, Dimension]) -> int | None:
+    """Count the points of a space; None where it is not finite."""
+    sizes = [each.size for each in dimensions.values()]
+    finite = [size for size in sizes if size is not None]
+    return math.prod(finite) if len(finite) == len(sizes) else None
+
+
+def search_trials(spec: SweepSpec, pair: Pair) -> int:
+    """Count a pair's search trials: the budget, or the size of a smaller finite space."""
+    size = space_size(pair_dimensions(spec, pair))
+    budget = spec.search.trials_per_pair
+    return budget if size is None else min(budget, size)
+
+
+def confirm_trials(spec: SweepSpec, pair: Pair) -> int:
+    """Count the trials that confirm a pair's finalists."""
+    confirm = spec.search.confirm
+    return min(confirm.top, search_trials(spec, pair)) * len(confirm.seeds)
+
+
+def control_trials(spec: SweepSpec, pair: Pair) -> int:
+    """Count at most how often `none` is trained at this pair's winning target settings."""
+    if pair.intermediate == "none" or find_task(pair.target).training_task is None:
+        return 0
+    return max(1, len(spec.search.confirm.seeds))

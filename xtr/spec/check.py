@@ -1,0 +1,219 @@
+"""This is where a sweep's words are checked against the catalogue: tasks, roles, languages, dimensions.
+
+findings_in(spec)    -> [Finding(("pairs", "target", 0), Problem("unknown task", ...))]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+from xtr.catalogue.languages import LANGUAGES
+from xtr.catalogue.lookup import TASKS, names
+from xtr.catalogue.task import Role, Split
+from xtr.errors import InputError, Problem, suggest
+from xtr.spec.explain import Finding, shown
+from xtr.spec.intermediate import NONE, parse_intermediate
+from xtr.spec.notation import write_dimension
+from xtr.spec.paths import dotted
+from xtr.spec.space import STAGES, complaint
+from xtr.spec.sweep import SweepSpec
+
+DEMO_LANGUAGES = ("en", "xa", "xb", "xc", "xd")
+
+
+def check_sweep(spec: SweepSpec) -> None:
+    """Check a spec that was built in Python.
+
+    Raises:
+        InputError: everything that is wrong, with dotted paths.
+    """
+    problems = [replace(each.problem, where=dotted(each.keys)) for each in findings_in(spec)]
+    if problems:
+        raise InputError(problems)
+
+
+def findings_in(spec: SweepSpec) -> list[Finding]:
+    """Find everything that the catalogue, or another part of the sweep, contradicts."""
+    checks = (
+        _intermediates,
+        _targets,
+        _exclusions,
+        _stages,
+        _languages,
+        _data,
+        _space,
+        _start_with,
+        _confirm,
+    )
+    return [finding for check in checks for finding in check(spec)]
+
+
+def _intermediates(spec: SweepSpec) -> Iterator[Finding]:
+    """Intermediate tasks exist and can play that role."""
+    for index, text in enumerate(spec.pairs.intermediate):
+        keys = ("pairs", "intermediate", index)
+        try:
+            chain = parse_intermediate(text)
+        except InputError as error:
+            yield from (Finding(keys, problem) for problem in error.problems)
+            continue
+        yield from (
+            Finding(keys, problem) for name in chain for problem in _role_problems(name, "intermediate")
+        )
+        if text in spec.pairs.intermediate[:index]:
+            yield Finding(keys, Problem("is listed twice", received=text))
+
+
+def _targets(spec: SweepSpec) -> Iterator[Finding]:
+    """Targets exist and can play that role."""
+    for index, name in enumerate(spec.pairs.target):
+        keys = ("pairs", "target", index)
+        yield from (Finding(keys, problem) for problem in _role_problems(name, "target"))
+        if name in spec.pairs.target[:index]:
+            yield Finding(keys, Problem("is listed twice", received=name))
+
+
+def _role_problems(name: str, role: Role) -> Iterator[Problem]:
+    known = names(role)
+    if name not in TASKS:
+        yield Problem("unknown task", "", name, ", ".join(known), suggest(name, known) or "xtr tasks")
+    elif name not in known:
+        what = "an intermediate task" if role == "intermediate" else "a target"
+        yield Problem(f"{name} cannot be {what}", "", name, ", ".join(known), _other_role(name, role))
+
+
+def _other_role(name: str, role: Role) -> str:
+    if role == "target":
+        return " or ".join(task.name for task in TASKS.values() if task.training_task == name != task.name)
+    return TASKS[name].training_task or ""
+
+
+def _exclusions(spec: SweepSpec) -> Iterator[Finding]:
+    """Exclusions name pairs that are there; the baseline stays."""
+    for index, exclusion in enumerate(spec.pairs.exclude):
+        keys = ("pairs", "exclude", index)
+        if exclusion.intermediate == NONE:
+            hint = "every transfer is measured against it"
+            yield Finding((*keys, "intermediate"), Problem("the baseline none cannot be excluded", hint=hint))
+        sides = (("intermediate", spec.pairs.intermediates), ("target", spec.pairs.target))
+        for (side, listed), value in zip(sides, (exclusion.intermediate, exclusion.target), strict=True):
+            if value not in listed:
+                what, hint = f"is not among pairs.{side}", suggest(value, listed)
+                yield Finding((*keys, side), Problem(what, "", value, ", ".join(listed), hint))
+
+
+def _stages(spec: SweepSpec) -> Iterator[Finding]:
+    """Settings per task name tasks that are trained in that stage."""
+    target_trainings = tuple(
+        dict.fromkeys(task.training_task for task in TASKS.values() if "target" in task.roles)
+    )
+    trained = {
+        "intermediate": names("intermediate"),
+        "target": tuple(name for name in target_trainings if name),
+    }
+    for stage, settings in (("intermediate", spec.stages.intermediate), ("target", spec.stages.target)):
+        for name in settings.tasks:
+            if name in trained[stage]:
+                continue
+            keys = ("stages", stage, "tasks", name)
+            task = TASKS.get(name)
+            hint = f"{name} is trained on {task.training_task}" if task and task.training_task else ""
+            allowed = ", ".join(trained[stage])
+            what = "is not trained in this stage" if task else "unknown task"
+            yield Finding(keys, Problem(what, "", name, allowed, hint or suggest(name, trained[stage])))
+
+
+def _languages(spec: SweepSpec) -> Iterator[Finding]:
+    """Languages are known; the demo world has its own besides."""
+    wanted = spec.stages.evaluate.languages
+    known = (*DEMO_LANGUAGES, *LANGUAGES) if spec.data.source == "demo" else tuple(LANGUAGES)
+    for index, code in enumerate(wanted if isinstance(wanted, tuple) else ()):
+        if code not in known:
+            by_name = {language.name.lower(): language.code for language in LANGUAGES.values()}
+            hint = (
+                f"did you mean {by_name[code.lower()]!r}?"
+                if code.lower() in by_name
+                else suggest(code, known)
+            )
+            allowed = ", ".join(dict.fromkeys(known))
+            keys = ("stages", "evaluate", "languages", index)
+            yield Finding(keys, Problem("unknown language", "", code, allowed, hint))
+
+
+def _data(spec: SweepSpec) -> Iterator[Finding]:
+    """Official data have a folder; folders and files belong to known tasks."""
+    root, keys = spec.data.official_root, ("data", "official_root")
+    if spec.data.source == "official" and root is None:
+        yield Finding(keys, Problem("source official needs official_root", allowed="a folder"))
+    elif spec.data.source == "official" and root is not None and not _is_folder(root):
+        what = "is not a folder" if _exists(root) else "no such folder"
+        yield Finding(keys, Problem(what, received=root, hint="it is read from where xtr is started"))
+    for key, mapping in (("folders", spec.data.folders), ("files", spec.data.files)):
+        for name in (name for name in mapping if name not in TASKS):
+            problem = Problem("unknown task", "", name, ", ".join(TASKS), suggest(name, TASKS))
+            yield Finding(("data", key, name), problem)
+    splits = get_args(Split)
+    for name, files in spec.data.files.items():
+        for split in (split for split in files if split not in splits):
+            problem = Problem("unknown split", "", split, ", ".join(splits), suggest(split, splits))
+            yield Finding(("data", "files", name, split), problem)
+
+
+def _is_folder(path: str) -> bool:
+    try:
+        return Path(path).is_dir()
+    except OSError:  # too long a name, or a folder on the way that may not be read
+        return False
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError:
+        return False
+
+
+def _space(spec: SweepSpec) -> Iterator[Finding]:
+    """Dimensions have known names, fit their fields and do not contradict each other."""
+    for name, dimension in spec.search.space.items():
+        if problem := complaint(name, dimension):
+            yield Finding(("search", "space", name), problem)
+    for stage in STAGES:
+        if {f"{stage}.fraction", f"{stage}.examples"} <= spec.search.space.keys():
+            what = f"{stage}.fraction and {stage}.examples exclude each other"
+            yield Finding(("search", "space", f"{stage}.examples"), Problem(what, allowed="one of the two"))
+
+
+def _start_with(spec: SweepSpec) -> Iterator[Finding]:
+    """First trials take values that the space has."""
+    space = spec.search.space
+    for index, values in enumerate(spec.search.start_with):
+        for name, value in values.items():
+            keys = ("search", "start_with", index, name)
+            if name not in space:
+                allowed, hint = ", ".join(space), suggest(name, space)
+                yield Finding(keys, Problem("is not a dimension of search.space", "", name, allowed, hint))
+            elif not space[name].contains(value):
+                allowed = shown(write_dimension(space[name]))
+                yield Finding(keys, Problem("lies outside its dimension", "", shown(value), allowed))
+    if len(spec.search.start_with) > spec.search.trials_per_pair:
+        allowed = f"{spec.search.trials_per_pair} (search.trials_per_pair)"
+        received = str(len(spec.search.start_with))
+        yield Finding(
+            ("search", "start_with"), Problem("more first trials than trials", "", received, allowed)
+        )
+
+
+def _confirm(spec: SweepSpec) -> Iterator[Finding]:
+    """Winners are confirmed on seeds that the search has not used."""
+    seeds = spec.search.confirm.seeds
+    for index, seed in enumerate(seeds):
+        keys = ("search", "confirm", "seeds", index)
+        if seed == spec.search.training_seed:
+            hint = "a seed that the search has not used"
+            yield Finding(keys, Problem("is search.training_seed", received=str(seed), hint=hint))
+        if seed in seeds[:index]:
+            yield Finding(keys, Problem("is listed twice", received=str(seed)))

@@ -1,0 +1,35 @@
+"""This is where a spec becomes YAML again, such that reading it gives an equal spec.
+
+to_yaml(load_sweep(path))    -> "version: 1\\nname: demo\\n..."
+"""
+
+from __future__ import annotations
+
+import re
+
+import yaml
+
+from xtr.spec.document import RESOLVERS
+from xtr.spec.sweep import SweepSpec
+
+
+class _Dumper(yaml.SafeDumper):
+    """A dumper that quotes what our loader would not read as text, and never writes aliases."""
+
+    def ignore_aliases(self, _data: object) -> bool:
+        return True
+
+
+for _tag, _pattern, _first in RESOLVERS:
+    _Dumper.add_implicit_resolver(_tag, re.compile(_pattern), _first)
+
+
+def to_yaml(spec: SweepSpec) -> str:
+    """Write what was said in a spec, in the order of the grammar; defaults that nobody said are left out.
+
+    `extends` and `env:NAME` are resolved, so a secret that came from the environment stands in the text.
+    """
+    values = spec.model_dump(mode="json", exclude_unset=True)
+    return yaml.dump(
+        values, Dumper=_Dumper, sort_keys=False, default_flow_style=None, allow_unicode=True, width=100
+    )

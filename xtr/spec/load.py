@@ -1,0 +1,186 @@
+"""This is where a sweep file is read: YAML, `extends`, `--set`, then every check at once.
+
+load_sweep(Path("sweeps/demo.yaml"), ["search.seed=7"]).search.seed    -> 7
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from xtr.errors import InputError, Problem, suggest
+from xtr.spec.check import findings_in
+from xtr.spec.document import Document, read_document
+from xtr.spec.explain import Finding, findings_of, shown
+from xtr.spec.layers import merge, prune, put, write_as_text
+from xtr.spec.paths import Keys, dotted, is_below, split
+from xtr.spec.sweep import SweepSpec
+
+_PLACEHOLDER: dict[str, object] = {
+    "version": 1,
+    "name": "placeholder",
+    "model": {"name": "demo"},
+    "pairs": {"intermediate": [], "target": ["xnli"]},
+    "search": {},
+}
+_JUDGED_BY: dict[str, tuple[Keys, ...]] = {  # what cannot be judged while something in that block is wrong
+    "pairs": (("pairs", "exclude"),),
+    "search": (("search", "start_with"), ("search", "confirm")),
+}
+
+
+def load_sweep(path: Path, overrides: Sequence[str] = (), env: Mapping[str, str] | None = None) -> SweepSpec:
+    """Read and check a sweep file or an exported config.
+
+    Args:
+        path: the YAML file.
+        overrides: `a.b=c` as given to `--set`; the value is YAML and takes precedence.
+        env: variables for `env:NAME`; those of the process where None.
+
+    Raises:
+        InputError: everything that is wrong, with file, line and dotted path.
+    """
+    variables = os.environ if env is None else env
+    document = _read_with_parents(Path(path), variables)
+    for override in overrides:
+        _apply(override, document, variables)
+    spec, found = _validate(document)
+    findings = (*document.findings, *(each for each in found if not document.is_broken(each.keys)))
+    if findings or spec is None:
+        located = dict.fromkeys(_located(finding, document) for finding in findings)
+        raise InputError(sorted(located, key=_reading_order))
+    return spec
+
+
+def _located(finding: Finding, document: Document) -> Problem:
+    problem = finding.problem
+    return problem if problem.where else replace(problem, where=document.where(finding.keys))
+
+
+def _reading_order(problem: Problem) -> tuple[str, int]:
+    found = re.match(r"(.+?):(\d+)", problem.where)
+    return (found[1], int(found[2])) if found else (problem.where, 0)
+
+
+def _read_with_parents(
+    path: Path, env: Mapping[str, str], seen: tuple[Path, ...] = (), asked: str = ""
+) -> Document:
+    """Read a file and what it extends; `asked` is the place that names it."""
+    document = _read_file(path, env, asked)
+    if not isinstance(document.values, dict):
+        return document
+    chain = (*seen, _resolved(path))
+    parent, place = document.values.pop("extends", None), document.where(("extends",))
+    if parent is None or document.is_broken(("extends",)):
+        return document
+    if not isinstance(parent, str) or not parent:
+        document.refuse((), Problem("must be one file", place, shown(parent), "extends: baseline.yaml"))
+        return document
+    parent_path = path.parent / parent
+    if _resolved(parent_path) in chain:
+        names = " -> ".join(each.name for each in (*chain, _resolved(parent_path)))
+        document.refuse((), Problem("extends goes in a circle", place, names))
+        return document
+    return merge(_read_with_parents(parent_path, env, chain, place), document)
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # links in a circle; reading will say so
+        return path.absolute()
+
+
+def _read_file(path: Path, env: Mapping[str, str], asked: str) -> Document:
+    document = Document()
+    where = asked or str(path)
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except (FileNotFoundError, NotADirectoryError):
+        document.refuse((), _missing_file(path, where))
+    except UnicodeDecodeError as error:
+        document.refuse((), Problem("the file is not UTF-8 text", where, f"byte {error.start}"))
+    except (OSError, ValueError) as error:  # a folder, no permission, a name with a NUL
+        reason = getattr(error, "strerror", None) or str(error)
+        document.refuse((), Problem(f"the file cannot be read: {reason}", where, str(path)))
+    else:
+        document = read_document(text, str(path), env)
+        if document.values is None and not document.broken:
+            document.refuse((), Problem("the file is empty", str(path), hint="xtr init"))
+        elif not isinstance(document.values, dict) and not document.broken:
+            document.refuse((), Problem("a sweep file is a mapping", f"{path}:1", shown(document.values)))
+    return document
+
+
+def _missing_file(path: Path, where: str) -> Problem:
+    folders = (path.parent, Path("sweeps"))
+    try:
+        nearby = [
+            str(file) for folder in folders if folder.is_dir() for file in sorted(folder.glob("*.yaml"))
+        ]
+    except OSError:
+        nearby = []
+    names = list(dict.fromkeys(nearby))
+    by_name = {Path(name).name: name for name in reversed(names)}
+    meant = suggest(path.name, by_name) or suggest(f"{path.name}.yaml", by_name)
+    return Problem("no such file", where, str(path), ", ".join(names[:12]), meant)
+
+
+def _apply(override: str, document: Document, env: Mapping[str, str]) -> None:
+    path, sign, text = override.partition("=")
+    if not sign:
+        problem = Problem("no value", "--set", override, hint="--set search.seed=7")
+        document.findings.append(Finding((), problem))
+        return
+    try:
+        keys = split(path.strip(), SweepSpec)
+    except InputError as error:
+        document.findings += [Finding((), problem) for problem in error.problems]
+        return
+    value = read_document(text, "--set", env, lines=False)
+    put(document, keys, value)
+    for finding in value.findings:
+        where = f"--set {dotted((*keys, *finding.keys))}"
+        document.findings.append(Finding((*keys, *finding.keys), replace(finding.problem, where=where)))
+
+
+def _validate(document: Document) -> tuple[SweepSpec | None, list[Finding]]:
+    """Validate the values; where some are wrong, the rest is checked all the same."""
+    if document.is_broken(()):
+        return None, []
+    broken = set(document.broken)
+    findings: list[Finding] = []
+    try:
+        spec = SweepSpec.model_validate(document.values)
+    except ValidationError as error:
+        findings = findings_of(error, SweepSpec)
+        broken |= {finding.keys for finding in findings}
+    if not broken:
+        return spec, findings_in(spec)
+    rest = _what_is_left(document.values, broken)
+    meant = findings_in(rest) if rest else []
+    return None, [*findings, *(each for each in meant if not is_below(each.keys, broken))]
+
+
+def _what_is_left(values: object, broken: set[Keys]) -> SweepSpec | None:
+    """Build a spec from what is not wrong, so that its meaning can be checked in the same breath."""
+    rest = deepcopy(values)
+    for keys in broken:
+        for dependent in _JUDGED_BY.get(str(keys[0]), ()):
+            prune(rest, dependent)
+        if not write_as_text(rest, keys):
+            prune(rest, keys)
+    complete = merge(Document(deepcopy(_PLACEHOLDER)), Document(rest)).values
+    for _ in range(2):
+        try:
+            return SweepSpec.model_validate(complete)
+        except ValidationError as error:
+            for details in error.errors():
+                prune(complete, details["loc"])
+    return None

@@ -1,0 +1,148 @@
+"""This is where the settings of the three stages are described: two trainings and the evaluation.
+
+TrainSettings(epochs=2).resolved_for("tydiqa", {"learning_rate": 3e-5}).epochs    -> 2
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
+
+from xtr.spec.explain import refusal
+from xtr.spec.space import Value
+
+Whole = Annotated[int, Strict()]
+Real = Annotated[float, Strict(), AllowInfNan(False)]
+Count = Annotated[Whole, Field(ge=1)]
+
+LearningRate = Annotated[Real, Field(gt=0, le=1)]
+Share = Annotated[Real, Field(gt=0, le=1)]
+Part = Annotated[Real, Field(ge=0, le=1)]
+MaxLength = Annotated[Whole, Field(ge=8)]
+
+
+class Described(BaseModel):
+    """A part of the sweep file: it never changes, and refuses keys that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class TaskSettings(Described):
+    """What differs for one training task; null keeps what the stage says."""
+
+    learning_rate: LearningRate | None = Field(default=None, description="Peak learning rate, per step.")
+    epochs: Count | None = Field(default=None, description="Passes over the training rows, at least 1.")
+    fraction: Share | None = Field(default=None, description="Share of the training rows, in (0, 1].")
+    examples: Count | None = Field(default=None, description="Training rows, instead of a fraction.")
+    batch_size: Count | None = Field(default=None, description="Training rows per optimiser step.")
+    max_length: MaxLength | None = Field(default=None, description="Longest input in tokens, at least 8.")
+    warmup_fraction: Part | None = Field(default=None, description="Share of warm-up steps, in [0, 1].")
+    weight_decay: Part | None = Field(default=None, description="Decoupled weight decay, in [0, 1].")
+    max_rows: Count | None = Field(default=None, description="Training rows that are read at most.")
+
+    @model_validator(mode="after")
+    def _has_one_amount(self) -> TaskSettings:
+        if self.fraction is not None and self.examples is not None:
+            raise refusal("fraction and examples exclude each other", allowed="one of the two")
+        return self
+
+
+class TrainSettings(Described):
+    """How a training task is trained; a dimension of the search space takes precedence in each trial."""
+
+    learning_rate: LearningRate = Field(
+        default=1e-5, description="Peak learning rate of AdamW, above 0 and at most 1."
+    )
+    epochs: Count = Field(default=3, description="Passes over the training rows, at least 1.")
+    fraction: Share = Field(
+        default=1.0, description="Share of the training rows, in (0, 1]; smaller ones lie in larger ones."
+    )
+    examples: Count | None = Field(
+        default=None, description="Training rows, instead of a fraction; null leaves it to the fraction."
+    )
+    batch_size: Count = Field(default=32, description="Training rows per optimiser step, over all workers.")
+    max_length: MaxLength = Field(
+        default=128, description="Longest input in tokens, at least 8; longer ones are cut or windowed."
+    )
+    warmup_fraction: Part = Field(
+        default=0.1, description="Share of the steps in which the learning rate rises, in [0, 1]."
+    )
+    weight_decay: Part = Field(default=0.01, description="Decoupled weight decay of AdamW, in [0, 1].")
+    max_rows: Count | None = Field(
+        default=None, description="Training rows that are read at most, for rehearsals; null reads all."
+    )
+    schedule: Literal["linear"] = Field(
+        default="linear", description="Course of the learning rate after the warm-up: linear to zero."
+    )
+    tasks: dict[str, TaskSettings] = Field(
+        default_factory=dict, description="What differs for a training task, by its name."
+    )
+
+    @model_validator(mode="after")
+    def _has_one_amount(self) -> TrainSettings:
+        if self.fraction != 1.0 and self.examples is not None:
+            raise refusal("fraction and examples exclude each other", allowed="one of the two")
+        return self
+
+    def resolved_for(self, task_name: str, overrides: Mapping[str, Value]) -> TrainSettings:
+        """Settle every number: the stage's, then the task's, then the trial's.
+
+        Asking for `examples` drops a fraction that was said before, and the other way round.
+        """
+        settled: dict[str, object] = self.model_dump(exclude={"tasks"})
+        own = self.tasks[task_name].model_dump(exclude_none=True) if task_name in self.tasks else {}
+        for layer in (own, dict(overrides)):
+            if "examples" in layer:
+                settled["fraction"] = 1.0
+            if "fraction" in layer:
+                settled["examples"] = None
+            settled.update(layer)
+        return TrainSettings.model_validate(settled)
+
+
+def _read_languages(value: object) -> object:
+    if value in ("all", "available"):
+        return value
+    if not isinstance(value, (list, tuple)) or not all(isinstance(code, str) for code in value):
+        raise refusal("not a choice of languages", allowed="all, available or a list such as [de, sw]")
+    if not value or len(set(value)) < len(value):
+        raise refusal("a language list needs different languages, at least one", allowed="[de, sw]")
+    return tuple(value)
+
+
+class EvaluateSettings(Described):
+    """How the trained encoder is scored in every language."""
+
+    batch_size: Count = Field(default=64, description="Rows per forward pass, at least 1.")
+    max_rows: Count | None = Field(
+        default=None, description="Rows that are scored at most per language; null scores all."
+    )
+    languages: Annotated[Literal["all", "available"] | tuple[str, ...], BeforeValidator(_read_languages)] = (
+        Field(
+            default="all",
+            description="Languages that are scored: all of the benchmark, those available, or a list.",
+        )
+    )
+    split: Literal["test", "dev"] = Field(default="test", description="Split that the winners are scored on.")
+    layer: Annotated[Whole, Field(ge=0)] | None = Field(
+        default=None,
+        description="Layer whose output embeds sentences, 0 is the first; null takes the model's.",
+    )
+    pooling: Literal["mean", "cls"] = Field(
+        default="mean", description="How token vectors become a sentence vector."
+    )
+    retrieval_max_length: MaxLength = Field(
+        default=512, description="Longest sentence in retrieval, in tokens, at least 8."
+    )
+
+
+class StagesSpec(Described):
+    """The stages that a trial walks through."""
+
+    intermediate: TrainSettings = Field(
+        default=TrainSettings(), description="Training on the intermediate task, every link of a chain."
+    )
+    target: TrainSettings = Field(default=TrainSettings(), description="English training for the target.")
+    evaluate: EvaluateSettings = Field(default=EvaluateSettings(), description="Scoring in every language.")

@@ -1,0 +1,288 @@
+"""This is where the sweep file is described: every key, its meaning, unit and default.
+
+    SweepSpec(version=1, name="demo", model=ModelSpec(name="demo"),
+              pairs=PairsSpec(intermediate=("mnli",), target=("xnli",)), search=SearchSpec()).pairs.pairs()
+    -> (Pair("none", "xnli"), Pair("mnli", "xnli"))
+
+An exported config has the same grammar: every dimension is a number, and `result` says what it reached.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from xtr.spec.explain import refusal
+from xtr.spec.notation import DimensionField, Number
+from xtr.spec.settings import (
+    Count,
+    Described,
+    EvaluateSettings,
+    Share,
+    StagesSpec,
+    TaskSettings,
+    TrainSettings,
+    Whole,
+)
+
+__all__ = [
+    "ComputeSpec",
+    "Confirm",
+    "DataSpec",
+    "EarlyStopping",
+    "EvaluateSettings",
+    "Exclusion",
+    "ModelSpec",
+    "Pair",
+    "PairsSpec",
+    "PerWorker",
+    "Retries",
+    "SamplerSpec",
+    "SearchSpec",
+    "StagesSpec",
+    "StorageSpec",
+    "SweepSpec",
+    "TaskSettings",
+    "TrackingSpec",
+    "TrainSettings",
+]
+
+NotNegative = Annotated[Whole, Field(ge=0)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+def _read_slug(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,99}", value):
+        raise refusal(
+            "not a name for a sweep",
+            allowed="small letters, digits, dot, dash and underscore, beginning with a letter or digit",
+            hint=re.sub(r"[^a-z0-9._-]+", "-", value.lower()).strip("._-")[:100],
+        )
+    return value
+
+
+def _read_version(value: object) -> object:
+    if type(value) is not int or value != 1:
+        raise refusal("not a version of this grammar", allowed="1")
+    return value
+
+
+def _read_expression(value: object) -> object:
+    return re.sub(r"\s*>\s*", ">", value.strip()) if isinstance(value, str) else value
+
+
+def _read_source(value: object) -> object:
+    if value == "hub":
+        raise refusal("the hub source is not there yet", allowed="official, demo")
+    return value
+
+
+def _read_folder(value: object) -> object:
+    if isinstance(value, str) and "://" in value:
+        raise refusal(
+            "remote storage is not there yet",
+            allowed="a folder on this machine or on a file system that all machines share",
+        )
+    return value
+
+
+Expression = Annotated[Text, BeforeValidator(_read_expression)]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """An intermediate expression and a target task; one study."""
+
+    intermediate: str
+    target: str
+
+
+class ModelSpec(Described):
+    """The pretrained encoder."""
+
+    name: Text = Field(
+        description="`demo` (the demo world's own encoder), a hub id such as xlm-roberta-base, or a folder."
+    )
+    revision: Text | None = Field(
+        default=None, description="Commit of the hub repository; null locks the present one at first use."
+    )
+
+
+class Exclusion(Described):
+    """A pair that is left out."""
+
+    intermediate: Expression = Field(description="Intermediate expression, as in pairs.intermediate.")
+    target: Text = Field(description="Target task.")
+    because: Text = Field(description="Why the pair is left out, in words.")
+
+
+class PairsSpec(Described):
+    """Which intermediate tasks are tried for which targets: the outer product without the exclusions."""
+
+    intermediate: tuple[Expression, ...] = Field(
+        description="Intermediate tasks or chains such as mnli>squad_v1; none is always added."
+    )
+    target: tuple[Text, ...] = Field(min_length=1, description="Target tasks, at least one.")
+    exclude: tuple[Exclusion, ...] = Field(default=(), description="Pairs that are left out.")
+
+    @property
+    def intermediates(self) -> tuple[str, ...]:
+        """Every intermediate expression once, none first."""
+        return tuple(dict.fromkeys(("none", *self.intermediate)))
+
+    def pairs(self) -> tuple[Pair, ...]:
+        """List the pairs, target by target, none first in each."""
+        left_out = {Pair(each.intermediate, each.target) for each in self.exclude}
+        product = (Pair(each, target) for target in dict.fromkeys(self.target) for each in self.intermediates)
+        return tuple(pair for pair in product if pair.intermediate == "none" or pair not in left_out)
+
+
+class SamplerSpec(Described):
+    """Who proposes trials."""
+
+    name: Literal["tpe", "random"] = Field(default="tpe", description="Optuna's sampler.")
+    startup_trials: NotNegative = Field(
+        default=4, description="Trials of a pair that are drawn at random before the sampler learns."
+    )
+
+
+class EarlyStopping(Described):
+    """Trials pause after a few target epochs; only the best of a generation go on."""
+
+    rung_epochs: Count = Field(default=1, description="Target epochs before trials are compared, at least 1.")
+    keep: Share = Field(default=0.5, description="Share of a generation that goes on, in (0, 1].")
+
+
+class Confirm(Described):
+    """The winners are trained again on other seeds."""
+
+    top: Count = Field(default=1, description="Best trials of each pair that are confirmed, at least 1.")
+    seeds: tuple[NotNegative, ...] = Field(
+        default=(), description="Training seeds that the search has not used; empty confirms nothing."
+    )
+
+
+class SearchSpec(Described):
+    """What is searched, by whom and how long."""
+
+    space: dict[str, DimensionField] = Field(
+        default_factory=dict,
+        description="Dimensions by name (target.epochs): a number, {choice: [..]}, {int: [low, high]}, "
+        "{float: [low, high]} or {log_float: [low, high]}.",
+    )
+    sampler: SamplerSpec = Field(default=SamplerSpec(), description="Who proposes trials.")
+    trials_per_pair: Count = Field(default=8, description="Trials of each pair, at least 1.")
+    generation: Count = Field(default=4, description="Trials that are proposed before results are looked at.")
+    concurrent_trials: Count = Field(default=2, description="Trials that run at the same time.")
+    early_stopping: EarlyStopping | None = Field(
+        default=None, description="Stops weak trials early; null runs all to the end."
+    )
+    start_with: tuple[dict[str, Number], ...] = Field(
+        default=(), description="Values of dimensions that are tried first, one mapping per trial."
+    )
+    seed: NotNegative = Field(default=13, description="Seed of the sampler.")
+    training_seed: NotNegative = Field(default=1, description="Seed of the training in every trial.")
+    confirm: Confirm = Field(default=Confirm(), description="How winners are confirmed.")
+
+
+class PerWorker(Described):
+    """What one training worker gets."""
+
+    CPU: Count = Field(default=1, description="CPU cores, at least 1.")
+    GPU: NotNegative = Field(default=0, description="GPUs; 0 trains on the CPU.")
+
+
+class Retries(Described):
+    """How often something is tried again."""
+
+    worker_failure: NotNegative = Field(default=2, description="Times a stage goes on after a lost worker.")
+    trial: NotNegative = Field(default=1, description="Times a failed trial is started again.")
+
+
+class ComputeSpec(Described):
+    """What a trial runs on."""
+
+    workers: Count = Field(default=1, description="Data-parallel workers per trial, at least 1.")
+    per_worker: PerWorker = Field(default=PerWorker(), description="What one worker gets.")
+    retries: Retries = Field(default=Retries(), description="How often something is tried again.")
+    checkpoint_every_steps: Count = Field(
+        default=500, description="Optimiser steps between two checkpoints, at least 1."
+    )
+
+
+class DataSpec(Described):
+    """Where the data come from."""
+
+    source: Annotated[Literal["official", "demo"], BeforeValidator(_read_source)] = Field(
+        default="demo", description="official (folders as XTREME's scripts make them) or demo (synthetic)."
+    )
+    official_root: Text | None = Field(
+        default=None, description="Folder that XTREME's download scripts filled; official needs it."
+    )
+    folders: dict[str, Text] = Field(
+        default_factory=dict,
+        description="Folder of a task below official_root, by task name; unsaid ones lie as XTREME has them.",
+    )
+    files: dict[str, dict[str, Text]] = Field(
+        default_factory=dict,
+        description="Files of a task below official_root, by task name and split; {lang} is the language.",
+    )
+    demo_seed: NotNegative = Field(default=0, description="Seed of the demo world.")
+    demo_scale: Share = Field(default=1.0, description="Size of the demo world's data, in (0, 1].")
+
+
+class StorageSpec(Described):
+    """Where stages and results are kept."""
+
+    root: Annotated[Text, BeforeValidator(_read_folder)] = Field(
+        default="runs", description="Folder on this machine or on a file system that all machines share."
+    )
+
+
+class TrackingSpec(Described):
+    """Where MLflow shows the sweep."""
+
+    uri: Text | None = Field(default=None, description="MLflow tracking URI; null is sqlite under mlruns/.")
+    experiment: Text | None = Field(default=None, description="MLflow experiment; null is xtr/<name>.")
+
+
+class SweepSpec(Described):
+    """A sweep: models, pairs, search space, budget and where it all goes."""
+
+    version: Annotated[Literal[1], BeforeValidator(_read_version)] = Field(
+        description="Version of this grammar: 1."
+    )
+    name: Annotated[str, BeforeValidator(_read_slug)] = Field(
+        description="Name of the sweep: small letters, digits, dot, dash and underscore."
+    )
+    description: str = Field(default="", description="What the sweep asks, in words.")
+    tags: dict[str, str] = Field(default_factory=dict, description="Free labels, shown in MLflow.")
+    model: ModelSpec = Field(description="The pretrained encoder.")
+    pairs: PairsSpec = Field(description="Which intermediate tasks are tried for which targets.")
+    stages: StagesSpec = Field(default=StagesSpec(), description="Fixed settings of the stages.")
+    search: SearchSpec = Field(description="What is searched, by whom and how long.")
+    compute: ComputeSpec = Field(default=ComputeSpec(), description="What a trial runs on.")
+    data: DataSpec = Field(default=DataSpec(), description="Where the data come from.")
+    storage: StorageSpec = Field(default=StorageSpec(), description="Where stages and results are kept.")
+    tracking: TrackingSpec = Field(default=TrackingSpec(), description="Where MLflow shows the sweep.")
+    result: dict[str, object] | None = Field(
+        default=None, description="What an exported config reached; a run ignores it."
+    )
+
+    def anchored(self) -> SweepSpec:
+        """Make every path absolute, for processes that work in another folder."""
+        data, model = self.data, self.model
+        if data.official_root is not None:
+            data = data.model_copy(update={"official_root": _absolute(data.official_root)})
+        if Path(model.name).expanduser().is_dir():
+            model = model.model_copy(update={"name": _absolute(model.name)})
+        storage = self.storage.model_copy(update={"root": _absolute(self.storage.root)})
+        return self.model_copy(update={"data": data, "model": model, "storage": storage})
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().resolve())

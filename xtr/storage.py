@@ -1,0 +1,54 @@
+"""This is where files are written: whole or not at all.
+
+Paths are those of one POSIX file system, local or shared (NFS, EFS). A reader sees the old content or the new,
+never a part.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Write a text file so that it appears whole under its name, replacing what was there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    _write_synced(partial, text)
+    partial.replace(path)
+
+
+def create_if_absent(path: Path, text: str) -> bool:
+    """Create a file with its whole content, unless it exists; return whether this call created it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    _write_synced(partial, text)
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        return False
+    finally:
+        partial.unlink()
+    return True
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append one line in a single write; a line torn by a crash is cut off by `read_lines`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+
+
+def read_lines(path: Path) -> list[str]:
+    """Read the whole lines of a file; an absent file has none, a last line without its end is left out."""
+    if not path.exists():
+        return []
+    return path.read_text(encoding="utf-8").split("\n")[:-1]
+
+
+def _write_synced(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,1 @@
+"""The room for MLflow: how a sweep is shown."""

@@ -1,0 +1,197 @@
+"""This is where a sweep is shown in MLflow: sweep -> pair -> trial runs, nested by explicit parent.
+
+MLflow is a view. Only the driver writes it, by run id, and a run is found again by its tags, so that a resumed
+sweep adds to the runs it has. Weights stay in the stage store; runs carry a reference and a digest.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # the default blocks a call for minutes
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+
+from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from xtr.analysis.trials import TrialRow
+from xtr.spec.dump import to_yaml
+from xtr.spec.sweep import Pair, SweepSpec
+
+PARENT, NAME = "mlflow.parentRunId", "mlflow.runName"
+STATUS = {"complete": "FINISHED", "pruned": "KILLED", "diverged": "FAILED", "failed": "FAILED"}
+
+
+def tracking_uri(spec: SweepSpec) -> str:
+    """Return the tracking URI: the sweep file's, else MLFLOW_TRACKING_URI, else sqlite under mlruns/."""
+    local = f"sqlite:///{Path('mlruns').resolve() / 'mlflow.db'}"
+    return spec.tracking.uri or os.environ.get("MLFLOW_TRACKING_URI") or local
+
+
+class Tracker:
+    """Writes one sweep to MLflow.
+
+    A store that cannot be reached never stops a sweep: the first failure is handed to `complain`, and what was
+    not written is written by the next `xtr run` of the same sweep.
+    """
+
+    def __init__(self, spec: SweepSpec, complain: Callable[[str], None]) -> None:
+        self.spec = spec
+        self.complain = complain
+        self.uri = tracking_uri(spec)
+        self._works = True
+
+    # -- what the sweep says ---------------------------------------------------------------------------
+
+    def open(self, rows: list[TrialRow]) -> None:
+        """Make experiment, sweep run and pair runs, and write the trials that are not there yet."""
+        self._attempt(lambda: self._open(rows))
+
+    def trial(self, row: TrialRow) -> None:
+        """Write a trial that has ended."""
+        if row.state != "running":
+            self._attempt(lambda: self._write_trial(row))
+
+    def scores(self, pair: Pair, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
+        """Write a winner's scores on its pair's run."""
+        self._attempt(lambda: self._write(self._pair_run(pair), metrics=metrics, tags=tags))
+
+    def summary(self, metrics: Mapping[str, float]) -> None:
+        """Write the sweep's own figures, such as XTREME task scores."""
+        self._attempt(lambda: self._write(self._sweep_run, metrics=metrics))
+
+    def artifact(self, name: str, text: str) -> None:
+        """Keep a text file with the sweep's run."""
+        self._attempt(lambda: self._client.log_text(self._sweep_run, text, name))
+
+    def close(self, status: str) -> None:
+        """End the open runs: FINISHED, FAILED or KILLED."""
+        self._attempt(lambda: self._close(status))
+
+    # -- runs ------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _client(self) -> MlflowClient:
+        if self.uri.startswith("sqlite:///"):
+            Path(self.uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        return MlflowClient(tracking_uri=self.uri)
+
+    @cached_property
+    def _experiment(self) -> str:
+        name = self.spec.tracking.experiment or f"xtr/{self.spec.name}"
+        found = self._client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        return str(self._client.create_experiment(name, artifact_location=self._artifact_location()))
+
+    @cached_property
+    def _runs(self) -> dict[str, Run]:
+        """The experiment's runs by their xtr.id tag."""
+        runs: dict[str, Run] = {}
+        token: str | None = None
+        while True:
+            page = self._client.search_runs([self._experiment], max_results=1000, page_token=token)
+            runs.update({run.data.tags["xtr.id"]: run for run in page if "xtr.id" in run.data.tags})
+            token = page.token
+            if not token:
+                return runs
+
+    @property
+    def _sweep_run(self) -> str:
+        tags = {"xtr.kind": "sweep", "xtr.sweep": self.spec.name, **self.spec.tags}
+        return self._run("sweep", self.spec.name, tags)
+
+    def _pair_run(self, pair: Pair) -> str:
+        tags = {
+            "xtr.kind": "pair",
+            "xtr.sweep": self.spec.name,
+            "xtr.intermediate": pair.intermediate,
+            "xtr.target": pair.target,
+        }
+        name = f"{pair.intermediate} → {pair.target}"
+        return self._run(f"pair {pair.intermediate} {pair.target}", name, tags, parent=self._sweep_run)
+
+    def _run(self, identity: str, name: str, tags: Mapping[str, str], parent: str | None = None) -> str:
+        if identity not in self._runs:
+            own = {"xtr.id": identity, NAME: name, **({PARENT: parent} if parent else {}), **tags}
+            self._runs[identity] = self._client.create_run(self._experiment, tags=own, run_name=name)
+        return str(self._runs[identity].info.run_id)
+
+    # -- writing ---------------------------------------------------------------------------------------
+
+    def _open(self, rows: list[TrialRow]) -> None:
+        self._client.set_terminated(self._sweep_run, "RUNNING")
+        self._client.log_text(self._sweep_run, to_yaml(self.spec), "sweep.yaml")
+        for pair in self.spec.pairs.pairs():
+            self._pair_run(pair)
+        for row in rows:
+            if row.state != "running":
+                self._write_trial(row)
+
+    def _write_trial(self, row: TrialRow) -> None:
+        identity = f"trial {row.intermediate} {row.target} {row.phase} {row.index} seed{row.seed} #{row.number}"
+        if identity in self._runs and self._runs[identity].info.status in STATUS.values():
+            return
+        name = f"{row.phase} {row.index:03d}" if row.phase == "search" else f"{row.phase} seed {row.seed}"
+        stages = row.detail.get("stages")
+        last = stages[-1] if isinstance(stages, list) and stages else {}
+        key = str(last.get("key", "")) if isinstance(last, dict) else ""
+        tags = {
+            "xtr.kind": "trial",
+            "xtr.sweep": self.spec.name,
+            "xtr.intermediate": row.intermediate,
+            "xtr.target": row.target,
+            "xtr.phase": row.phase,
+            "xtr.seed": str(row.seed),
+            "xtr.state": row.state,
+            "xtr.stage_key": key,
+            "xtr.checkpoint_uri": str(Path(self.spec.storage.root).resolve() / "stages" / key) if key else "",
+        }
+        run = self._run(identity, name, tags, parent=self._pair_run(row.pair))
+        metrics = {"select/score": row.value, "select/rung": row.rung}
+        spent = {name: row.detail.get(name) for name in ("steps", "seconds")}
+        numbers = {k: float(v) for k, v in (metrics | spent).items() if isinstance(v, (int, float))}
+        self._write(run, metrics=numbers, params={k: f"{v:g}" for k, v in row.params.items()})
+        if "error" in row.detail:
+            self._client.log_text(run, str(row.detail["error"]), "error.txt")
+        self._client.set_terminated(run, STATUS[row.state])
+        self._runs[identity] = self._client.get_run(run)
+
+    def _write(
+        self,
+        run: str,
+        metrics: Mapping[str, float] | None = None,
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        self._client.log_batch(
+            run,
+            metrics=[Metric(name, value, timestamp=0, step=0) for name, value in (metrics or {}).items()],
+            params=[Param(name, value) for name, value in (params or {}).items()],
+            tags=[RunTag(name, value) for name, value in (tags or {}).items()],
+        )
+
+    def _close(self, status: str) -> None:
+        for pair in self.spec.pairs.pairs():
+            self._client.set_terminated(self._pair_run(pair), status)
+        self._client.set_terminated(self._sweep_run, status)
+
+    def _artifact_location(self) -> str | None:
+        """Put artifacts beside a local database; a server decides for itself."""
+        if not self.uri.startswith("sqlite:///"):
+            return None
+        return (Path(self.uri.removeprefix("sqlite:///")).parent / "artifacts").as_uri()
+
+    def _attempt(self, write: Callable[[], object]) -> None:
+        if not self._works:
+            return
+        try:
+            write()
+        except (MlflowException, OSError) as error:
+            self._works = False
+            self.complain(f"MLflow at {self.uri} cannot be written ({str(error).splitlines()[0]})")

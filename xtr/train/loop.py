@@ -1,0 +1,177 @@
+"""This is where a model is trained: one loop for every family, on one process or many.
+
+The loop is plain PyTorch. Who runs it says which rank it is (`World`), where states are kept, how to score the
+select split and when to pause; the same call then goes on where the last state stands, bit for bit on a CPU.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from transformers import PreTrainedTokenizerFast
+
+from xtr.errors import Diverged
+from xtr.families.family import Example, Family, collate
+from xtr.fingerprint import derive_seed
+from xtr.model.heads import TaskModel
+from xtr.train.batches import Schedule, epoch_order, rank_share, step_batch
+from xtr.train.optimise import linear_schedule, make_optimizer, update
+from xtr.train.state import Epoch, Progress, load_state, save_state
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Who runs the loop: this process's rank among `size`, and the device it trains on."""
+
+    rank: int = 0
+    size: int = 1
+    device: str = "cpu"
+
+    @property
+    def leads(self) -> bool:
+        """The first rank scores and saves."""
+        return self.rank == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What the mathematics of a run depends on, besides model and examples."""
+
+    task: str
+    seed: int
+    learning_rate: float
+    epochs: int
+    batch_size: int
+    warmup_fraction: float
+    weight_decay: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """When a run is saved or stopped before its end.
+
+    Attributes:
+        folder: where states are kept.
+        every_steps: a state is saved each so many optimiser steps.
+        after_epoch: the run saves and returns there; None trains to the end.
+    """
+
+    folder: Path
+    every_steps: int
+    after_epoch: int | None = None
+
+
+Scorer = Callable[[TaskModel], dict[str, float]]
+
+
+def train(
+    model: TaskModel,
+    examples: Sequence[Example],
+    family: Family[Any, Any],
+    tokenizer: PreTrainedTokenizerFast,
+    recipe: Recipe,
+    *,
+    pause: Pause,
+    score: Scorer,
+    world: World = World(),  # noqa: B008
+) -> Progress:
+    """Train to the end, or to the pause, starting from the newest state.
+
+    Args:
+        model: encoder and head; changed in place.
+        examples: the encoded training rows in row order, equal on every rank.
+        score: called by the leading rank after each epoch.
+
+    Returns:
+        Steps, seconds and per-epoch losses and scores (scores only on the leading rank).
+
+    Raises:
+        Diverged: a loss is not finite.
+    """
+    device = torch.device(world.device)
+    model.to(device)
+    optimizer = make_optimizer(model, weight_decay=recipe.weight_decay)
+    progress = load_state(pause.folder, model, optimizer) or Progress()
+    if pause.after_epoch is not None and len(progress.epochs) >= pause.after_epoch:
+        return progress
+    runner: nn.Module = DistributedDataParallel(model) if world.size > 1 else model
+    schedule = Schedule(len(examples), recipe.batch_size, recipe.epochs)
+    started = time.monotonic() - progress.seconds
+
+    for step, batch in _remaining_steps(schedule, recipe, progress.step):
+        model.train()
+        loss = _step_loss(runner, [examples[i] for i in batch], family, tokenizer, recipe, step, world)
+        rate = linear_schedule(
+            step, n_steps=schedule.n_steps, warmup_fraction=recipe.warmup_fraction, peak=recipe.learning_rate
+        )
+        update(model, optimizer, learning_rate=rate)
+        progress.step = step + 1
+        progress.open_loss += loss
+        progress.seconds = time.monotonic() - started
+        if progress.step % schedule.steps_per_epoch == 0:
+            _close_epoch(progress, schedule, model, score if world.leads else None)
+        paused = pause.after_epoch == len(progress.epochs) and progress.step < schedule.n_steps
+        if world.leads and (paused or progress.step % pause.every_steps == 0):
+            save_state(pause.folder, model, optimizer, progress)
+        if paused:
+            break
+    return progress
+
+
+def _remaining_steps(
+    schedule: Schedule, recipe: Recipe, done: int
+) -> Iterator[tuple[int, Sequence[int]]]:
+    """Yield (global step, its examples) from step `done` on."""
+    for epoch in range(done // schedule.steps_per_epoch, schedule.epochs):
+        order = epoch_order(schedule.n_examples, seed=recipe.seed, task=recipe.task, epoch=epoch)
+        first = epoch * schedule.steps_per_epoch
+        for step in range(max(done, first), first + schedule.steps_per_epoch):
+            yield step, step_batch(order, step - first, recipe.batch_size)
+
+
+def _step_loss(
+    runner: nn.Module,
+    batch: Sequence[Example],
+    family: Family[Any, Any],
+    tokenizer: PreTrainedTokenizerFast,
+    recipe: Recipe,
+    step: int,
+    world: World,
+) -> float:
+    """Run one step forward and backward and return the mean loss over the whole step.
+
+    The loss is normalised over the step's items on all ranks. A rank without examples runs the first one with
+    weight 0, because every rank must take part in the reduction of gradients.
+    """
+    torch.manual_seed(derive_seed(recipe.seed, recipe.task, "dropout", step, world.rank))
+    share = list(rank_share(batch, rank=world.rank, world_size=world.size))
+    weight = 1.0 if share else 0.0
+    share = share or list(batch[:1])
+    n_items = max(1, sum(family.n_items(example) for example in batch))
+    outputs = runner(collate(share, tokenizer, torch.device(world.device)))
+    # DistributedDataParallel averages gradients over ranks; the sum is wanted.
+    loss = family.loss(outputs, share) * (weight * world.size / n_items)
+    loss.backward()
+    total = loss.detach() / world.size
+    if world.size > 1:
+        torch.distributed.all_reduce(total)
+    value = float(total)
+    if not math.isfinite(value):
+        raise Diverged(f"the loss is {value} at step {step + 1} (learning rate {recipe.learning_rate:g})")
+    return value
+
+
+def _close_epoch(progress: Progress, schedule: Schedule, model: TaskModel, score: Scorer | None) -> None:
+    """Note a finished epoch's mean loss and select scores."""
+    scores = score(model) if score else {}
+    loss = progress.open_loss / schedule.steps_per_epoch
+    progress.epochs.append(Epoch(epoch=len(progress.epochs) + 1, loss=loss, scores=scores))
+    progress.open_loss = 0.0

@@ -1,0 +1,110 @@
+"""This is where a run in progress is kept: weights, optimiser moments, position and scores so far.
+
+A state is a folder `step-0000123` holding `weights.safetensors`, `moments.safetensors` and, written last,
+`progress.json` with the hashes of both. Random streams need no state: each derives from seed, task and step.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from xtr.fingerprint import file_digest
+
+WEIGHTS, MOMENTS, PROGRESS = "weights.safetensors", "moments.safetensors", "progress.json"
+
+
+@dataclass(slots=True)
+class Epoch:
+    """What one finished epoch came to: its number from 1, the mean loss and the select scores."""
+
+    epoch: int
+    loss: float
+    scores: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run has come: optimiser steps done, loss summed in the open epoch, finished epochs."""
+
+    step: int = 0
+    open_loss: float = 0.0
+    epochs: list[Epoch] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def save_state(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW, progress: Progress) -> None:
+    """Write a state atomically and drop older ones."""
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f".partial-{uuid.uuid4().hex}"
+    partial.mkdir()
+    save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, partial / WEIGHTS)
+    save_file(_moments(optimizer), partial / MOMENTS)
+    hashes = {name: file_digest(partial / name) for name in (WEIGHTS, MOMENTS)}
+    (partial / PROGRESS).write_text(json.dumps({"sha256": hashes, "progress": asdict(progress)}))
+    final = folder / f"step-{progress.step:07d}"
+    shutil.rmtree(final, ignore_errors=True)
+    partial.rename(final)
+    for older in sorted(folder.glob("step-*"))[:-1]:
+        shutil.rmtree(older, ignore_errors=True)
+
+
+def read_progress(folder: Path) -> Progress | None:
+    """Read the progress of the newest whole state, or None."""
+    newest = _newest(folder)
+    return None if newest is None else newest[1]
+
+
+def load_state(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW) -> Progress | None:
+    """Put the newest whole state into model and optimiser; None, and nothing changed, where there is none."""
+    newest = _newest(folder)
+    if newest is None:
+        return None
+    path, progress = newest
+    model.load_state_dict(load_file(path / WEIGHTS))
+    _restore_moments(optimizer, load_file(path / MOMENTS), step=progress.step)
+    return progress
+
+
+def _newest(folder: Path) -> tuple[Path, Progress] | None:
+    for path in sorted(folder.glob("step-*"), reverse=True):
+        try:
+            document = json.loads((path / PROGRESS).read_text())
+            whole = all(file_digest(path / name) == sha for name, sha in document["sha256"].items())
+        except (OSError, ValueError, KeyError):
+            continue
+        if whole:
+            values = document["progress"]
+            values["epochs"] = [Epoch(**epoch) for epoch in values["epochs"]]
+            return path, Progress(**values)
+    return None
+
+
+def _moments(optimizer: torch.optim.AdamW) -> dict[str, Tensor]:
+    """Name each parameter's two moments by the parameter's place in the optimiser."""
+    return {
+        f"{i}.{name}": state[name]
+        for i, state in optimizer.state_dict()["state"].items()
+        for name in ("exp_avg", "exp_avg_sq")
+    }
+
+
+def _restore_moments(optimizer: torch.optim.AdamW, moments: dict[str, Tensor], *, step: int) -> None:
+    document = optimizer.state_dict()
+    places = {int(name.split(".")[0]) for name in moments}
+    document["state"] = {
+        i: {
+            "step": torch.tensor(float(step)),
+            "exp_avg": moments[f"{i}.exp_avg"],
+            "exp_avg_sq": moments[f"{i}.exp_avg_sq"],
+        }
+        for i in places
+    }
+    optimizer.load_state_dict(document)
