@@ -50,10 +50,11 @@ def run(file: File, set_: Set = []) -> None:  # noqa: B006
     outcome = run_sweep(spec, _say)
     _say(f"\n{leaderboard_text(spec, outcome.rows)}")
     _say(f"this run made {outcome.steps} training steps")
-    _say(f"\nnext: xtr evaluate {spec.name}{_root_option(spec)}    (scores in every language)")
     if outcome.n_failed:
-        _say(f"{outcome.n_failed} trials failed or diverged: xtr status {spec.name}{_root_option(spec)}")
+        _say(f"\n{outcome.n_failed} trials failed; why: xtr status {spec.name}{_root_option(spec)}")
+        _say(f"next: mend it, then xtr run {file} tries them again")
         raise typer.Exit(SOME_FAILED)
+    _say(f"\nnext: xtr evaluate {spec.name}{_root_option(spec)}    (scores in every language)")
 
 
 @app.command(epilog="Example: xtr plan sweeps/demo.yaml --json")
@@ -149,7 +150,9 @@ def evaluate(
     spec, _ = _find(sweep, root)
     chosen = split or spec.stages.evaluate.split
     if chosen not in ("test", "dev"):
-        raise InputError(Problem("unknown split", "--split", chosen, "test, dev", suggest(chosen, ["test", "dev"])))
+        raise InputError(
+            Problem("unknown split", "--split", chosen, "test, dev", suggest(chosen, ["test", "dev"]))
+        )
     evaluation = evaluate_sweep(spec, chosen, _say if not as_json else _hush)  # type: ignore[arg-type]
     track_evaluation(spec, evaluation, _hush if as_json else _say)
     _show(evaluation_document(spec, evaluation), evaluation_text(spec, evaluation), as_json=as_json)

@@ -13,9 +13,7 @@ from xtr.spec.sweep import Pair, PairsSpec, SweepSpec
 from xtr.storage import write_atomic
 
 
-def export_best(
-    spec: SweepSpec, rows: Sequence[Row], scores: Sequence[ScoreRow], folder: Path
-) -> list[Path]:
+def export_best(spec: SweepSpec, rows: Sequence[Row], scores: Sequence[ScoreRow], folder: Path) -> list[Path]:
     """Write one YAML a target and return the paths."""
     paths = []
     for row in best_rows(rows):

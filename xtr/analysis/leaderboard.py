@@ -1,7 +1,7 @@
 """This is where the sweep's answer is computed: per target the best pair, and what transfer it brings.
 
-    transfer                 the pair's best minus the best of `none`
-    transfer_same_settings   the pair's best minus `none` at the same target settings and seeds
+transfer                 the pair's best minus the best of `none`
+transfer_same_settings   the pair's best minus `none` at the same target settings and seeds
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from xtr.fingerprint import JSON
 from xtr.spec.budget import confirm_trials, control_trials, pair_dimensions, search_trials, space_size
 from xtr.spec.intermediate import parse_intermediate
 from xtr.spec.sweep import Pair, SweepSpec
-from xtr.stages.path import Paths
+from xtr.stages.path import Path, Paths
 from xtr.stages.store import StageStore
 
 SCHEMA_VERSION = 1
@@ -56,23 +56,33 @@ def plan_sweep(spec: SweepSpec, source: Source, store: StageStore, trials: Seque
         rows = [row for row in trials if row.pair == pair]
         for row in rows:
             path = paths.path(pair, row.params, row.seed)
-            kinds = (path.intermediate, (path.target,) if path.target else (), path.select)
-            for kind, stages in zip(known, kinds, strict=True):
-                counts[kind].asked += len(stages)
-                known[kind].update(stage.key for stage in stages)
+            for kind, keys in _keys(path).items():
+                counts[kind].asked += len(keys)
+                known[kind].update(keys)
             settings_seen.setdefault(pair.intermediate, set()).update(s.key for s in path.intermediate[-1:])
         owed[pair] = _owed(spec, pair, rows)
         _count_owed(counts, spec, source, pair, owed[pair])
-    for kind, keys in known.items():
-        counts[kind].stored = sum(store.has(key) for key in keys)
-        counts[kind].distinct = len(keys)
+    for kind, distinct in known.items():
+        counts[kind].stored = sum(store.has(key) for key in distinct)
+        counts[kind].distinct = len(distinct)
     counts["intermediate"].distinct += _new_intermediates(spec, owed, settings_seen)
     for pair, n in owed.items():
         target = find_task(pair.target)
         counts["target"].distinct += n if target.training_task else 0
-        counts["evaluate"].distinct += 0 if target.training_task else n * len(source.languages(target, "select"))
+        counts["evaluate"].distinct += (
+            0 if target.training_task else n * len(source.languages(target, "select"))
+        )
     n_owed = sum(owed.values())
     return Plan(spec.name, len(owed), len(trials) + n_owed, n_owed, counts)
+
+
+def _keys(path: Path) -> dict[str, list[str]]:
+    """Name a path's stages by kind."""
+    return {
+        "intermediate": [stage.key for stage in path.intermediate],
+        "target": [path.target.key] if path.target else [],
+        "evaluate": [stage.key for stage in path.select],
+    }
 
 
 def _owed(spec: SweepSpec, pair: Pair, rows: Sequence[TrialRow]) -> int:

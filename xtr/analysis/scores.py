@@ -1,6 +1,6 @@
 """This is where winners' scores in every language are kept and summed up.
 
-    sweeps/<name>/scores.jsonl    one row per pair, seed, split, language and metric; values in [0, 1]
+sweeps/<name>/scores.jsonl    one row per pair, seed, split, language and metric; values in [0, 1]
 """
 
 from __future__ import annotations

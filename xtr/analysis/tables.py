@@ -44,7 +44,9 @@ def percent(value: float | None, *, signed: bool = False) -> str:
 
 def pair_name(pair: Pair) -> str:
     """Name a pair in words: `tydiqa after squad_v1`, `tydiqa alone`."""
-    return f"{pair.target} alone" if pair.intermediate == "none" else f"{pair.target} after {pair.intermediate}"
+    return (
+        f"{pair.target} alone" if pair.intermediate == "none" else f"{pair.target} after {pair.intermediate}"
+    )
 
 
 def settings_text(params: dict[str, Value]) -> str:
@@ -69,9 +71,7 @@ def leaderboard_text(spec: SweepSpec, trials: Sequence[TrialRow]) -> str:
         )
         for row in rows
     ]
-    best = [
-        (row.target, row.intermediate, settings_text(row.config)) for row in best_rows(rows)
-    ]
+    best = [(row.target, row.intermediate, settings_text(row.config)) for row in best_rows(rows)]
     return "\n".join(
         [
             f"leaderboard of {spec.name}: select score of each pair's best settings, in points of 100",
@@ -172,7 +172,11 @@ def status_text(spec: SweepSpec, trials: Sequence[TrialRow]) -> str:
         columns(("pair", "complete", "stopped early", "running", "failed", "best"), rows),
     ]
     for row in _failed(trials):
-        lines += ["", f"{pair_name(row.pair)} #{row.number} {row.state}:", str(row.detail.get("error", "")).strip()]
+        lines += [
+            "",
+            f"{pair_name(row.pair)} #{row.number} {row.state}:",
+            str(row.detail.get("error", "")).strip(),
+        ]
     return "\n".join(lines)
 
 

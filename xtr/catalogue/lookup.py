@@ -1,6 +1,6 @@
 """This is where a name becomes a task.
 
-    find_task("mnli").labels     -> ("entailment", "neutral", "contradiction")
+find_task("mnli").labels     -> ("entailment", "neutral", "contradiction")
 """
 
 from __future__ import annotations

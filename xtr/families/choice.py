@@ -1,6 +1,6 @@
 """This is where one continuation among several is chosen: CommonsenseQA, COPA, XCOPA.
 
-    `<s> prompt </s></s> choice </s>` for every choice  ->  one score each  ->  softmax over the row's choices
+`<s> prompt </s></s> choice </s>` for every choice  ->  one score each  ->  softmax over the row's choices
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Choice(Family[ChoiceRow, int]):
     def encode(
         self,
         rows: Sequence[ChoiceRow],
-        task: Task,  # noqa: ARG002
+        task: Task,
         tokenizer: PreTrainedTokenizerFast,
         max_length: int,
     ) -> list[Example]:
@@ -42,13 +42,13 @@ class Choice(Family[ChoiceRow, int]):
             for i, row in enumerate(rows)
         ]
 
-    def head(self, encoder: Encoder, task: Task, settings: HeadSettings) -> SentenceHead:  # noqa: ARG002
+    def head(self, encoder: Encoder, task: Task, settings: HeadSettings) -> SentenceHead:
         """Make a head that gives each choice one score."""
         return SentenceHead(encoder.hidden_size, 1)
 
     def loss(self, outputs: Tensor, examples: Sequence[Example]) -> Tensor:
         """Sum the cross-entropy over rows; `outputs` is (all choices of all rows, 1)."""
-        scores = outputs.squeeze(-1).split([len(example.sequences) for example in examples])
+        scores = torch.split(outputs.squeeze(-1), [len(example.sequences) for example in examples])
         padded = torch.nn.utils.rnn.pad_sequence(
             list(scores), batch_first=True, padding_value=torch.finfo(outputs.dtype).min
         )
@@ -58,18 +58,18 @@ class Choice(Family[ChoiceRow, int]):
     def decode(
         self,
         outputs: Sequence[Tensor],
-        examples: Sequence[Example],  # noqa: ARG002
-        rows: Sequence[ChoiceRow],  # noqa: ARG002
-        task: Task,  # noqa: ARG002
+        examples: Sequence[Example],
+        rows: Sequence[ChoiceRow],
+        task: Task,
     ) -> list[int]:
         """Take the choice with the highest score."""
         return [int(scores.squeeze(-1).argmax()) for scores in outputs]
 
-    def score(self, rows: Sequence[ChoiceRow], predictions: Sequence[int], task: Task) -> dict[str, float]:  # noqa: ARG002
+    def score(self, rows: Sequence[ChoiceRow], predictions: Sequence[int], task: Task) -> dict[str, float]:
         """Compute accuracy."""
         return {"accuracy": accuracy([row.label for row in rows], predictions)}
 
-    def prediction_file(self, rows: Sequence[ChoiceRow], predictions: Sequence[int]) -> str:  # noqa: ARG002
+    def prediction_file(self, rows: Sequence[ChoiceRow], predictions: Sequence[int]) -> str:
         """Write one JSON object a line, as XTREME-R reads XCOPA."""
         return "".join(json.dumps({"label": choice}) + "\n" for choice in predictions)
 

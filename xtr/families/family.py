@@ -25,7 +25,7 @@ P = TypeVar("P")
 
 
 @dataclass(frozen=True, slots=True)
-class Sequence_:
+class Tokens:
     """One input sequence: token ids and, where the encoder has them, segment ids."""
 
     input_ids: tuple[int, ...]
@@ -44,7 +44,7 @@ class Example:
     """
 
     row: int
-    sequences: tuple[Sequence_, ...]
+    sequences: tuple[Tokens, ...]
     target: tuple[int, ...] = ()
     places: tuple[tuple[int, int], ...] = ()
 
@@ -81,7 +81,7 @@ class Family(ABC, Generic[R, P]):
     def loss(self, outputs: Tensor, examples: Sequence[Example]) -> Tensor:
         """Sum the loss over the examples' items (`n_items` of them in all)."""
 
-    def n_items(self, example: Example) -> int:  # noqa: ARG002
+    def n_items(self, example: Example) -> int:
         """Count what the loss is averaged over: examples, or labelled tokens."""
         return 1
 
@@ -147,11 +147,11 @@ def split_outputs(outputs: Tensor, examples: Sequence[Example]) -> list[Tensor]:
 
 def text_sequences(
     tokenizer: PreTrainedTokenizerFast, first: list[str], second: list[str] | None, max_length: int
-) -> list[Sequence_]:
+) -> list[Tokens]:
     """Tokenise texts or pairs of texts, the longer side cut first where both do not fit."""
     encoded = tokenizer(first, second, truncation="longest_first", max_length=max_length)
     segments = encoded.get("token_type_ids")
     return [
-        Sequence_(tuple(ids), None if segments is None else tuple(segments[i]))
+        Tokens(tuple(ids), None if segments is None else tuple(segments[i]))
         for i, ids in enumerate(encoded["input_ids"])
     ]

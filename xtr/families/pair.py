@@ -1,6 +1,6 @@
 """This is where sentence pairs are classified: MNLI, XNLI, PAWS-X.
 
-    `<s> premise </s></s> hypothesis </s>`  ->  the head reads `<s>`  ->  one label a row
+`<s> premise </s></s> hypothesis </s>`  ->  the head reads `<s>`  ->  one label a row
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Pair(Family[PairRow, str]):
             for i, (row, sequence) in enumerate(zip(rows, sequences, strict=True))
         ]
 
-    def head(self, encoder: Encoder, task: Task, settings: HeadSettings) -> SentenceHead:  # noqa: ARG002
+    def head(self, encoder: Encoder, task: Task, settings: HeadSettings) -> SentenceHead:
         """Make a classification head with one output a label."""
         return SentenceHead(encoder.hidden_size, len(task.labels))
 
@@ -47,18 +47,18 @@ class Pair(Family[PairRow, str]):
     def decode(
         self,
         outputs: Sequence[Tensor],
-        examples: Sequence[Example],  # noqa: ARG002
-        rows: Sequence[PairRow],  # noqa: ARG002
+        examples: Sequence[Example],
+        rows: Sequence[PairRow],
         task: Task,
     ) -> list[str]:
         """Take the best label of each row."""
         return [task.labels[int(scores[0].argmax())] for scores in outputs]
 
-    def score(self, rows: Sequence[PairRow], predictions: Sequence[str], task: Task) -> dict[str, float]:  # noqa: ARG002
+    def score(self, rows: Sequence[PairRow], predictions: Sequence[str], task: Task) -> dict[str, float]:
         """Compute accuracy."""
         return {"accuracy": accuracy([row.label for row in rows], predictions)}
 
-    def prediction_file(self, rows: Sequence[PairRow], predictions: Sequence[str]) -> str:  # noqa: ARG002
+    def prediction_file(self, rows: Sequence[PairRow], predictions: Sequence[str]) -> str:
         """Write one label a line."""
         return "".join(f"{label}\n" for label in predictions)
 

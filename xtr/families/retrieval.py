@@ -33,7 +33,7 @@ class Retrieval(Family[RetrievalRow, int]):
     def encode(
         self,
         rows: Sequence[RetrievalRow],
-        task: Task,  # noqa: ARG002
+        task: Task,
         tokenizer: PreTrainedTokenizerFast,
         max_length: int,
     ) -> list[Example]:
@@ -42,7 +42,7 @@ class Retrieval(Family[RetrievalRow, int]):
         sequences = text_sequences(tokenizer, texts, None, max_length)
         return [Example(i % len(rows), (sequence,)) for i, sequence in enumerate(sequences)]
 
-    def head(self, encoder: Encoder, task: Task, settings: HeadSettings) -> PoolingHead:  # noqa: ARG002
+    def head(self, encoder: Encoder, task: Task, settings: HeadSettings) -> PoolingHead:
         """Pool the asked hidden state, or the usual one for the encoder's depth."""
         layer = settings.layer
         if layer is None:
@@ -56,19 +56,19 @@ class Retrieval(Family[RetrievalRow, int]):
     def decode(
         self,
         outputs: Sequence[Tensor],
-        examples: Sequence[Example],  # noqa: ARG002
+        examples: Sequence[Example],
         rows: Sequence[RetrievalRow],
-        task: Task,  # noqa: ARG002
+        task: Task,
     ) -> list[int]:
         """Find each query's nearest candidate."""
         vectors = functional.normalize(torch.cat(list(outputs)).float(), dim=-1)
         return nearest(vectors[: len(rows)], vectors[len(rows) :])
 
-    def score(self, rows: Sequence[RetrievalRow], predictions: Sequence[int], task: Task) -> dict[str, float]:  # noqa: ARG002
+    def score(self, rows: Sequence[RetrievalRow], predictions: Sequence[int], task: Task) -> dict[str, float]:
         """Compute accuracy."""
         return {"accuracy": accuracy([row.gold for row in rows], predictions)}
 
-    def prediction_file(self, rows: Sequence[RetrievalRow], predictions: Sequence[int]) -> str:  # noqa: ARG002
+    def prediction_file(self, rows: Sequence[RetrievalRow], predictions: Sequence[int]) -> str:
         """Write one plain integer a line (`[367]` would score 0: protocol of evaluate.py)."""
         return "".join(f"{index}\n" for index in predictions)
 

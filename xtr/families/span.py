@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerFast
 
 from xtr.catalogue.task import Task
 from xtr.data.rows import SpanRow
-from xtr.families.family import Example, Family, HeadSettings, Sequence_
+from xtr.families.family import Example, Family, HeadSettings, Tokens
 from xtr.metrics.squad import squad_scores
 from xtr.model.encoder import Encoder
 from xtr.model.heads import TokenHead
@@ -37,7 +37,7 @@ class Span(Family[SpanRow, str]):
     def encode(
         self,
         rows: Sequence[SpanRow],
-        task: Task,  # noqa: ARG002
+        task: Task,
         tokenizer: PreTrainedTokenizerFast,
         max_length: int,
     ) -> list[Example]:
@@ -56,13 +56,13 @@ class Span(Family[SpanRow, str]):
         examples = []
         for i, row in enumerate(encoded["overflow_to_sample_mapping"]):
             places = _context_places(encoded["offset_mapping"][i], encoded.sequence_ids(i))
-            sequence = Sequence_(
+            sequence = Tokens(
                 tuple(encoded["input_ids"][i]), None if segments is None else tuple(segments[i])
             )
             examples.append(Example(row, (sequence,), _target(rows[row], places), places))
         return examples
 
-    def head(self, encoder: Encoder, task: Task, settings: HeadSettings) -> TokenHead:  # noqa: ARG002
+    def head(self, encoder: Encoder, task: Task, settings: HeadSettings) -> TokenHead:
         """Make a head with a start and an end score a token."""
         return TokenHead(encoder.hidden_size, 2)
 
@@ -87,7 +87,7 @@ class Span(Family[SpanRow, str]):
         outputs: Sequence[Tensor],
         examples: Sequence[Example],
         rows: Sequence[SpanRow],
-        task: Task,  # noqa: ARG002
+        task: Task,
     ) -> list[str]:
         """Take the best span over all windows of a row."""
         best: list[tuple[float, int, int]] = [(float("-inf"), 0, 0)] * len(rows)
@@ -97,7 +97,7 @@ class Span(Family[SpanRow, str]):
                 best[example.row] = found
         return [row.context[start:end].strip() for row, (_, start, end) in zip(rows, best, strict=True)]
 
-    def score(self, rows: Sequence[SpanRow], predictions: Sequence[str], task: Task) -> dict[str, float]:  # noqa: ARG002
+    def score(self, rows: Sequence[SpanRow], predictions: Sequence[str], task: Task) -> dict[str, float]:
         """Compute SQuAD's exact match and F1."""
         gold = {row.id: [answer.text for answer in row.answers or ()] for row in rows}
         return dict(squad_scores(gold, {row.id: text for row, text in zip(rows, predictions, strict=True)}))

@@ -1,7 +1,7 @@
 """This is where words are tagged: UD-POS and PAN-X.
 
-    each word's first sub-word carries its tag; a sentence that does not fit is cut between words into several
-    examples and joined again, so that every word gets a tag of its own.
+each word's first sub-word carries its tag; a sentence that does not fit is cut between words into several
+examples and joined again, so that every word gets a tag of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerFast
 
 from xtr.catalogue.task import Task
 from xtr.data.rows import TaggingRow
-from xtr.families.family import Example, Family, HeadSettings, Sequence_
+from xtr.families.family import Example, Family, HeadSettings, Tokens
 from xtr.metrics.chunks import chunk_scores, token_accuracy
 from xtr.model.encoder import Encoder
 from xtr.model.heads import TokenHead
@@ -37,7 +37,7 @@ class Tagging(Family[TaggingRow, Tags]):
             for window in _windows(_word_pieces(row.words, tokenizer), max_length - 2)
         ]
 
-    def head(self, encoder: Encoder, task: Task, settings: HeadSettings) -> TokenHead:  # noqa: ARG002
+    def head(self, encoder: Encoder, task: Task, settings: HeadSettings) -> TokenHead:
         """Make a head with one output a tag."""
         return TokenHead(encoder.hidden_size, len(task.labels))
 
@@ -71,7 +71,7 @@ class Tagging(Family[TaggingRow, Tags]):
             scores["accuracy"] = token_accuracy(gold, predictions)
         return scores
 
-    def prediction_file(self, rows: Sequence[TaggingRow], predictions: Sequence[Tags]) -> str:  # noqa: ARG002
+    def prediction_file(self, rows: Sequence[TaggingRow], predictions: Sequence[Tags]) -> str:
         """Write one tag a line and a blank line after each sentence."""
         return "".join("".join(f"{tag}\n" for tag in sentence) + "\n" for sentence in predictions)
 
@@ -123,4 +123,4 @@ def _example(
     input_ids.append(int(tokenizer.sep_token_id))
     segments = (0,) * len(input_ids) if "token_type_ids" in tokenizer.model_input_names else None
     target = () if row.tags is None else tuple(label_ids[row.tags[word]] for word, _ in window)
-    return Example(index, (Sequence_(tuple(input_ids), segments),), target, tuple(places))
+    return Example(index, (Tokens(tuple(input_ids), segments),), target, tuple(places))

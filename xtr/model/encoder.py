@@ -10,7 +10,6 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import transformers
-from torch import nn
 from transformers import AutoModel, AutoTokenizer
 
 from xtr.errors import InputError, Problem
@@ -23,7 +22,7 @@ transformers.logging.disable_progress_bar()
 class Encoder:
     """A pretrained encoder without its pooler, and the tokenizer that belongs to it."""
 
-    model: nn.Module
+    model: transformers.PreTrainedModel
     tokenizer: transformers.PreTrainedTokenizerFast
 
     @property

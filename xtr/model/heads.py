@@ -20,7 +20,7 @@ class SentenceHead(nn.Module):
         self.dense = nn.Linear(hidden_size, hidden_size)
         self.out = nn.Linear(hidden_size, n_outputs)
 
-    def forward(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:  # noqa: ARG002
+    def forward(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
         """Score each sequence."""
         scores: Tensor = self.out(torch.tanh(self.dense(hidden[:, 0])))
         return scores
@@ -35,7 +35,7 @@ class TokenHead(nn.Module):
         super().__init__()
         self.out = nn.Linear(hidden_size, n_outputs)
 
-    def forward(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:  # noqa: ARG002
+    def forward(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
         """Score each token."""
         scores: Tensor = self.out(hidden)
         return scores

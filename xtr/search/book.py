@@ -25,7 +25,7 @@ class Book:
         listener: told of every trial that pauses or ends.
     """
 
-    def __init__(self, spec: SweepSpec, folder: Path, listener: Listener = lambda row: None) -> None:
+    def __init__(self, spec: SweepSpec, folder: Path, listener: Listener | None = None) -> None:
         self.spec = spec
         self.folder = folder
         self.listener = listener
@@ -69,7 +69,8 @@ class Book:
         for row, earlier in zip(study.rows, before, strict=True):
             if row != earlier:
                 append_trial(self.folder, row)
-                self.listener(row)
+                if self.listener is not None:
+                    self.listener(row)
 
     def _next(self) -> Job | None:
         """Take turns: the pair with the fewest trials handed out goes first, ties in the file's order."""

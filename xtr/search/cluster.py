@@ -44,7 +44,12 @@ def ray_cluster(spec: SweepSpec) -> Iterator[None]:
             include_dashboard=needs_workers(spec.compute),  # without it placement groups are never freed
             **options,
         )
-    for name in ("ray.tune", "ray.tune.execution.tune_controller", "ray.tune.tune", "ray.tune.experiment.trial"):
+    for name in (
+        "ray.tune",
+        "ray.tune.execution.tune_controller",
+        "ray.tune.tune",
+        "ray.tune.experiment.trial",
+    ):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         yield

@@ -54,7 +54,9 @@ def evaluate_sweep(spec: SweepSpec, split: Split, say: Say) -> Evaluation:
     chosen = winners(spec, read_trials(folder))
     if not chosen:
         raise InputError(
-            Problem("this sweep has no finished trial yet", received=spec.name, hint="xtr run FILE, then again")
+            Problem(
+                "this sweep has no finished trial yet", received=spec.name, hint="xtr run FILE, then again"
+            )
         )
     runner = Runner(spec)
     with hold_sweep(folder):
@@ -129,7 +131,9 @@ def _compute(spec: SweepSpec, missing: Sequence[EvaluateStage]) -> None:
         import ray
 
         remote = ray.remote(num_cpus=per_worker.CPU, num_gpus=per_worker.GPU, max_retries=2)(evaluate_group)
-        ray.get([remote.remote(EvaluateJob(spec.anchored(), tuple(group)), world) for group in groups.values()])
+        ray.get(
+            [remote.remote(EvaluateJob(spec.anchored(), tuple(group)), world) for group in groups.values()]
+        )
 
 
 def _collect(runner: Runner, folder: Path, wanted: Wanted, split: Split) -> Evaluation:

@@ -52,7 +52,9 @@ def evaluation_text(spec: SweepSpec, evaluation: Evaluation) -> str:
         blocks.append(f"XTREME task scores of the best pairs (0 to 100): {tasks}{overall}")
     if evaluation.unlabelled:
         hidden = ", ".join(f"{target}/{language}" for target, language in evaluation.unlabelled)
-        blocks.append(f"no labels in the files of {hidden}: predictions written, nothing scored; try --split dev")
+        blocks.append(
+            f"no labels in the files of {hidden}: predictions written, nothing scored; try --split dev"
+        )
     blocks.append(f"prediction files: {evaluation.predictions}")
     return "\n\n".join(block for block in blocks if block)
 
@@ -67,7 +69,9 @@ def track_evaluation(spec: SweepSpec, evaluation: Evaluation, say: Callable[[str
             if row.pair == pair:
                 name = f"{row.split}/{row.target}/{row.language}/{row.metric}"
                 metrics[name] = by_language(evaluation.rows, pair, row.metric)[row.language]
-        tracker.scores(pair, metrics, {f"xtr.best.{name}": f"{value:g}" for name, value in best.params.items()})
+        tracker.scores(
+            pair, metrics, {f"xtr.best.{name}": f"{value:g}" for name, value in best.params.items()}
+        )
     scores = xtreme_scores(evaluation.rows, best_pairs(spec))["xtreme"]
     summary = {f"xtreme/{task}": value for task, value in scores.tasks.items()}
     if scores.overall is not None:
@@ -88,7 +92,9 @@ def _target_table(spec: SweepSpec, rows: Sequence[ScoreRow], target: str) -> str
     lines = [_score_line(name, each, languages) for name, each in table.items()]
     if "none" in table:
         lines += [
-            _transfer_line(name, each, table["none"], languages) for name, each in table.items() if name != "none"
+            _transfer_line(name, each, table["none"], languages)
+            for name, each in table.items()
+            if name != "none"
         ]
     header = ("after", *languages, "mean", "gap")
     splits = ", ".join(dict.fromkeys(row.split for row in rows if row.target == target))

@@ -25,7 +25,9 @@ class SweepSearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         self.book = book
         self._jobs: dict[str, Job] = {}
 
-    def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **_: Any) -> bool:  # noqa: ARG002
+    def set_search_properties(
+        self, metric: str | None, mode: str | None, config: dict[str, Any], **_: Any
+    ) -> bool:
         """Accept whatever Tune passes; the book has its own objective."""
         return True
 

@@ -16,7 +16,6 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
 
 import optuna
 from optuna.distributions import (
@@ -88,9 +87,18 @@ class PairStudy:
         self.study = optuna.create_study(
             study_name=self._name(dimensions), storage=storage, direction="maximize", load_if_exists=True
         )
-        self.rows = [self._row(trial) for trial in self.study.get_trials(deepcopy=False)]
+        self._all = [self._row(trial) for trial in self.study.get_trials(deepcopy=False)]
+        for row in self.rows:
+            if row.state == "failed":
+                self._create(row.params, row.phase, row.seed, of=row.of, index=row.index)
 
     # -- what is next ----------------------------------------------------------------------------------
+
+    @property
+    def rows(self) -> list[TrialRow]:
+        """The study's trials; one that failed and was started again by a later run counts once."""
+        latest = {(row.phase, row.index): row for row in self._all}
+        return sorted(latest.values(), key=lambda row: row.number)
 
     @property
     def n_search(self) -> int:
@@ -138,11 +146,9 @@ class PairStudy:
         trial.set_user_attr("detail", detail)
         self._refresh(number)
         self._settle_generation(number)
-        return self.rows[number]
+        return self._all[number]
 
-    def finish(
-        self, number: int, state: State, value: float | None, detail: dict[str, JSON]
-    ) -> TrialRow:
+    def finish(self, number: int, state: State, value: float | None, detail: dict[str, JSON]) -> TrialRow:
         """Tell Optuna how a trial ended, as what it was."""
         trial = self._live(number)
         trial.set_user_attr("detail", detail)
@@ -152,7 +158,7 @@ class PairStudy:
         )
         self._refresh(number)
         self._settle_generation(number)
-        return self.rows[number]
+        return self._all[number]
 
     # -- proposals -------------------------------------------------------------------------------------
 
@@ -262,7 +268,7 @@ class PairStudy:
 
     def _settle_generation(self, number: int) -> None:
         """Tell PRUNED to those that do not go on, once that is known."""
-        row = self.rows[number]
+        row = self._all[number]
         if row.phase != "search" or self.spec.search.early_stopping is None:
             return
         generation = self._generation(row)
@@ -306,12 +312,19 @@ class PairStudy:
         return f"{self.pair.intermediate} -> {self.pair.target} [{digest(identity)[:8]}]"
 
     def _create(
-        self, params: dict[str, Value], phase: Phase, seed: int, of: int | None = None
+        self,
+        params: dict[str, Value],
+        phase: Phase,
+        seed: int,
+        *,
+        of: int | None = None,
+        index: int | None = None,
     ) -> TrialRow:
         """Write a trial as RUNNING with all its parameters, in one line of the journal."""
-        attributes = {"phase": phase, "index": len(self._phase(phase)), "seed": seed, "of": of, "fixed": {}}
         free = {name: value for name, value in params.items() if name in self.distributions}
-        attributes["fixed"] = {name: value for name, value in params.items() if name not in free}
+        fixed = {name: value for name, value in params.items() if name not in free}
+        index = len(self._phase(phase)) if index is None else index
+        attributes = {"phase": phase, "index": index, "seed": seed, "of": of, "fixed": fixed}
         self.study.add_trial(
             create_trial(
                 state=TrialState.RUNNING,
@@ -320,13 +333,12 @@ class PairStudy:
                 user_attrs=attributes,
             )
         )
-        self.rows.append(self._row(self.study.get_trials(deepcopy=False)[-1]))
-        return self.rows[-1]
+        self._all.append(self._row(self.study.get_trials(deepcopy=False)[-1]))
+        return self._all[-1]
 
     def _row(self, trial: FrozenTrial) -> TrialRow:
         attributes = trial.user_attrs
-        state = "running" if trial.state == TrialState.RUNNING else attributes.get("outcome", "failed")
-        assert state in get_args(State)
+        state: State = "running" if trial.state == TrialState.RUNNING else attributes.get("outcome", "failed")
         return TrialRow(
             intermediate=self.pair.intermediate,
             target=self.pair.target,
@@ -358,10 +370,11 @@ class PairStudy:
         return optuna.trial.Trial(self.study, self.study.get_trials(deepcopy=False)[number]._trial_id)
 
     def _refresh(self, number: int) -> None:
-        self.rows[number] = self._row(self.study.get_trials(deepcopy=False)[number])
+        self._all[number] = self._row(self.study.get_trials(deepcopy=False)[number])
 
     def _phase(self, phase: Phase) -> list[TrialRow]:
-        return [row for row in self.rows if row.phase == phase]
+        """A phase's trials in order of index."""
+        return sorted((row for row in self.rows if row.phase == phase), key=lambda row: row.index)
 
     def _job(self, row: TrialRow, until_epoch: int | None = None) -> Job:
         if until_epoch is None and self._has_legs(row) and row.rung is None:

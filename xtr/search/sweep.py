@@ -36,8 +36,8 @@ class SweepOutcome:
 
     @property
     def n_failed(self) -> int:
-        """Trials that failed or diverged, in this run or an earlier one."""
-        return sum(row.state in ("failed", "diverged") for row in self.rows)
+        """Trials that failed; one that diverged has taught the search something and does not count."""
+        return sum(row.state == "failed" for row in self.rows)
 
 
 def sweep_folder(spec: SweepSpec) -> Path:
@@ -87,9 +87,7 @@ def _search(spec: SweepSpec, folder: Path, say: Say) -> SweepOutcome:
         except BaseException:
             tracker.close("KILLED")
             raise
-    tracker.summary(
-        {f"select/{row.target}": row.score for row in best_rows(leaderboard(spec, book.rows))}
-    )
+    tracker.summary({f"select/{row.target}": row.score for row in best_rows(leaderboard(spec, book.rows))})
     tracker.close("FINISHED")
     say(progress.summary())
     return SweepOutcome(tuple(book.rows), steps=int(spent["steps"]), seconds=spent["seconds"])

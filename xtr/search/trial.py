@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import math
 import traceback
+from collections.abc import Sequence
 from typing import Any
 
+from xtr.analysis.trials import State
+from xtr.catalogue.lookup import find_task
 from xtr.errors import Diverged, XtrError
 from xtr.fingerprint import JSON
 from xtr.search.study import Job
 from xtr.spec.sweep import SweepSpec
+from xtr.stages.path import Paths
+from xtr.stages.run import Outcome, Runner
 
 
 def run_trial(config: dict[str, Any], *, spec: SweepSpec) -> None:
@@ -38,38 +43,38 @@ def perform(spec: SweepSpec, job: Job) -> dict[str, Any]:
 
 
 def _attempt(spec: SweepSpec, job: Job) -> dict[str, Any]:
-    from xtr.catalogue.lookup import find_task
-    from xtr.stages.path import Paths
-    from xtr.stages.run import Runner
-
     runner = Runner(spec)
     path = Paths(spec, runner.source).path(job.pair, job.params, job.seed)
-    outcomes = [runner.train(stage) for stage in path.intermediate]
+    trained = [runner.train(stage) for stage in path.intermediate]
     if path.target is not None:
-        outcomes.append(runner.train(path.target, until_epoch=job.until_epoch))
-        task = find_task(path.target.task)
-        score = outcomes[-1].result["epochs"][-1]["scores"][task.metric]  # type: ignore[index,call-overload]
-        paused = len(outcomes[-1].result["epochs"]) < path.target.settings.epochs  # type: ignore[arg-type]
-    else:
-        selected = runner.evaluate(path.select)
-        metric = find_task(job.pair.target).metric
-        scores = [each.result["scores"][metric] for each in selected]  # type: ignore[index,call-overload]
-        score, paused = sum(scores) / len(scores), False
-        outcomes.extend(selected)
-    stages: list[JSON] = [
-        {"key": each.key, "reused": each.reused, "steps": each.steps, "seconds": round(each.seconds, 3)}
-        for each in outcomes
-    ]
-    detail: dict[str, JSON] = {
-        "stages": stages,
+        trained.append(runner.train(path.target, until_epoch=job.until_epoch))
+        score = trained[-1].scores[find_task(path.target.task).metric]
+        paused = trained[-1].epochs < path.target.settings.epochs
+        return _report(_state(score, paused=paused), score, _detail(trained))
+    selected = runner.evaluate(path.select)
+    metric = find_task(job.pair.target).metric
+    score = sum(each.scores[metric] for each in selected) / len(selected)
+    return _report(_state(score, paused=False), score, _detail([*trained, *selected]))
+
+
+def _state(score: float, *, paused: bool) -> State:
+    if not math.isfinite(score):
+        return "diverged"
+    return "running" if paused else "complete"
+
+
+def _detail(outcomes: Sequence[Outcome]) -> dict[str, JSON]:
+    """Say which stages a trial walked through and what it spent."""
+    return {
+        "stages": [
+            {"key": each.key, "reused": each.reused, "steps": each.steps, "seconds": round(each.seconds, 3)}
+            for each in outcomes
+        ],
         "steps": sum(each.steps for each in outcomes),
         "seconds": round(sum(each.seconds for each in outcomes), 3),
     }
-    if not math.isfinite(score):
-        return _report("diverged", math.nan, detail)
-    return _report("running" if paused else "complete", float(score), detail)
 
 
-def _report(state: str, score: float, detail: dict[str, JSON]) -> dict[str, Any]:
+def _report(state: State, score: float, detail: dict[str, JSON]) -> dict[str, Any]:
     # Tune flattens nested results on their way to the searcher, so the detail travels as text.
     return {"state": state, "score": score, "detail": json.dumps(detail)}

@@ -1,7 +1,7 @@
 """This is where a trial becomes a path of stages.
 
-    Paths(spec, source).path(Pair("squad_v1", "tydiqa"), {"target.learning_rate": 3e-5}, seed=1)
-        -> train squad_v1, train tydiqa
+Paths(spec, source).path(Pair("squad_v1", "tydiqa"), {"target.learning_rate": 3e-5}, seed=1)
+    -> train squad_v1, train tydiqa
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +22,6 @@ from xtr.data.open import open_source
 from xtr.data.rows import Row
 from xtr.data.source import Source
 from xtr.data.subsets import nested_subset, resolve_size
-from xtr.errors import InputError, Problem
 from xtr.evaluate.predict import predict
 from xtr.families.family import HeadSettings
 from xtr.families.registry import family_of
@@ -31,10 +30,10 @@ from xtr.model.encoder import Encoder, load_encoder, save_encoder
 from xtr.model.heads import TaskModel
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.path import SOURCE_LANGUAGE
-from xtr.stages.stage import EvaluateStage, Pretrained, PretrainStage, Stage, TrainStage
+from xtr.stages.stage import EvaluateStage, Pretrained, PretrainStage, TrainStage
 from xtr.stages.store import StageStore
 from xtr.train.distributed import needs_workers, run_on_workers
-from xtr.train.loop import Pause, Recipe, World, train
+from xtr.train.loop import Learner, Pause, Recipe, World, train
 from xtr.train.pretrain import pretrain_encoder
 from xtr.train.state import Progress, read_progress
 
@@ -54,10 +53,23 @@ class Outcome:
     """
 
     key: str
-    result: dict[str, JSON]
+    result: dict[str, Any]
     reused: bool
     seconds: float = 0.0
     steps: int = 0
+
+    @property
+    def epochs(self) -> int:
+        """Finished epochs of a training stage."""
+        return len(self.result["epochs"])
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """Metric values in [0, 1]: of an evaluation, or of a training stage's last finished epoch."""
+        scores: dict[str, float] = (self.result["epochs"][-1] if "epochs" in self.result else self.result)[
+            "scores"
+        ]
+        return scores
 
 
 class Runner:
@@ -76,7 +88,9 @@ class Runner:
             return start.name
         if self.store.open(start.key) is None and (lease := self.store.claim(start.key)):
             with lease, self.store.workspace(start.key) as folder:
-                text = prepare_world(self.root / "data", seed=start.seed, scale=start.scale) / "mlm" / "text.txt"
+                text = (
+                    prepare_world(self.root / "data", seed=start.seed, scale=start.scale) / "mlm" / "text.txt"
+                )
                 pretrain_encoder(
                     text, folder / ENCODER, seed=start.seed, scale=start.scale, threads=PRETRAINING_THREADS
                 )
@@ -194,7 +208,12 @@ def train_once(job: TrainJob, world: World) -> Progress:
 
     def score(model: TaskModel) -> dict[str, float]:
         predictions = predict(
-            model, encoder.tokenizer, task, select, max_length=settings.max_length, batch_size=stage.batch_size
+            model,
+            encoder.tokenizer,
+            task,
+            select,
+            max_length=settings.max_length,
+            batch_size=stage.batch_size,
         )
         return family.score(select, predictions, task)
 
@@ -210,7 +229,8 @@ def train_once(job: TrainJob, world: World) -> Progress:
     pause = Pause(
         runner.store.progress_folder(stage.key), job.spec.compute.checkpoint_every_steps, job.until_epoch
     )
-    progress = train(model, examples, family, encoder.tokenizer, recipe, pause=pause, score=score, world=world)
+    learner = Learner(model, family, encoder.tokenizer, examples)
+    progress = train(learner, recipe, pause=pause, score=score, world=world)
     if world.leads and len(progress.epochs) == settings.epochs:
         save_encoder(encoder, Path(job.folder) / ENCODER)
         save_file(model.head.state_dict(), Path(job.folder) / HEAD)
@@ -266,7 +286,9 @@ def capped(rows: Sequence[Row], max_rows: int | None, task: Task) -> Sequence[Ro
     if max_rows is None or len(rows) <= max_rows:
         return rows
     family = family_of(task)
-    return family.cap(rows, sorted(nested_subset(len(rows), max_rows, seed=0, task=f"{task.name} evaluation")))
+    return family.cap(
+        rows, sorted(nested_subset(len(rows), max_rows, seed=0, task=f"{task.name} evaluation"))
+    )
 
 
 def source_of(spec: SweepSpec) -> Source:

@@ -166,7 +166,9 @@ def pretrained(model: ModelSpec) -> Pretrained:
         parts = [*sorted(folder.glob("*.json")), *weights]
         if not weights or not (folder / "config.json").exists():
             raise InputError(
-                Problem("no encoder lies in this folder", "model.name", str(folder), "config.json and weights")
+                Problem(
+                    "no encoder lies in this folder", "model.name", str(folder), "config.json and weights"
+                )
             )
         content: list[JSON] = [[path.name, file_digest(path)] for path in parts]
         return Pretrained(str(folder.resolve()), None, digest(content)[:32])

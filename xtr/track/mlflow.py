@@ -134,7 +134,9 @@ class Tracker:
                 self._write_trial(row)
 
     def _write_trial(self, row: TrialRow) -> None:
-        identity = f"trial {row.intermediate} {row.target} {row.phase} {row.index} seed{row.seed} #{row.number}"
+        identity = (
+            f"trial {row.intermediate} {row.target} {row.phase} {row.index} seed{row.seed} #{row.number}"
+        )
         if identity in self._runs and self._runs[identity].info.status in STATUS.values():
             return
         name = f"{row.phase} {row.index:03d}" if row.phase == "search" else f"{row.phase} seed {row.seed}"

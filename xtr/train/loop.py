@@ -69,25 +69,23 @@ class Pause:
     after_epoch: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """A model, changed in place, and the encoded training rows it learns from, equal on every rank."""
+
+    model: TaskModel
+    family: Family[Any, Any]
+    tokenizer: PreTrainedTokenizerFast
+    examples: Sequence[Example]
+
+
 Scorer = Callable[[TaskModel], dict[str, float]]
 
 
-def train(
-    model: TaskModel,
-    examples: Sequence[Example],
-    family: Family[Any, Any],
-    tokenizer: PreTrainedTokenizerFast,
-    recipe: Recipe,
-    *,
-    pause: Pause,
-    score: Scorer,
-    world: World = World(),  # noqa: B008
-) -> Progress:
+def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, world: World) -> Progress:
     """Train to the end, or to the pause, starting from the newest state.
 
     Args:
-        model: encoder and head; changed in place.
-        examples: the encoded training rows in row order, equal on every rank.
         score: called by the leading rank after each epoch.
 
     Returns:
@@ -96,8 +94,7 @@ def train(
     Raises:
         Diverged: a loss is not finite.
     """
-    device = torch.device(world.device)
-    model.to(device)
+    model, examples = learner.model.to(torch.device(world.device)), learner.examples
     optimizer = make_optimizer(model, weight_decay=recipe.weight_decay)
     progress = load_state(pause.folder, model, optimizer) or Progress()
     if pause.after_epoch is not None and len(progress.epochs) >= pause.after_epoch:
@@ -108,7 +105,10 @@ def train(
 
     for step, batch in _remaining_steps(schedule, recipe, progress.step):
         model.train()
-        loss = _step_loss(runner, [examples[i] for i in batch], family, tokenizer, recipe, step, world)
+        torch.manual_seed(derive_seed(recipe.seed, recipe.task, "dropout", step, world.rank))
+        loss = _step_loss(runner, learner, [examples[i] for i in batch], world)
+        if not math.isfinite(loss):
+            raise Diverged(f"the loss is {loss} at step {step + 1} (learning rate {recipe.learning_rate:g})")
         rate = linear_schedule(
             step, n_steps=schedule.n_steps, warmup_fraction=recipe.warmup_fraction, peak=recipe.learning_rate
         )
@@ -126,9 +126,7 @@ def train(
     return progress
 
 
-def _remaining_steps(
-    schedule: Schedule, recipe: Recipe, done: int
-) -> Iterator[tuple[int, Sequence[int]]]:
+def _remaining_steps(schedule: Schedule, recipe: Recipe, done: int) -> Iterator[tuple[int, Sequence[int]]]:
     """Yield (global step, its examples) from step `done` on."""
     for epoch in range(done // schedule.steps_per_epoch, schedule.epochs):
         order = epoch_order(schedule.n_examples, seed=recipe.seed, task=recipe.task, epoch=epoch)
@@ -137,36 +135,24 @@ def _remaining_steps(
             yield step, step_batch(order, step - first, recipe.batch_size)
 
 
-def _step_loss(
-    runner: nn.Module,
-    batch: Sequence[Example],
-    family: Family[Any, Any],
-    tokenizer: PreTrainedTokenizerFast,
-    recipe: Recipe,
-    step: int,
-    world: World,
-) -> float:
+def _step_loss(runner: nn.Module, learner: Learner, batch: Sequence[Example], world: World) -> float:
     """Run one step forward and backward and return the mean loss over the whole step.
 
     The loss is normalised over the step's items on all ranks. A rank without examples runs the first one with
     weight 0, because every rank must take part in the reduction of gradients.
     """
-    torch.manual_seed(derive_seed(recipe.seed, recipe.task, "dropout", step, world.rank))
     share = list(rank_share(batch, rank=world.rank, world_size=world.size))
     weight = 1.0 if share else 0.0
     share = share or list(batch[:1])
-    n_items = max(1, sum(family.n_items(example) for example in batch))
-    outputs = runner(collate(share, tokenizer, torch.device(world.device)))
+    n_items = max(1, sum(learner.family.n_items(example) for example in batch))
+    outputs = runner(collate(share, learner.tokenizer, torch.device(world.device)))
     # DistributedDataParallel averages gradients over ranks; the sum is wanted.
-    loss = family.loss(outputs, share) * (weight * world.size / n_items)
-    loss.backward()
+    loss = learner.family.loss(outputs, share) * (weight * world.size / n_items)
+    torch.autograd.backward(loss)
     total = loss.detach() / world.size
     if world.size > 1:
         torch.distributed.all_reduce(total)
-    value = float(total)
-    if not math.isfinite(value):
-        raise Diverged(f"the loss is {value} at step {step + 1} (learning rate {recipe.learning_rate:g})")
-    return value
+    return float(total)
 
 
 def _close_epoch(progress: Progress, schedule: Schedule, model: TaskModel, score: Scorer | None) -> None:

@@ -199,9 +199,8 @@ def train_masked(
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps))
     generator = torch.Generator().manual_seed(derive_seed("demo", seed, "masks"))
-    batches = bucketed_batches(
-        [len(ids) for ids in documents], random.Random(derive_seed("demo", seed, "order"))
-    )
+    order = random.Random(derive_seed("demo", seed, "order"))
+    batches = bucketed_batches([len(ids) for ids in documents], order)
     losses = []
     model.train()
     for _, batch in zip(range(steps), batches, strict=False):
