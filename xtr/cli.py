@@ -182,15 +182,14 @@ def main() -> None:
     """Run the command line; errors are told in words and by exit code, never by a traceback."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        app(standalone_mode=False)
+        app()
     except XtrError as error:
         print(error, file=sys.stderr)  # noqa: T201
         sys.exit(error.exit_code)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
-        print("interrupted; the same command goes on from here", file=sys.stderr)  # noqa: T201
-        sys.exit(INTERRUPTED)
+    except SystemExit as end:  # Typer's word for every other end, Ctrl-C included
+        if end.code == INTERRUPTED:
+            print("interrupted; the same command goes on from here", file=sys.stderr)  # noqa: T201
+        raise
 
 
 def _load(file: Path, overrides: list[str]) -> SweepSpec:

@@ -34,10 +34,13 @@ def create_if_absent(path: Path, text: str) -> bool:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append one line in a single write; a line torn by a crash is cut off by `read_lines`."""
+    """Append one line in a single write, after cutting off one that a crash has torn; one writer at a time."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(line + "\n")
+    with path.open("a+b") as file:
+        file.seek(0)
+        content = file.read()
+        file.truncate(content.rfind(b"\n") + 1)
+        file.write(f"{line}\n".encode())
 
 
 def read_lines(path: Path) -> list[str]:

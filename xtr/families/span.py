@@ -25,7 +25,9 @@ from xtr.model.heads import TokenHead
 
 MAX_QUESTION_TOKENS = 64
 MAX_ANSWER_TOKENS = 30
-NOT_CONTEXT = (-1, -1)
+Place = tuple[int, int]
+Places = tuple[Place, ...]
+NOT_CONTEXT: Place = (-1, -1)
 """The place of a token outside the context."""
 
 
@@ -43,23 +45,29 @@ class Span(Family[SpanRow, str]):
     ) -> list[Example]:
         """Make one example a window; windows overlap by a quarter of `max_length`."""
         room = min(MAX_QUESTION_TOKENS, max_length // 4)
+        left = max_length - room - tokenizer.num_special_tokens_to_add(pair=True)
         encoded = tokenizer(
             [_shorten(row.question, tokenizer, room) for row in rows],
             [row.context for row in rows],
             truncation="only_second",
             max_length=max_length,
-            stride=max_length // 4,
+            stride=min(max_length // 4, left - 1),
             return_overflowing_tokens=True,
             return_offsets_mapping=True,
         )
         segments = encoded.get("token_type_ids")
+        sources = encoded["overflow_to_sample_mapping"]
+        windows = [
+            _context_places(offsets, encoded.sequence_ids(i))
+            for i, offsets in enumerate(encoded["offset_mapping"])
+        ]
+        extents = _answer_extents(rows, sources, windows)
         examples = []
-        for i, row in enumerate(encoded["overflow_to_sample_mapping"]):
-            places = _context_places(encoded["offset_mapping"][i], encoded.sequence_ids(i))
+        for i, (row, window) in enumerate(zip(sources, windows, strict=True)):
             sequence = Tokens(
                 tuple(encoded["input_ids"][i]), None if segments is None else tuple(segments[i])
             )
-            examples.append(Example(row, (sequence,), _target(rows[row], places), places))
+            examples.append(Example(row, (sequence,), _target(rows[row], extents[row], window), window))
         return examples
 
     def head(self, encoder: Encoder, task: Task, settings: HeadSettings) -> TokenHead:
@@ -113,14 +121,15 @@ class Span(Family[SpanRow, str]):
 
 
 def _shorten(question: str, tokenizer: PreTrainedTokenizerFast, room: int) -> str:
-    """Cut a question after `room` tokens."""
-    offsets = tokenizer(question, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-    return question if len(offsets) <= room else question[: offsets[room - 1][1]]
+    """Cut a question so that it has at most `room` tokens, a word cut in two included."""
+    while True:
+        offsets = tokenizer(question, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        if len(offsets) <= room:
+            return question
+        question = question[: min(offsets[room - 1][1], len(question) - 1)]
 
 
-def _context_places(
-    offsets: Sequence[tuple[int, int]], sides: Sequence[int | None]
-) -> tuple[tuple[int, int], ...]:
+def _context_places(offsets: Sequence[Place], sides: Sequence[int | None]) -> Places:
     """Keep the character offsets of context tokens, mark all others."""
     return tuple(
         (int(start), int(end)) if side == 1 else NOT_CONTEXT
@@ -128,19 +137,43 @@ def _context_places(
     )
 
 
-def _target(row: SpanRow, places: tuple[tuple[int, int], ...]) -> tuple[int, ...]:
-    """Find the tokens of the first gold answer; (0, 0) where this window does not hold all of it."""
+def _answer_extents(
+    rows: Sequence[SpanRow], sources: Sequence[int], windows: Sequence[Places]
+) -> list[Place | None]:
+    """Find from where to where the tokens of each row's first gold answer reach, over all its windows.
+
+    Blanks at an answer's ends and marks that a tokenizer drops (accents, for BERT's) belong to no token, so an
+    answer can be longer than its tokens.
+    """
+    extents: list[Place | None] = [None] * len(rows)
+    for row, window in zip(sources, windows, strict=True):
+        inside = _answer_tokens(rows[row], window)
+        if inside:
+            start, end = window[inside[0]][0], window[inside[-1]][1]
+            known = extents[row] or (start, end)
+            extents[row] = (min(known[0], start), max(known[1], end))
+    return extents
+
+
+def _answer_tokens(row: SpanRow, window: Places) -> list[int]:
+    """List the window's tokens that hold a part of the first gold answer."""
+    if not row.answers:
+        return []
+    first, last = row.answers[0].start, row.answers[0].start + len(row.answers[0].text)
+    return [i for i, (start, end) in enumerate(window) if start < last and end > first and end > start >= 0]
+
+
+def _target(row: SpanRow, extent: Place | None, window: Places) -> tuple[int, ...]:
+    """Find the first gold answer's first and last token; (0, 0) where this window does not hold them all."""
     if not row.answers:
         return ()
-    answer = row.answers[0]
-    first, last = answer.start, answer.start + len(answer.text)
-    inside = [i for i, (start, end) in enumerate(places) if start < last and end > first and end > start >= 0]
-    if not inside or places[inside[0]][0] > first or places[inside[-1]][1] < last:
+    inside = _answer_tokens(row, window)
+    if not inside or (window[inside[0]][0], window[inside[-1]][1]) != extent:
         return (0, 0)
     return (inside[0], inside[-1])
 
 
-def _best_span(scores: Tensor, places: tuple[tuple[int, int], ...]) -> tuple[float, int, int] | None:
+def _best_span(scores: Tensor, places: Places) -> tuple[float, int, int] | None:
     """Return the score and the character offsets of the best span of at most MAX_ANSWER_TOKENS tokens."""
     context = torch.tensor([place != NOT_CONTEXT for place in places])
     if not bool(context.any()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -33,6 +34,7 @@ def ray_cluster(spec: SweepSpec) -> Iterator[None]:
         os.environ.setdefault(name, value)
     import ray
 
+    on_term = signal.getsignal(signal.SIGTERM)  # ray.init puts its own in place, which aborts with a C++ trace
     cluster = os.environ.get("RAY_ADDRESS")
     options = {"log_to_driver": False, "logging_level": "ERROR"}
     if cluster:
@@ -44,6 +46,7 @@ def ray_cluster(spec: SweepSpec) -> Iterator[None]:
             include_dashboard=needs_workers(spec.compute),  # without it placement groups are never freed
             **options,
         )
+    signal.signal(signal.SIGTERM, on_term)
     for name in (
         "ray.tune",
         "ray.tune.execution.tune_controller",

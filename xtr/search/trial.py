@@ -48,9 +48,10 @@ def _attempt(spec: SweepSpec, job: Job) -> dict[str, Any]:
     trained = [runner.train(stage) for stage in path.intermediate]
     if path.target is not None:
         trained.append(runner.train(path.target, until_epoch=job.until_epoch))
-        score = trained[-1].scores[find_task(path.target.task).metric]
-        paused = trained[-1].epochs < path.target.settings.epochs
-        return _report(_state(score, paused=paused), score, _detail(trained))
+        # A stage that is stored already replays the score it had at the rung.
+        epoch = job.until_epoch or path.target.settings.epochs
+        score = trained[-1].scores_after(epoch)[find_task(path.target.task).metric]
+        return _report(_state(score, paused=epoch < path.target.settings.epochs), score, _detail(trained))
     selected = runner.evaluate(path.select)
     metric = find_task(job.pair.target).metric
     score = sum(each.scores[metric] for each in selected) / len(selected)

@@ -88,8 +88,7 @@ class Watch:
 
     def remove(self) -> None:
         """Take a dead holder's lease away."""
-        with contextlib.suppress(FileNotFoundError):
-            self.path.rename(self.path.with_name(f".dead-{uuid.uuid4().hex}"))
+        self.path.unlink(missing_ok=True)
 
 
 def read(path: Path) -> str:

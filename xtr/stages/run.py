@@ -59,17 +59,13 @@ class Outcome:
     steps: int = 0
 
     @property
-    def epochs(self) -> int:
-        """Finished epochs of a training stage."""
-        return len(self.result["epochs"])
-
-    @property
     def scores(self) -> dict[str, float]:
-        """Metric values in [0, 1]: of an evaluation, or of a training stage's last finished epoch."""
-        scores: dict[str, float] = (self.result["epochs"][-1] if "epochs" in self.result else self.result)[
-            "scores"
-        ]
-        return scores
+        """Metric values of an evaluation, in [0, 1]."""
+        return dict(self.result["scores"])
+
+    def scores_after(self, epoch: int) -> dict[str, float]:
+        """Metric values on the select split after a training stage's epoch, counted from 1, in [0, 1]."""
+        return dict(self.result["epochs"][epoch - 1]["scores"])
 
 
 class Runner:
@@ -117,11 +113,12 @@ class Runner:
 
     def evaluate(self, stages: Sequence[EvaluateStage]) -> list[Outcome]:
         """Make evaluations exist; those that share an encoder and head load it once."""
-        missing: dict[tuple[str, str], list[EvaluateStage]] = {}
+        missing: dict[tuple[object, ...], list[EvaluateStage]] = {}
         reused = {stage.key for stage in stages if self.store.open(stage.key) is not None}
         for stage in stages:
             if stage.key not in reused:
-                missing.setdefault((stage.parent.key, stage.task), []).append(stage)
+                model = (stage.parent.key, stage.task, stage.layer, stage.pooling)
+                missing.setdefault(model, []).append(stage)
         for group in missing.values():
             self._ensure_parent(group[0].parent)
             job = EvaluateJob(self.spec, tuple(group))
@@ -187,7 +184,7 @@ class TrainJob:
 
 @dataclass(frozen=True, slots=True)
 class EvaluateJob:
-    """What a worker must know to evaluate stages that share a parent and a task."""
+    """What a worker must know to evaluate stages that share a parent, a task and a head."""
 
     spec: SweepSpec
     stages: tuple[EvaluateStage, ...]
@@ -238,7 +235,7 @@ def train_once(job: TrainJob, world: World) -> Progress:
 
 
 def evaluate_group(job: EvaluateJob, world: World) -> None:
-    """Predict and score stages that share a parent and a task, and publish each."""
+    """Predict and score stages that share a parent, a task and a head, and publish each."""
     torch.set_num_threads(job.spec.compute.per_worker.CPU)
     runner = Runner(job.spec)
     first = job.stages[0]

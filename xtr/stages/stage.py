@@ -163,7 +163,8 @@ def pretrained(model: ModelSpec) -> Pretrained:
     folder = Path(model.name).expanduser()
     if folder.is_dir():
         weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
-        parts = [*sorted(folder.glob("*.json")), *weights]
+        vocabularies = (*folder.glob("*.txt"), *folder.glob("*.model"))
+        parts = [*sorted(folder.glob("*.json")), *sorted(vocabularies), *weights]
         if not weights or not (folder / "config.json").exists():
             raise InputError(
                 Problem(

@@ -14,7 +14,7 @@ import json
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -69,11 +69,11 @@ class StageStore:
         """Read a finished stage's manifest; None where the stage is absent."""
         try:
             document = json.loads((self.folder(key) / MANIFEST).read_text())
+            return Manifest(**document)
         except FileNotFoundError:
             return None
-        except ValueError as error:
-            raise CorruptArtefact(f"{self.folder(key) / MANIFEST} is not JSON: {error}") from error
-        return Manifest(**document)
+        except (ValueError, TypeError) as error:
+            raise CorruptArtefact(f"{self.folder(key) / MANIFEST} is not a manifest: {error}") from error
 
     def open(self, key: str) -> Manifest | None:
         """Read a finished stage and check every file's hash; a corrupt one is moved aside and None returned."""
@@ -98,6 +98,8 @@ class StageStore:
         write_atomic(partial / MANIFEST, json.dumps(asdict(manifest), indent=1, ensure_ascii=False))
         final = self.folder(stage.key)
         final.parent.mkdir(parents=True, exist_ok=True)
+        if final.exists() and not self.has(stage.key):  # what is left of a stage without its manifest
+            self._quarantine(stage.key)
         try:
             partial.rename(final)
         except OSError:
@@ -128,8 +130,10 @@ class StageStore:
         while not self.has(key):
             lease = Lease.claim(path)
             if lease is not None:
-                return lease
-            if watch.stale():
+                if not self.has(key):
+                    return lease
+                lease.release()  # its last holder finished it after we had looked
+            elif watch.stale():
                 watch.remove()
             else:
                 watch.wait(HEARTBEAT_S / 10)
@@ -145,4 +149,5 @@ class StageStore:
     def _quarantine(self, key: str) -> None:
         aside = self.root / "quarantine" / f"{key}-{uuid.uuid4().hex[:8]}"
         aside.parent.mkdir(parents=True, exist_ok=True)
-        self.folder(key).rename(aside)
+        with suppress(FileNotFoundError):  # somebody else has just done it
+            self.folder(key).rename(aside)

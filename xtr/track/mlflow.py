@@ -7,7 +7,10 @@ sweep adds to the runs it has. Weights stay in the stage store; runs carry a ref
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -193,7 +196,31 @@ class Tracker:
         if not self._works:
             return
         try:
-            write()
+            with _undisturbed():
+                write()
         except (MlflowException, OSError) as error:
             self._works = False
             self.complain(f"MLflow at {self.uri} cannot be written ({str(error).splitlines()[0]})")
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Put Ctrl-C off to the block's end, once: inside a transaction it would leave the database locked."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    struck: list[int] = []
+
+    def note(number: int, frame: object) -> None:  # noqa: ARG001
+        if struck:
+            raise KeyboardInterrupt
+        struck.append(number)
+
+    before = {each: signal.signal(each, note) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    if struck:
+        raise KeyboardInterrupt

@@ -115,9 +115,9 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
         update(model, optimizer, learning_rate=rate)
         progress.step = step + 1
         progress.open_loss += loss
-        progress.seconds = time.monotonic() - started
         if progress.step % schedule.steps_per_epoch == 0:
             _close_epoch(progress, schedule, model, score if world.leads else None)
+        progress.seconds = time.monotonic() - started
         paused = pause.after_epoch == len(progress.epochs) and progress.step < schedule.n_steps
         if world.leads and (paused or progress.step % pause.every_steps == 0):
             save_state(pause.folder, model, optimizer, progress)

@@ -41,7 +41,7 @@ class Progress:
 
 
 def save_state(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW, progress: Progress) -> None:
-    """Write a state atomically and drop older ones."""
+    """Write a state atomically and drop the others, also one that is ahead but could not be read."""
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".partial-{uuid.uuid4().hex}"
     partial.mkdir()
@@ -52,8 +52,9 @@ def save_state(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW, pro
     final = folder / f"step-{progress.step:07d}"
     shutil.rmtree(final, ignore_errors=True)
     partial.rename(final)
-    for older in sorted(folder.glob("step-*"))[:-1]:
-        shutil.rmtree(older, ignore_errors=True)
+    for other in folder.glob("step-*"):
+        if other != final:
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def read_progress(folder: Path) -> Progress | None:
@@ -78,7 +79,7 @@ def _newest(folder: Path) -> tuple[Path, Progress] | None:
         try:
             document = json.loads((path / PROGRESS).read_text())
             whole = all(file_digest(path / name) == sha for name, sha in document["sha256"].items())
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             continue
         if whole:
             values = document["progress"]

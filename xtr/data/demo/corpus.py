@@ -37,7 +37,7 @@ SWITCHED = 0.85  # share of the other documents in which words are replaced
 TO_ENGLISH = 0.4  # share of the replaced words that are said in English, not in any language
 KINDS = ("succession", "relations", "question")
 KIND_SHARES = (0.2, 0.5, 0.3)
-DROP_PLACE, DROP_ADJECTIVE = 0.5, 0.3  # how often a hypothesis leaves them out
+DROP_PLACE, DROP_ADJECTIVE = 0.5, 0.3  # how often a related statement leaves them out
 MARKERS = ("NOT", "SAME", "AND")
 
 
@@ -106,11 +106,10 @@ def _relate(rng: random.Random, clause: Clause, marker: str) -> Clause:
         verb = antonym(verb)
     elif marker == "AND":
         verb = rng.choice([other for other in meanings_of("V") if other not in (verb, antonym(verb))])
-    return shorten(rng, replace(clause, verb=verb))
+    return _shorten(rng, replace(clause, verb=verb))
 
 
-def shorten(rng: random.Random, clause: Clause) -> Clause:
-    """Leave out the place and the adjective now and then, as a hypothesis does."""
+def _shorten(rng: random.Random, clause: Clause) -> Clause:
     if rng.random() < DROP_PLACE:
         clause = replace(clause, place=None, fronted=False)
     if rng.random() < DROP_ADJECTIVE:

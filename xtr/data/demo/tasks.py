@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
-from xtr.data.demo.corpus import shorten
 from xtr.data.demo.world import (
     COMPARED_VERBS,
     STOP,
@@ -79,7 +78,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class PairItem:
-    """Two clauses that differ at most in their verb; the label tells how the verbs relate."""
+    """A clause and its bare subject, verb and object; the label tells how the two verbs relate."""
 
     first: Clause
     second: Clause
@@ -148,7 +147,8 @@ def draw_pairs(world: World, task: str, split: str, n: int, labels: Mapping[str,
         others = [other for other in verbs if other not in (verb, antonym(verb))]
         related = {"antonym": antonym(verb), "other": rng.choice(others)}.get(relation, verb)
         premise = replace(draw_clause(world, rng), verb=verb)
-        return PairItem(premise, shorten(rng, replace(premise, verb=related)), labels[relation])
+        bare = replace(premise, verb=related, adjective=None, place=None, fronted=False)
+        return PairItem(premise, bare, labels[relation])
 
     return _draw(world, (task, split), n, draw)
 

@@ -1,0 +1,252 @@
+"""The main job end to end on a small demo world: real Ray, Optuna, MLflow on sqlite, as a user types it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+pytestmark = pytest.mark.slow
+
+SWEEP = """
+version: 1
+name: small
+model: {name: demo}
+pairs:
+  intermediate: [squad_v1]
+  target: [tydiqa, tatoeba]
+stages:
+  intermediate: {learning_rate: 5e-4, epochs: 1, batch_size: 16, max_length: 96}
+  target: {learning_rate: 5e-4, epochs: 2, batch_size: 16, max_length: 96}
+  evaluate: {batch_size: 64, layer: 0}
+search:
+  space:
+    intermediate.fraction: {choice: [0.5, 1.0]}
+    target.learning_rate: {log_float: [2e-4, 2e-3]}
+    target.epochs: {int: [1, 2]}
+  trials_per_pair: 3
+  generation: 2
+  early_stopping: {rung_epochs: 1, keep: 0.5}
+  confirm: {top: 1, seeds: [2]}
+data: {source: demo, demo_scale: 0.02}
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder with a sweep file, in which xtr is called as a user calls it."""
+
+    folder: Path
+
+    @classmethod
+    def make(cls, folder: Path) -> Place:
+        folder.mkdir(parents=True)
+        (folder / "small.yaml").write_text(SWEEP)
+        return cls(folder)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "MLFLOW_"))
+        }
+        return subprocess.Popen(
+            [sys.executable, "-m", "xtr", *arguments],
+            cwd=self.folder,
+            env=environment | {"HF_HUB_OFFLINE": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def xtr(self, *arguments: str, code: int = 0) -> str:
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=400)
+        assert process.returncode == code, out + err
+        return out if code == 0 else out + err
+
+    def stages(self) -> dict[str, int]:
+        """Finished stages by key, with the manifest's time of birth in nanoseconds."""
+        return {p.parent.name: p.stat().st_mtime_ns for p in self.folder.glob("runs/stages/*/manifest.json")}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return Place.make(tmp_path_factory.mktemp("sweep") / "place")
+
+
+@pytest.fixture(scope="module")
+def first_run(place: Place) -> str:
+    return place.xtr("run", "small.yaml")
+
+
+def leaderboard_of(output: str) -> str:
+    return output[output.index("leaderboard of") : output.index("this run made")]
+
+
+def test_a_sweep_ends_in_a_leaderboard_that_shows_transfer(place: Place, first_run: str) -> None:
+    assert "leaderboard of small" in first_run
+    assert "next: xtr evaluate small" in first_run
+    document = json.loads(place.xtr("best", "small", "--json"))
+    rows = {(row["target"], row["intermediate"]): row for row in document["rows"]}
+    assert set(rows) == {(t, i) for t in ("tydiqa", "tatoeba") for i in ("none", "squad_v1")}
+    for (target, _), row in rows.items():
+        assert 0 <= row["score"] <= 1
+        assert row["transfer"] == pytest.approx(row["score"] - rows[target, "none"]["score"])
+        assert row["transfer_same_settings"] is not None
+
+
+def test_running_again_trains_nothing_and_says_the_same(place: Place, first_run: str) -> None:
+    before = place.stages()
+    again = place.xtr("run", "small.yaml")
+    assert "this run made 0 training steps" in again
+    assert leaderboard_of(again) == leaderboard_of(first_run)
+    assert place.stages() == before
+
+
+def test_another_sweep_reuses_the_stages_of_the_first(place: Place, first_run: str) -> None:
+    assert first_run
+    other = place.xtr("run", "small.yaml", "--set", "name=other")
+    assert "this run made 0 training steps" in other
+    assert leaderboard_of(other).replace("other", "small") == leaderboard_of(first_run)
+
+
+def test_a_finished_sweep_owes_nothing(place: Place, first_run: str) -> None:
+    assert first_run
+    plan = json.loads(place.xtr("plan", "small.yaml", "--json"))
+    assert plan["owed"] == 0
+    assert plan["pairs"] == 4
+    for counts in plan["stages"].values():
+        assert counts["distinct"] == counts["stored"] <= counts["asked"]
+
+
+def test_winners_are_scored_in_every_language_and_exported_configs_rerun_to_the_same_score(
+    place: Place, first_run: str
+) -> None:
+    assert first_run
+    text = place.xtr("evaluate", "small")
+    assert re.search(r"after +en +xa +xb +xc +xd +mean +gap", text)
+    predictions = place.folder / "runs/sweeps/small/predictions/test/none/seed-2"
+    answers = json.loads((predictions / "tydiqa/test-xc.json").read_text())
+    assert answers
+    lines = (predictions / "tatoeba/test-xa.tsv").read_text().splitlines()
+    assert sorted(set(map(int, lines)) - set(range(len(lines)))) == []
+    place.xtr("export", "small", "--to", "best")
+    best = {row["target"]: row for row in reversed(json.loads(place.xtr("best", "small", "--json"))["rows"])}
+    place.xtr("run", "best/tydiqa.yaml")
+    again = json.loads(place.xtr("best", "small-best-tydiqa", "--json"))["rows"][0]
+    assert (again["intermediate"], again["score"]) == (
+        best["tydiqa"]["intermediate"],
+        best["tydiqa"]["score"],
+    )
+    assert again["config"] == best["tydiqa"]["config"]
+
+
+def test_mlflow_shows_sweep_pair_and_trial_nested_with_params_scores_and_checkpoints(
+    place: Place, first_run: str
+) -> None:
+    assert first_run
+    client = MlflowClient(tracking_uri=f"sqlite:///{place.folder / 'mlruns/mlflow.db'}")
+    experiment = client.get_experiment_by_name("xtr/small")
+    assert experiment is not None
+    assert experiment.artifact_location.endswith("/mlruns/artifacts")
+    runs = client.search_runs([experiment.experiment_id], max_results=1000)
+    kinds = {
+        kind: [r for r in runs if r.data.tags["xtr.kind"] == kind] for kind in ("sweep", "pair", "trial")
+    }
+    (sweep,) = kinds["sweep"]
+    assert {run.data.tags["mlflow.parentRunId"] for run in kinds["pair"]} == {sweep.info.run_id}
+    pairs = {run.info.run_id for run in kinds["pair"]}
+    assert {run.data.tags["mlflow.parentRunId"] for run in kinds["trial"]} <= pairs
+    states = json.loads(place.xtr("status", "small", "--json"))["trials"]
+    assert len(kinds["trial"]) == sum(states.values())
+    trial = next(
+        r
+        for r in kinds["trial"]
+        if r.data.tags["xtr.target"] == "tydiqa" and "select/score" in r.data.metrics
+    )
+    assert float(trial.data.params["target.learning_rate"]) > 0
+    assert Path(trial.data.tags["xtr.checkpoint_uri"], "manifest.json").exists()
+    assert "sweep.yaml" in [artifact.path for artifact in client.list_artifacts(sweep.info.run_id)]
+    assert "xtreme/tydiqa" in sweep.data.metrics
+    scored = next(r for r in kinds["pair"] if r.data.tags["xtr.target"] == "tydiqa")
+    assert "test/tydiqa/xd/f1" in scored.data.metrics
+
+
+def test_a_driver_killed_in_the_middle_goes_on_to_the_same_leaderboard(
+    tmp_path: Path, place: Place, first_run: str
+) -> None:
+    killed = Place.make(tmp_path / "killed")
+    process = killed.start("run", "small.yaml")
+    assert process.stdout is not None
+    finished = 0
+    for line in process.stdout:
+        finished += " f1 " in line
+        if finished == 4:
+            break
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    before = killed.stages()
+    assert before
+    resumed = killed.xtr("run", "small.yaml")
+    after = killed.stages()
+    assert {key: after[key] for key in before} == before
+    assert leaderboard_of(resumed) == leaderboard_of(first_run)
+    assert killed.xtr("best", "small", "--json") == place.xtr("best", "small", "--json")
+
+
+def test_a_second_driver_of_the_same_sweep_leaves_with_2(place: Place, first_run: str) -> None:
+    assert first_run
+    from xtr.stages.lease import Lease
+
+    lease = Lease.claim(place.folder / "runs/sweeps/small/driver.lease")
+    assert lease is not None
+    with lease:
+        message = place.xtr("run", "small.yaml", code=2)
+    assert "another driver runs this sweep" in message
+    assert "Traceback" not in message
+
+
+def test_bad_input_is_refused_before_any_work_with_every_problem(tmp_path: Path) -> None:
+    place = Place.make(tmp_path / "bad")
+    (place.folder / "data/udpos").mkdir(parents=True)
+    (place.folder / "data/udpos/train-en.tsv").write_text("The\tDET\ncat\tNOUNS\n\nruns\n")
+    (place.folder / "data/udpos/dev-en.tsv").write_text("")
+    message = place.xtr(
+        "run",
+        "small.yaml",
+        *("--set", "data={source: official, official_root: data}"),
+        *("--set", "pairs={intermediate: [], target: [udpos]}"),
+        *("--set", "search={}"),
+        code=2,
+    )
+    assert "train-en.tsv:2" in message
+    assert "NOUNS" in message
+    assert "did you mean 'NOUN'" in message
+    assert "train-en.tsv:4" in message
+    assert "dev-en.tsv" in message
+    assert "Traceback" not in message
+    assert not (place.folder / "runs/sweeps").exists()
+
+
+def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(tmp_path: Path, first_run: str) -> None:
+    place = Place.make(tmp_path / "interrupted")
+    process = place.start("run", "small.yaml")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if " f1 " in line:
+            break
+    drained = threading.Thread(target=process.communicate, kwargs={"timeout": 60})
+    os.kill(process.pid, signal.SIGINT)
+    drained.start()
+    drained.join()
+    assert process.returncode == 130
+    assert leaderboard_of(place.xtr("run", "small.yaml")) == leaderboard_of(first_run)

@@ -1,0 +1,62 @@
+"""The documentation says what the code says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import typer.main
+
+from docs.generate import README, SWEEP_FILE, TREE, annotated_tree, sweep_file_reference
+from xtr.cli import app
+from xtr.spec.settings import TaskSettings, TrainSettings
+from xtr.spec.sweep import SearchSpec, SweepSpec
+
+ROOT = Path(__file__).resolve().parents[1]
+REMEDY = "run: python -m docs.generate"
+
+
+def test_the_sweep_file_page_is_that_of_the_models() -> None:
+    assert SWEEP_FILE.read_text(encoding="utf-8") == sweep_file_reference(), REMEDY
+
+
+def test_the_page_lists_every_field_with_its_default_and_meaning() -> None:
+    page = sweep_file_reference()
+    for model in (SweepSpec, SearchSpec, TrainSettings, TaskSettings):
+        for name, field in model.model_fields.items():
+            assert field.description, f"{model.__name__}.{name} says nothing of itself"
+            meaning = field.description.replace("|", "\\|")
+            assert re.search(rf"^\| `{name}` \| .+ \| {re.escape(meaning)} \|$", page, re.MULTILINE), name
+    assert "| `trials_per_pair` | `8` |" in page
+    assert "## `stages.intermediate` and `stages.target`" in page
+
+
+def test_the_tree_in_the_readme_is_that_of_the_package() -> None:
+    found = TREE.search(README.read_text(encoding="utf-8"))
+    assert found, "README.md has no tree between its markers"
+    assert found[0] == annotated_tree(), REMEDY
+
+
+def test_the_tree_names_every_module_once() -> None:
+    lines = annotated_tree().splitlines()
+    names = sorted(line.split()[0] for line in lines if ".py " in line)
+    assert names == sorted(path.name for path in (ROOT / "xtr").rglob("*.py") if path.name != "__init__.py")
+    assert [line for line in lines if len(line.split()) < 2] == []
+
+
+def test_the_commands_in_the_readme_are_those_of_the_command_line() -> None:
+    section = README.read_text(encoding="utf-8").split("## Commands", 1)[1].split("\n## ", 1)[0]
+    told = re.findall(r"^\| `xtr ([a-z]+)", section, re.MULTILINE)
+    command = typer.main.get_command(app)
+    assert told == list(getattr(command, "commands"))  # noqa: B009  # typer's group has it, its type does not
+
+
+def test_every_path_that_the_pages_name_exists() -> None:
+    pages = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    missing = [
+        f"{page.relative_to(ROOT)}: {path}"
+        for page in pages
+        for path in re.findall(r"`((?:xtr|tests|sweeps|docs)/[\w./-]+)`", page.read_text(encoding="utf-8"))
+        if not (ROOT / path).exists()
+    ]
+    assert missing == []

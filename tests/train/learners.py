@@ -1,0 +1,77 @@
+"""Small learners on the demo world, built the same way in every process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from xtr.catalogue.lookup import find_task
+from xtr.data.demo.source import DemoSource
+from xtr.evaluate.predict import predict
+from xtr.families.family import HeadSettings
+from xtr.families.registry import family_of
+from xtr.model.encoder import load_encoder
+from xtr.model.heads import TaskModel
+from xtr.train.loop import Learner, Pause, Recipe, Scorer, World, train
+from xtr.train.state import Progress
+
+RECIPE = Recipe(
+    task="mnli",
+    seed=1,
+    learning_rate=1e-3,
+    epochs=2,
+    batch_size=4,
+    warmup_fraction=0.1,
+    weight_decay=0.01,
+)
+N_ROWS = 14  # 4 steps an epoch, the last of 2 rows
+NEVER = 10**9
+
+
+def make_learner(
+    encoder_folder: Path, demo: DemoSource, name: str = "mnli", n_rows: int = N_ROWS, dropout: float = 0.0
+) -> Learner:
+    task, encoder = find_task(name), load_encoder(str(encoder_folder))
+    for module in encoder.model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = dropout
+    family = family_of(task)
+    torch.manual_seed(0)
+    model = TaskModel(encoder.model, family.head(encoder, task, HeadSettings()))
+    rows = demo.rows(task, "train", "en")[:n_rows]
+    return Learner(model, family, encoder.tokenizer, family.encode(rows, task, encoder.tokenizer, 24))
+
+
+def select_scorer(learner: Learner, demo: DemoSource, name: str = "mnli") -> Scorer:
+    task = find_task(name)
+    rows = demo.rows(task, "select", "en")
+
+    def score(model: TaskModel) -> dict[str, float]:
+        predictions = predict(model, learner.tokenizer, task, rows, max_length=24, batch_size=8)
+        return learner.family.score(rows, predictions, task)
+
+    return score
+
+
+def run(
+    learner: Learner,
+    scorer: Scorer,
+    folder: Path,
+    *,
+    recipe: Recipe = RECIPE,
+    every_steps: int = NEVER,
+    after_epoch: int | None = None,
+    world: World = World(),  # noqa: B008 (frozen)
+) -> Progress:
+    pause = Pause(folder, every_steps, after_epoch)
+    return train(learner, recipe, pause=pause, score=scorer, world=world)
+
+
+def weights(learner: Learner) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in learner.model.state_dict().items()}
+
+
+def same_bits(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)

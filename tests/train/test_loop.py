@@ -1,0 +1,193 @@
+"""The training loop: the same bits again, through pauses, crashes and torn states."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from torch import Tensor
+
+from tests.train.learners import RECIPE, make_learner, run, same_bits, select_scorer, weights
+from xtr.data.demo.source import DemoSource
+from xtr.errors import Diverged
+from xtr.model.heads import TaskModel
+from xtr.train.loop import Learner
+from xtr.train.state import PROGRESS, Epoch, Progress
+
+Build = Callable[[], Learner]
+
+
+@pytest.fixture
+def build(encoder_folder: Path, demo: DemoSource) -> Build:
+    return lambda: make_learner(encoder_folder, demo, dropout=0.1)
+
+
+@pytest.fixture
+def whole(build: Build, demo: DemoSource, tmp_path: Path) -> tuple[list[Epoch], dict[str, Tensor]]:
+    """What the run comes to when nothing interrupts it."""
+    learner = build()
+    progress = run(learner, select_scorer(learner, demo), tmp_path / "whole")
+    return progress.epochs, weights(learner)
+
+
+Whole = tuple[list[Epoch], dict[str, Tensor]]
+
+
+class Crash(Exception):
+    """A machine that goes away."""
+
+
+def crash_after(epoch: int, learner: Learner, demo: DemoSource) -> Callable[[TaskModel], dict[str, float]]:
+    scorer, n_scored = select_scorer(learner, demo), 0
+
+    def score(model: TaskModel) -> dict[str, float]:
+        nonlocal n_scored
+        n_scored += 1
+        if n_scored == epoch:
+            raise Crash
+        return scorer(model)
+
+    return score
+
+
+def finish(build: Build, demo: DemoSource, folder: Path) -> tuple[Progress, dict[str, Tensor]]:
+    learner = build()
+    progress = run(learner, select_scorer(learner, demo), folder, every_steps=3)
+    return progress, weights(learner)
+
+
+def test_a_run_reports_each_epoch_and_learns(whole: Whole) -> None:
+    epochs, _ = whole
+    assert [epoch.epoch for epoch in epochs] == [1, 2]
+    assert epochs[1].loss < epochs[0].loss
+    assert all(set(epoch.scores) == {"accuracy"} for epoch in epochs)
+
+
+def test_the_same_run_again_gives_the_same_bits(
+    whole: Whole, build: Build, demo: DemoSource, tmp_path: Path
+) -> None:
+    progress, final = finish(build, demo, tmp_path / "again")
+    assert progress.epochs == whole[0]
+    assert same_bits(final, whole[1])
+
+
+@pytest.mark.parametrize("change", [{"seed": 2}, {"task": "csqa"}, {"learning_rate": 2e-3}, {"epochs": 1}])
+def test_another_recipe_gives_other_weights(
+    change: dict[str, float], whole: Whole, build: Build, demo: DemoSource, tmp_path: Path
+) -> None:
+    learner = build()
+    run(learner, select_scorer(learner, demo), tmp_path / "other", recipe=replace(RECIPE, **change))
+    assert not same_bits(weights(learner), whole[1])
+
+
+def test_a_run_paused_after_an_epoch_goes_on_to_the_same_bits(
+    whole: Whole, build: Build, demo: DemoSource, tmp_path: Path
+) -> None:
+    learner = build()
+    paused = run(learner, select_scorer(learner, demo), tmp_path / "run", after_epoch=1)
+    assert paused.epochs == whole[0][:1]
+    assert paused.step == 4
+    progress, final = finish(build, demo, tmp_path / "run")
+    assert progress.step == 8
+    assert progress.epochs == whole[0]
+    assert same_bits(final, whole[1])
+
+
+def test_asking_for_a_pause_that_was_reached_trains_nothing(
+    build: Build, demo: DemoSource, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        learner = build()
+        progress = run(learner, select_scorer(learner, demo), tmp_path / "run", after_epoch=1)
+        assert progress.step == 4
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["step-0000004"]
+
+
+def test_a_pause_at_the_last_epoch_is_the_end(
+    whole: Whole, build: Build, demo: DemoSource, tmp_path: Path
+) -> None:
+    learner = build()
+    progress = run(learner, select_scorer(learner, demo), tmp_path / "run", after_epoch=2)
+    assert progress.epochs == whole[0]
+    assert same_bits(weights(learner), whole[1])
+
+
+@pytest.mark.parametrize(("epoch", "kept"), [(1, "step-0000003"), (2, "step-0000006")])
+def test_a_run_that_crashed_goes_on_from_its_last_state_to_the_same_bits(
+    epoch: int, kept: str, whole: Whole, build: Build, demo: DemoSource, tmp_path: Path
+) -> None:
+    learner = build()
+    with pytest.raises(Crash):
+        run(learner, crash_after(epoch, learner, demo), tmp_path / "run", every_steps=3)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [kept]
+    progress, final = finish(build, demo, tmp_path / "run")
+    assert progress.epochs == whole[0]
+    assert same_bits(final, whole[1])
+
+
+def test_a_state_saved_at_the_very_end_needs_no_more_steps(
+    whole: Whole, build: Build, demo: DemoSource, tmp_path: Path
+) -> None:
+    learner = build()
+    run(learner, select_scorer(learner, demo), tmp_path / "run", every_steps=4)
+    again = build()
+    progress = run(again, crash_after(1, again, demo), tmp_path / "run")
+    assert progress.epochs == whole[0]
+    assert same_bits(weights(again), whole[1])
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+@pytest.mark.parametrize("harm", [flip_a_bit, truncate, remove])
+@pytest.mark.parametrize("name", ["weights.safetensors", "moments.safetensors", PROGRESS])
+def test_a_torn_state_is_not_used_and_gives_way_to_new_ones(
+    name: str, harm: Callable[[Path], None], whole: Whole, build: Build, demo: DemoSource, tmp_path: Path
+) -> None:
+    if (name, harm) == (PROGRESS, flip_a_bit):
+        pytest.skip("a bit of the progress itself is not covered by a hash")
+    learner = build()
+    run(learner, select_scorer(learner, demo), tmp_path / "run", every_steps=3)
+    harm(tmp_path / "run" / "step-0000006" / name)
+    again = build()
+    with pytest.raises(Crash):
+        run(again, crash_after(1, again, demo), tmp_path / "run", every_steps=3)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["step-0000003"]
+    progress, final = finish(build, demo, tmp_path / "run")
+    assert progress.epochs == whole[0]
+    assert same_bits(final, whole[1])
+
+
+def test_a_learning_rate_beyond_reason_diverges(build: Build, demo: DemoSource, tmp_path: Path) -> None:
+    learner = build()
+    with pytest.raises(Diverged, match="step"):
+        run(
+            learner,
+            select_scorer(learner, demo),
+            tmp_path / "run",
+            recipe=replace(RECIPE, learning_rate=1e30),
+        )
+
+
+def test_the_progress_of_a_state_says_where_the_run_stands(
+    build: Build, demo: DemoSource, tmp_path: Path
+) -> None:
+    learner = build()
+    run(learner, select_scorer(learner, demo), tmp_path / "run", after_epoch=1)
+    document = json.loads((tmp_path / "run" / "step-0000004" / PROGRESS).read_text())
+    assert document["progress"]["step"] == 4
+    assert set(document["sha256"]) == {"weights.safetensors", "moments.safetensors"}

@@ -1,0 +1,64 @@
+"""Data-parallel training: two workers come to what one comes to, but for the order of summation."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import multiprocessing
+
+from tests.train.learners import RECIPE, make_learner, run, select_scorer, weights
+from xtr.data.demo.source import DemoSource
+from xtr.train.loop import World
+
+TASK = "udpos"
+# 9 sentences in steps of 4: the last step has one sentence for two workers. The rate is small, since Adam makes
+# the rounding noise of a gradient that is nought (that of the keys' biases) as large as the rate.
+N_ROWS = 9
+SMALL = replace(RECIPE, task=TASK, learning_rate=1e-5)
+
+
+def work(rank: int, size: int, encoder_folder: Path, demo: DemoSource, folder: Path) -> None:
+    """What each worker runs."""
+    torch.set_num_threads(1)
+    if size > 1:
+        rendezvous = f"file://{folder}/rendezvous"
+        torch.distributed.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=size)
+    learner = make_learner(encoder_folder, demo, TASK, N_ROWS)
+    scorer = select_scorer(learner, demo, TASK)
+    progress = run(learner, scorer, folder / "run", recipe=SMALL, world=World(rank, size))
+    save_file(weights(learner), folder / f"rank{rank}.safetensors")
+    epochs = [[epoch.loss, epoch.scores] for epoch in progress.epochs]
+    (folder / f"rank{rank}.json").write_text(json.dumps(epochs))
+    if size > 1:
+        torch.distributed.destroy_process_group()
+
+
+def test_two_workers_train_what_one_trains(encoder_folder: Path, demo: DemoSource, tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    two.mkdir()
+    work(0, 1, encoder_folder, demo, one)
+    multiprocessing.spawn(work, args=(2, encoder_folder, demo, two), nprocs=2)
+
+    alone, leader, follower = (
+        load_file(path)
+        for path in (one / "rank0.safetensors", two / "rank0.safetensors", two / "rank1.safetensors")
+    )
+    for name in alone:
+        assert torch.equal(leader[name], follower[name]), name
+        assert torch.allclose(leader[name], alone[name], rtol=0, atol=1e-5), name
+    expected, led, followed = (
+        json.loads(path.read_text()) for path in (one / "rank0.json", two / "rank0.json", two / "rank1.json")
+    )
+    for (loss, scores), (led_loss, led_scores), (followed_loss, followed_scores) in zip(
+        expected, led, followed, strict=True
+    ):
+        assert led_loss == pytest.approx(loss, abs=1e-4)
+        assert followed_loss == pytest.approx(loss, abs=1e-4)
+        assert led_scores == pytest.approx(scores, abs=1e-4)
+        assert followed_scores == {}, "only the leading worker scores"
