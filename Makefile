@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
-BENCHMARKS := $(filter-out %/__init__.py,$(wildcard benchmarks/*.py))
+BENCHMARKS := $(shell grep -l __main__ benchmarks/*.py)
 
 # What runs from here stays on this machine.
 unexport RAY_ADDRESS MLFLOW_TRACKING_URI

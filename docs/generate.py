@@ -24,7 +24,7 @@ from xtr.spec.sweep import SweepSpec
 ROOT = Path(__file__).resolve().parents[1]
 README, SWEEP_FILE = ROOT / "README.md", ROOT / "docs" / "sweep-file.md"
 TREE = re.compile(r"(?<=<!-- tree -->\n```text\n).*?(?=```\n<!-- /tree -->)", re.DOTALL)
-_LONGEST_NAME, _LONGEST_COMMENT = 24, 80
+_LONGEST_NAME, _LONGEST_COMMENT = 24, 100
 _INTRODUCTION = """# The sweep file
 
 Every key of a sweep file, derived from the models in `xtr/spec/` (`python -m docs.generate` writes this page).

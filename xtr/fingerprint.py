@@ -1,7 +1,7 @@
 """This is where things get their names: canonical JSON, digests and derived seeds.
 
-    digest({"task": "mnli", "epochs": 2})        -> 64 hex characters, the same on every machine
-    derive_seed(13, "mnli", "order")             -> an int below 2**63, independent per purpose
+digest({"task": "mnli", "epochs": 2})        -> 64 hex characters, the same on every machine
+derive_seed(13, "mnli", "order")             -> an int below 2**63, independent per purpose
 """
 
 from __future__ import annotations

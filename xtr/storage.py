@@ -47,7 +47,9 @@ def read_lines(path: Path) -> list[str]:
     """Read the whole lines of a file; an absent file has none, a last line without its end is left out."""
     if not path.exists():
         return []
-    return path.read_text(encoding="utf-8").split("\n")[:-1]
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]  # cut before decoding: a tear can split a character
+    return whole.decode().split("\n")[:-1]
 
 
 def _write_synced(path: Path, text: str) -> None:

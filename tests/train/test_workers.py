@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from torch import multiprocessing
 
 from tests.train.learners import RECIPE, make_learner, run, select_scorer, weights
 from xtr.data.demo.source import DemoSource
+from xtr.spec.sweep import ComputeSpec, PerWorker
+from xtr.train.distributed import needs_workers
 from xtr.train.loop import World
 
 TASK = "udpos"
-# 9 sentences in steps of 4: the last step has one sentence for two workers. The rate is small, since Adam makes
-# the rounding noise of a gradient that is nought (that of the keys' biases) as large as the rate.
+# 9 sentences in steps of 4: the last step has one sentence for two workers.
 N_ROWS = 9
-SMALL = replace(RECIPE, task=TASK, learning_rate=1e-5)
+SMALL = replace(RECIPE, task=TASK, learning_rate=1e-4)
 
 
 def work(rank: int, size: int, encoder_folder: Path, demo: DemoSource, folder: Path) -> None:
@@ -43,7 +44,16 @@ def test_two_workers_train_what_one_trains(encoder_folder: Path, demo: DemoSourc
     one.mkdir()
     two.mkdir()
     work(0, 1, encoder_folder, demo, one)
-    multiprocessing.spawn(work, args=(2, encoder_folder, demo, two), nprocs=2)
+    context = multiprocessing.get_context("spawn")
+    workers = [
+        context.Process(target=work, args=(rank, 2, encoder_folder, demo, two), daemon=True)
+        for rank in (0, 1)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+        assert worker.exitcode == 0
 
     alone, leader, follower = (
         load_file(path)
@@ -51,7 +61,8 @@ def test_two_workers_train_what_one_trains(encoder_folder: Path, demo: DemoSourc
     )
     for name in alone:
         assert torch.equal(leader[name], follower[name]), name
-        assert torch.allclose(leader[name], alone[name], rtol=0, atol=1e-5), name
+        if not name.endswith("key.bias"):  # its gradient is nought: Adam makes its rounding noise a step
+            assert torch.allclose(leader[name], alone[name], rtol=0, atol=1e-5), name
     expected, led, followed = (
         json.loads(path.read_text()) for path in (one / "rank0.json", two / "rank0.json", two / "rank1.json")
     )
@@ -62,3 +73,9 @@ def test_two_workers_train_what_one_trains(encoder_folder: Path, demo: DemoSourc
         assert followed_loss == pytest.approx(loss, abs=1e-4)
         assert led_scores == pytest.approx(scores, abs=1e-4)
         assert followed_scores == {}, "only the leading worker scores"
+
+
+def test_one_cpu_worker_trains_in_the_trial_s_own_process() -> None:
+    assert not needs_workers(ComputeSpec())
+    assert needs_workers(ComputeSpec(workers=2))
+    assert needs_workers(ComputeSpec(per_worker=PerWorker(GPU=1)))

@@ -131,6 +131,7 @@ def task_text(task: Task) -> str:
         ("metrics", ", ".join(task.metrics)),
         ("labels", ", ".join(task.labels) or "-"),
         ("languages", " ".join(task.languages)),
+        ("select on", " ".join(task.select_languages)),
         ("rows", f"{task.n_train:,} for training" if task.n_train else "-"),
         ("held out", f"{task.held_out:.0%} of the training rows select" if task.held_out else "-"),
         ("overlaps", "; ".join(task.overlaps) or "-"),

@@ -11,7 +11,8 @@ from pathlib import Path
 from xtr.analysis.leaderboard import winners
 from xtr.analysis.trials import State, TrialRow, append_trial, write_trials
 from xtr.fingerprint import JSON
-from xtr.search.study import Job, PairStudy, open_storage
+from xtr.search.optuna_space import open_storage
+from xtr.search.study import Job, PairStudy
 from xtr.spec.sweep import Pair, SweepSpec
 
 Listener = Callable[[TrialRow], None]

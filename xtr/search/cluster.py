@@ -34,7 +34,7 @@ def ray_cluster(spec: SweepSpec) -> Iterator[None]:
         os.environ.setdefault(name, value)
     import ray
 
-    on_term = signal.getsignal(signal.SIGTERM)  # ray.init puts its own in place, which aborts with a C++ trace
+    on_term = signal.getsignal(signal.SIGTERM)  # ray.init puts one in place that aborts with a C++ trace
     cluster = os.environ.get("RAY_ADDRESS")
     options = {"log_to_driver": False, "logging_level": "ERROR"}
     if cluster:

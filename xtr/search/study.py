@@ -15,24 +15,17 @@ import random
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
-from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from xtr.analysis.trials import Phase, State, TrialRow, finalists
 from xtr.catalogue.lookup import find_task, training_task
 from xtr.fingerprint import JSON, derive_seed, digest
+from xtr.search.optuna_space import distribution, values
 from xtr.spec.budget import pair_dimensions, search_trials
-from xtr.spec.space import Choice, Dimension, Fixed, FloatRange, IntRange, LogFloatRange, Value
+from xtr.spec.space import Dimension, Fixed, Value
 from xtr.spec.sweep import Pair, SweepSpec
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -58,21 +51,6 @@ class Job:
     until_epoch: int | None
 
 
-def open_storage(path: Path) -> BaseStorage:
-    """Open the sweep's journal, after cutting off a line that a crash has torn.
-
-    The caller holds the sweep's lease, so a lock left behind belongs to nobody.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.with_name(path.name + ".lock").unlink(missing_ok=True)
-    if path.exists():
-        content = path.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if whole != content:
-            path.write_bytes(whole)
-    return JournalStorage(JournalFileBackend(str(path)))
-
-
 class PairStudy:
     """The Optuna study of one pair and what is next in it."""
 
@@ -83,7 +61,7 @@ class PairStudy:
         dimensions = pair_dimensions(spec, pair)
         self.fixed = {name: each.value for name, each in dimensions.items() if isinstance(each, Fixed)}
         self.free = {name: each for name, each in dimensions.items() if not isinstance(each, Fixed)}
-        self.distributions = {name: _distribution(each) for name, each in self.free.items()}
+        self.distributions = {name: distribution(each) for name, each in self.free.items()}
         self.study = optuna.create_study(
             study_name=self._name(dimensions), storage=storage, direction="maximize", load_if_exists=True
         )
@@ -207,7 +185,7 @@ class PairStudy:
             return params
         grid = [
             dict(zip(self.free, values, strict=True))
-            for values in itertools.product(*(_values(each) for each in self.free.values()))
+            for values in itertools.product(*(values(each) for each in self.free.values()))
         ]
         random.Random(derive_seed(self.spec.search.seed, "grid", self.pair.intermediate)).shuffle(grid)
         return next(point for point in grid if point not in tried)
@@ -380,28 +358,3 @@ class PairStudy:
         if until_epoch is None and self._has_legs(row) and row.rung is None:
             until_epoch = self._rung
         return Job(self.pair, row.number, row.phase, row.params, row.seed, until_epoch)
-
-
-def _distribution(dimension: Dimension) -> BaseDistribution:
-    match dimension:
-        case Choice(values):
-            return CategoricalDistribution(values)
-        case IntRange(low, high):
-            return IntDistribution(low, high)
-        case FloatRange(low, high):
-            return FloatDistribution(low, high)
-        case LogFloatRange(low, high):
-            return FloatDistribution(low, high, log=True)
-        case Fixed(value):
-            return CategoricalDistribution((value,))
-
-
-def _values(dimension: Dimension) -> Sequence[Value]:
-    match dimension:
-        case Choice(values):
-            return values
-        case IntRange(low, high):
-            return range(low, high + 1)
-        case Fixed(value):
-            return (value,)
-    raise AssertionError(f"{dimension} has no finite set of values")

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from xtr.catalogue.lookup import find_task, training_task
-from xtr.catalogue.task import Split, Task
+from xtr.catalogue.task import Role, Split, Task
 from xtr.data.demo import world_identity
 from xtr.data.source import Source
 from xtr.spec.intermediate import parse_intermediate
 from xtr.spec.space import Value
-from xtr.spec.sweep import Pair, SweepSpec, TrainSettings
+from xtr.spec.sweep import Pair, SweepSpec
 from xtr.stages.stage import EvaluateStage, Pretrained, PretrainStage, Start, TrainStage, pretrained
 
 SOURCE_LANGUAGE = "en"
@@ -70,13 +70,13 @@ class Paths:
         end: Pretrained | PretrainStage | TrainStage = self.start
         links = []
         for name in parse_intermediate(pair.intermediate):
-            end = self._training(end, find_task(name), self.spec.stages.intermediate, params, seed)
+            end = self._training(end, find_task(name), "intermediate", params, seed)
             links.append(end)
         trained = training_task(target)
         if trained is None:
             select = self.evaluations(end, None, target, "select", target_languages(target, self.source))
             return Path(self.start, tuple(links), None, select)
-        stage = self._training(end, trained, self.spec.stages.target, params, seed)
+        stage = self._training(end, trained, "target", params, seed)
         return Path(self.start, tuple(links), stage, ())
 
     def evaluations(
@@ -110,11 +110,12 @@ class Paths:
         self,
         parent: Pretrained | PretrainStage | TrainStage,
         task: Task,
-        settings: TrainSettings,
+        role: Role,
         params: Mapping[str, Value],
         seed: int,
     ) -> TrainStage:
-        role = "intermediate" if settings is self.spec.stages.intermediate else "target"
+        stages = self.spec.stages
+        settings = stages.intermediate if role == "intermediate" else stages.target
         own = {
             name.removeprefix(f"{role}."): value
             for name, value in params.items()

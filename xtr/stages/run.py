@@ -162,7 +162,9 @@ class Runner:
                 progress = train_once(job, World())
             result = _training_result(progress)
             if until_epoch is None or len(progress.epochs) >= stage.settings.epochs:
-                self.store.publish(stage, folder, result, _made(_device(self.spec), progress.seconds))
+                self.store.publish(
+                    stage, folder, result, _made(_device(self.spec), progress.seconds, compute.workers)
+                )
         return Outcome(
             stage.key,
             result,
@@ -272,9 +274,8 @@ def training_rows(source: Source, stage: TrainStage) -> list[Row]:
     """Read the stage's nested subset of the training rows."""
     task, settings = find_task(stage.task), stage.settings
     rows = source.rows(task, "train", SOURCE_LANGUAGE)
-    size = resolve_size(
-        len(rows), fraction=settings.fraction, examples=settings.examples, cap=settings.max_rows
-    )
+    fraction = settings.fraction if settings.examples is None else None
+    size = resolve_size(len(rows), fraction=fraction, examples=settings.examples, cap=settings.max_rows)
     return [rows[i] for i in nested_subset(len(rows), size, seed=stage.seed, task=stage.task)]
 
 
@@ -328,9 +329,10 @@ def _device(spec: SweepSpec) -> str:
     return "cuda" if spec.compute.per_worker.GPU else "cpu"
 
 
-def _made(device: str, seconds: float) -> dict[str, JSON]:
+def _made(device: str, seconds: float, workers: int = 1) -> dict[str, JSON]:
     return {
         "device": device,
+        "workers": workers,
         "threads": torch.get_num_threads(),
         "seconds": round(seconds, 3),
         "torch": torch.__version__,

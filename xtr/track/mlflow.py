@@ -6,6 +6,7 @@ sweep adds to the runs it has. Weights stay in the stage store; runs carry a ref
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -25,6 +26,9 @@ from mlflow.tracking import MlflowClient
 from xtr.analysis.trials import TrialRow
 from xtr.spec.dump import to_yaml
 from xtr.spec.sweep import Pair, SweepSpec
+
+for _name in ("mlflow", "alembic"):  # they tell of every table that they create
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 PARENT, NAME = "mlflow.parentRunId", "mlflow.runName"
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "diverged": "FAILED", "failed": "FAILED"}

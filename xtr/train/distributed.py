@@ -74,4 +74,3 @@ def _on_worker(config: dict[str, object]) -> object:
         return work(job, world)
     except Diverged as diverged:
         return diverged
-

@@ -1,0 +1,50 @@
+"""This is where a benchmark's figures are printed and kept: one JSON a benchmark, with date and hardware."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measured value and the goal it is held against."""
+
+    name: str
+    value: float
+    unit: str
+    goal: str
+    met: bool
+
+
+def keep(benchmark: str, command: str, figures: list[Figure]) -> None:
+    """Print the figures as a table and write them under results/."""
+    for figure in figures:
+        verdict = "met" if figure.met else "MISSED"
+        print(f"{figure.name:<58} {figure.value:>8.2f} {figure.unit:<7} goal {figure.goal:<14} {verdict}")
+    document = {
+        "schema_version": 1,
+        "benchmark": benchmark,
+        "command": command,
+        "date": date.today().isoformat(),
+        "hardware": hardware(),
+        "figures": [asdict(figure) for figure in figures],
+    }
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{benchmark}.json").write_text(json.dumps(document, indent=1) + "\n")
+
+
+def hardware() -> str:
+    """Name the processor and count its cores."""
+    names = [
+        line.split(":", 1)[1].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    return f"{len(os.sched_getaffinity(0))} cores of {names[0] if names else platform.processor()}, no GPU"

@@ -1,0 +1,119 @@
+"""Winners, transfer and exported configs, computed from trial rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xtr.analysis.export import export_best, exported_spec
+from xtr.analysis.leaderboard import best_rows, document, leaderboard
+from xtr.analysis.scores import ScoreRow
+from xtr.analysis.trials import TrialRow, append_trial, read_trials, winner, write_trials
+from xtr.spec.load import load_sweep
+from xtr.spec.sweep import SweepSpec
+
+HIGH, LOW = {"target.epochs": 3}, {"target.epochs": 1}
+
+
+def spec(**search: Any) -> SweepSpec:
+    return SweepSpec.model_validate(
+        {
+            "version": 1,
+            "name": "ranked",
+            "model": {"name": "demo"},
+            "pairs": {"intermediate": ["mnli"], "target": ["pawsx"]},
+            "search": {"space": {"target.epochs": {"int": [1, 3]}}, **search},
+        }
+    )
+
+
+def trial(intermediate: str, index: int, value: float | None, **fields: Any) -> TrialRow:
+    values: dict[str, Any] = {
+        "number": index,
+        "phase": "search",
+        "seed": 1,
+        "params": HIGH,
+        "state": "complete",
+    } | fields
+    return TrialRow(intermediate=intermediate, target="pawsx", index=index, value=value, **values)
+
+
+def test_the_winner_is_the_best_complete_trial_and_ties_go_to_the_earlier_one() -> None:
+    rows = [
+        trial("mnli", 0, 0.7),
+        trial("mnli", 1, 0.8, params=LOW),
+        trial("mnli", 2, 0.8),
+        trial("mnli", 3, None, state="pruned", rung=0.99),
+        trial("mnli", 4, None, state="failed"),
+    ]
+    best = winner(rows, top=1)
+    assert best is not None
+    assert (best.number, best.params, best.score, best.seeds) == (1, LOW, 0.8, (1,))
+    assert winner(rows[3:], top=1) is None
+
+
+def test_finalists_are_ranked_by_their_confirming_seeds_not_by_the_search() -> None:
+    rows = [
+        trial("mnli", 0, 0.9, params=LOW),
+        trial("mnli", 1, 0.8),
+        *(
+            trial("mnli", i, v, number=10 + i, phase="confirm", seed=2 + i, of=0)
+            for i, v in enumerate([0.5, 0.6])
+        ),
+        *(
+            trial("mnli", i, v, number=20 + i, phase="confirm", seed=2 + i, of=1)
+            for i, v in enumerate([0.7, 0.8])
+        ),
+    ]
+    best = winner(rows, top=2)
+    assert best is not None
+    assert best.params == HIGH
+    assert best.score == pytest.approx(0.75)
+    assert best.seeds == (2, 3)
+
+
+def test_transfer_is_shown_against_the_best_none_and_against_none_at_the_same_settings() -> None:
+    rows = [
+        trial("none", 0, 0.6),
+        trial("none", 1, 0.5, number=1, phase="control", params=LOW),
+        trial("mnli", 0, 0.8, params=LOW | {"intermediate.epochs": 1}),
+    ]
+    ranked = leaderboard(spec(), rows)
+    assert [row.intermediate for row in ranked] == ["mnli", "none"]
+    assert ranked[0].transfer == pytest.approx(0.2)
+    assert ranked[0].transfer_same_settings == pytest.approx(0.3)
+    assert ranked[1].transfer == 0.0
+    assert [row.intermediate for row in best_rows(ranked)] == ["mnli"]
+    assert document(spec(), ranked)["schema_version"] == 1
+
+
+def test_without_a_baseline_no_transfer_is_claimed() -> None:
+    (row,) = leaderboard(spec(), [trial("mnli", 0, 0.8)])
+    assert row.baseline is row.transfer is row.transfer_same_settings is None
+
+
+def test_an_exported_config_is_a_sweep_file_with_every_dimension_fixed(tmp_path: Path) -> None:
+    rows = [trial("none", 0, 0.6), trial("mnli", 0, 0.8)]
+    scores = [
+        ScoreRow("mnli", "pawsx", 1, "test", lang, "accuracy", value, 9)
+        for lang, value in (("de", 0.5), ("en", 1.0))
+    ]
+    (path,) = export_best(spec(), leaderboard(spec(), rows), scores, tmp_path)
+    read = load_sweep(path)
+    assert read == exported_spec(spec(), leaderboard(spec(), rows)[0], scores)
+    assert read.pairs.intermediate == ("mnli",)
+    assert read.search.trials_per_pair == 1
+    assert [(name, each.size) for name, each in read.search.space.items()] == [("target.epochs", 1)]
+    assert read.result is not None
+    assert read.result["score"] == 0.8
+    assert read.result["languages"] == {"test": {"accuracy": {"de": 0.5, "en": 1.0}}}
+
+
+def test_the_last_line_of_a_trial_counts_and_a_torn_line_is_left_out(tmp_path: Path) -> None:
+    write_trials(tmp_path, [trial("none", 0, None, state="running")])
+    append_trial(tmp_path, trial("none", 0, 0.6))
+    with (tmp_path / "trials.jsonl").open("a") as file:
+        file.write('{"intermediate": "no')
+    assert read_trials(tmp_path) == [trial("none", 0, 0.6)]

@@ -1,0 +1,47 @@
+"""What a sweep comes to, before and while it runs."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from tests.search.specs import drive, sweep
+from xtr.analysis.plan import plan_sweep
+from xtr.data.open import open_source
+from xtr.search.book import Book
+from xtr.stages.store import StageStore
+
+
+def test_the_plan_bounds_what_the_sweep_then_does_and_ends_at_zero(tmp_path: Path) -> None:
+    spec = sweep(
+        tmp_path, confirm={"top": 1, "seeds": [2, 3]}, early_stopping={"rung_epochs": 1, "keep": 0.5}
+    )
+    source, store = open_source(spec.data, tmp_path), StageStore(tmp_path)
+    before = plan_sweep(spec, source, store, [])
+    book = Book(spec, tmp_path)
+    drive(book, 2, random.Random(0), stop_after=9)
+    between = plan_sweep(spec, source, store, book.rows)
+    book = Book(spec, tmp_path)  # a new driver: what the first one had handed out is taken up
+    drive(book, 2, random.Random(0))
+    after = plan_sweep(spec, source, store, book.rows)
+    assert before.pairs == 6
+    assert before.trials == before.owed
+    assert before.owed > between.owed > after.owed == 0
+    assert before.trials >= after.trials == len(book.rows)
+    for kind, counts in before.stages.items():
+        assert counts.asked >= after.stages[kind].asked
+        assert counts.distinct >= after.stages[kind].distinct
+        assert counts.stored == 0
+
+
+def test_intermediate_stages_are_shared_by_targets_and_bounded_by_a_finite_space(tmp_path: Path) -> None:
+    spec = sweep(tmp_path)
+    plan = plan_sweep(spec, open_source(spec.data, tmp_path), StageStore(tmp_path), [])
+    assert plan.stages["intermediate"].asked > plan.stages["intermediate"].distinct
+    assert plan.stages["intermediate"].distinct == 2 * 3  # two tasks, three fractions, two targets each
+
+
+def test_planning_writes_nothing(tmp_path: Path) -> None:
+    spec = sweep(tmp_path / "root")
+    plan_sweep(spec, open_source(spec.data, tmp_path / "root"), StageStore(tmp_path / "root"), [])
+    assert not (tmp_path / "root").exists()

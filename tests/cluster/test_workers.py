@@ -1,0 +1,110 @@
+"""A sweep over two nodes with two data-parallel workers a stage, and the loss of one of them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.local import DEMO, LocalCluster, run_arguments, until
+from xtr.analysis.trials import TrialRow, read_trials
+from xtr.search.study import Job
+from xtr.search.trial import perform
+from xtr.spec.load import load_sweep
+from xtr.spec.sweep import SweepSpec
+from xtr.stages.path import Paths
+from xtr.stages.run import Runner
+from xtr.stages.store import StageStore
+
+pytestmark = pytest.mark.slow
+
+TRIALS = {"search__trials_per_pair": 1, "search__concurrent_trials": 1, "search__early_stopping": "null"}
+WORKERS = {"compute__workers": 2, "compute__checkpoint_every_steps": 2}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A storage root with the demo world and its encoder, to begin from."""
+    spec = spec_of(run_arguments(tmp_path_factory.mktemp("world")))
+    runner = Runner(spec)
+    runner.ensure_start(Paths(spec, runner.source).start)
+    return runner.root
+
+
+@pytest.fixture
+def shared(world: Path, tmp_path: Path) -> Path:
+    """The storage root of the sweep on the cluster."""
+    return Path(shutil.copytree(world, tmp_path / "shared"))
+
+
+@pytest.fixture
+def lone(world: Path, tmp_path: Path) -> Path:
+    """The storage root of the same trials with one worker."""
+    return Path(shutil.copytree(world, tmp_path / "lone"))
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[LocalCluster]:
+    """A head without CPU and two nodes with one each: two workers can only be on both."""
+    with LocalCluster(cpus=0) as cluster:
+        cluster.add_nodes(2, cpus=1)
+        yield cluster
+
+
+def spec_of(command: Sequence[str]) -> SweepSpec:
+    return load_sweep(DEMO, [word for word in command[3:] if word != "--set"])
+
+
+def alone(command: Sequence[str], root: Path, row: TrialRow) -> float:
+    """Do a trial again with one worker, in this process and another store."""
+    spec = spec_of([*command, "--set", "compute.workers=1", "--set", f"storage.root={root}"])
+    outcome = perform(spec, Job(row.pair, row.number, row.phase, row.params, row.seed, None))
+    assert outcome["state"] == "complete", outcome["detail"]
+    return float(outcome["score"])
+
+
+def test_two_workers_on_two_nodes_come_to_the_score_of_one(
+    cluster: LocalCluster, shared: Path, lone: Path
+) -> None:
+    command = run_arguments(shared, **TRIALS, **WORKERS, search__space="{}")
+    with cluster.driver(command) as sweep:
+        until("two workers at once", lambda: len(cluster.workers()) == 2, seconds=120)
+        assert len(set(cluster.workers().values())) == 2, "each node started one"
+        output, _ = sweep.communicate(timeout=180)
+    assert sweep.returncode == 0, output
+
+    rows = read_trials(shared / "sweeps" / "demo")
+    searched = [row for row in rows if row.phase == "search"]
+    assert {row.intermediate for row in searched} == {"none", "csqa"}
+    for row in searched:
+        assert row.value == pytest.approx(alone(command, lone, row), abs=1e-4)
+    store = StageStore(shared)
+    made = [store.read(path.name) for path in (shared / "stages").iterdir()]
+    trained = [each for each in made if each is not None and each.recipe["kind"] == "train"]
+    assert [each.made["workers"] for each in trained] == [2] * len(trained)
+
+
+def test_a_sweep_outlives_a_killed_worker(cluster: LocalCluster, shared: Path, lone: Path) -> None:
+    command = run_arguments(
+        shared, **TRIALS, **WORKERS, pairs__intermediate="[]", search__space="{target.epochs: 12}"
+    )
+    with cluster.driver(command) as sweep:
+        until("a state to go on from", lambda: states(shared), seconds=120)
+        before = cluster.workers()
+        os.kill(min(before), signal.SIGKILL)
+        until("other workers", lambda: len(cluster.workers().keys() - before.keys()) == 2, seconds=120)
+        assert states(shared), "the stage had not ended"
+        output, _ = sweep.communicate(timeout=180)
+    assert sweep.returncode == 0, output
+
+    (row,) = read_trials(shared / "sweeps" / "demo")
+    assert row.state == "complete"
+    assert row.value == pytest.approx(alone(command, lone, row), abs=1e-4)
+
+
+def states(root: Path) -> list[Path]:
+    return list(root.glob("progress/*/step-*"))

@@ -1,0 +1,51 @@
+"""Encoders: saved and loaded without a change, without a pooler, refused in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from xtr.errors import InputError
+from xtr.model.encoder import Encoder, load_encoder, load_tokenizer, save_encoder
+
+
+def hidden(encoder: Encoder, text: str) -> torch.Tensor:
+    inputs = encoder.tokenizer(text, return_tensors="pt")
+    with torch.inference_mode():
+        state: torch.Tensor = encoder.model.eval()(**inputs).last_hidden_state
+    return state
+
+
+def test_a_saved_encoder_says_the_same_when_loaded(encoder: Encoder, tmp_path: Path) -> None:
+    with torch.no_grad():
+        next(encoder.model.parameters()).add_(0.25)
+    save_encoder(encoder, tmp_path)
+    loaded = load_encoder(str(tmp_path))
+    assert torch.equal(hidden(loaded, "kura bope ."), hidden(encoder, "kura bope ."))
+    assert (loaded.hidden_size, loaded.n_layers) == (96, 2)
+
+
+def test_every_weight_takes_part_in_training(encoder: Encoder) -> None:
+    """A weight without a gradient would stall data-parallel training."""
+    encoder.model.train()
+    output = encoder.model(**encoder.tokenizer("kura bope .", return_tensors="pt"))
+    torch.autograd.backward(output.last_hidden_state.square().sum())
+    assert [name for name, weight in encoder.model.named_parameters() if weight.grad is None] == []
+
+
+def test_a_real_bert_loads_without_its_pooler(bert_folder: Path) -> None:
+    encoder = load_encoder(str(bert_folder))
+    assert (encoder.hidden_size, encoder.n_layers) == (384, 6)
+    assert not any("pooler" in name for name, _ in encoder.model.named_parameters())
+    assert encoder.tokenizer("one", "two")["token_type_ids"] == [0, 0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("load", [load_encoder, load_tokenizer])
+def test_a_folder_without_a_model_is_refused_in_words(load: type[Encoder], tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        load(str(tmp_path))  # type: ignore[call-arg]
+    [problem] = caught.value.problems
+    assert problem.where == "model.name"
+    assert str(tmp_path) in problem.received

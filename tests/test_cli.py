@@ -1,0 +1,115 @@
+"""The command line as a person meets it: help with examples, errors in words, JSON alone on stdout."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from xtr.catalogue.lookup import TASKS
+
+GOOD = """version: 1
+name: good
+model: {name: demo}
+pairs: {intermediate: [mnli], target: [xnli]}
+search: {trials_per_pair: 2}
+"""
+
+
+def xtr(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "xtr", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "command", ["run", "plan", "validate", "tasks", "status", "best", "evaluate", "export"]
+)
+def test_every_command_has_help_with_an_example(tmp_path: Path, command: str) -> None:
+    result = xtr(tmp_path, command, "--help")
+    assert result.returncode == 0
+    assert f"Example: xtr {command}" in result.stdout
+
+
+def test_all_errors_of_all_files_come_at_once_with_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text(
+        GOOD.replace("mnli", "mnlu").replace("trials_per_pair: 2", "trials: 2")
+    )
+    (tmp_path / "two.yaml").write_text(GOOD.replace("xnli", "xnly"))
+    (tmp_path / "good.yaml").write_text(GOOD)
+    result = xtr(tmp_path, "validate", "one.yaml", "good.yaml", "two.yaml")
+    assert result.returncode == 2
+    assert "good.yaml: valid" in result.stdout
+    for expected in (
+        "one.yaml:4",
+        "did you mean 'mnli'",
+        "one.yaml:5",
+        "trials",
+        "two.yaml:4",
+        "did you mean 'xnli'",
+    ):
+        assert expected in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_wrong_option_or_command_is_a_user_error_in_words(tmp_path: Path) -> None:
+    for arguments in (
+        ["plam"],
+        ["plan"],
+        ["plan", "x.yaml", "--jsn"],
+        ["tasks", "xnly"],
+        ["tasks", "--role", "both"],
+    ):
+        result = xtr(tmp_path, *arguments)
+        assert result.returncode == 2, arguments
+        assert result.stderr.strip()
+        assert "Traceback" not in result.stderr
+
+
+def test_a_sweep_that_was_never_run_is_named_with_those_that_were(tmp_path: Path) -> None:
+    (tmp_path / "runs/sweeps/good").mkdir(parents=True)
+    (tmp_path / "runs/sweeps/good/spec.yaml").write_text(GOOD)
+    for command in ("status", "best", "evaluate"):
+        result = xtr(tmp_path, command, "goood")
+        assert result.returncode == 2
+        assert "did you mean 'good'" in result.stderr
+    assert "no trial has finished yet" in xtr(tmp_path, "best", "good").stdout
+    assert xtr(tmp_path, "evaluate", "good").returncode == 2
+    assert xtr(tmp_path, "export", "good", "--to", "best").returncode == 2
+
+
+def test_json_stands_alone_on_stdout(tmp_path: Path) -> None:
+    (tmp_path / "good.yaml").write_text(GOOD)
+    plan = json.loads(xtr(tmp_path, "plan", "good.yaml", "--json").stdout)
+    assert (plan["schema_version"], plan["pairs"], plan["sweep"]) == (1, 2, "good")
+    assert set(plan["stages"]) == {"intermediate", "target", "evaluate"}
+    tasks = json.loads(xtr(tmp_path, "tasks", "--json").stdout)["tasks"]
+    assert {task["name"] for task in tasks} == set(TASKS)
+    task = json.loads(xtr(tmp_path, "tasks", "tydiqa", "--json").stdout)
+    assert (task["family"], task["held_out"]) == ("span", 0.1)
+
+
+def test_tasks_are_listed_by_role_and_shown_in_full(tmp_path: Path) -> None:
+    targets = xtr(tmp_path, "tasks", "--role", "target").stdout
+    assert "xnli" in targets
+    assert "csqa" not in targets
+    shown = xtr(tmp_path, "tasks", "tatoeba").stdout
+    for expected in ("retrieval", "accuracy", "CC BY 2.0 FR", "da ga is", "Artetxe"):
+        assert expected in shown
+
+
+def test_running_on_official_data_that_is_not_there_says_where_it_was_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "good.yaml").write_text(GOOD + "data: {source: official, official_root: data}\n")
+    result = xtr(tmp_path, "run", "good.yaml")
+    assert result.returncode == 2
+    assert "data/xnli/train-en.tsv" in result.stderr
+    assert "data.official_root" in result.stderr

@@ -1,0 +1,97 @@
+"""MLflow as a view: nested, found again, and never in the way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from tests.search.specs import sweep
+from xtr.analysis.trials import TrialRow
+from xtr.spec.sweep import Pair, SweepSpec
+from xtr.track.mlflow import Tracker, tracking_uri
+
+ROW = TrialRow(
+    intermediate="squad_v1",
+    target="tydiqa",
+    number=0,
+    phase="search",
+    index=0,
+    seed=1,
+    params={"target.learning_rate": 3e-5, "target.epochs": 2},
+    state="complete",
+    value=0.5,
+    rung=0.4,
+    detail={"stages": [{"key": "abc", "reused": False}], "steps": 12, "seconds": 3.5},
+)
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> SweepSpec:
+    plain = sweep(tmp_path / "runs")
+    uri = f"sqlite:///{tmp_path / 'mlruns' / 'mlflow.db'}"
+    return plain.model_copy(update={"tracking": plain.tracking.model_copy(update={"uri": uri})})
+
+
+def refuse(message: str) -> None:
+    raise AssertionError(message)
+
+
+def test_a_resumed_sweep_adds_to_the_runs_it_has(spec: SweepSpec) -> None:
+    for _ in range(2):
+        tracker = Tracker(spec, complain=refuse)
+        tracker.open([ROW])
+        tracker.trial(ROW)
+        tracker.trial(replace(ROW, index=1, number=1, state="running", value=None))
+        tracker.close("FINISHED")
+    client = MlflowClient(tracking_uri=spec.tracking.uri)
+    experiment = client.get_experiment_by_name("xtr/studied")
+    runs = client.search_runs([experiment.experiment_id], max_results=100)
+    kinds = [run.data.tags["xtr.kind"] for run in runs]
+    assert {kind: kinds.count(kind) for kind in set(kinds)} == {"sweep": 1, "pair": 6, "trial": 1}
+    trial = next(run for run in runs if run.data.tags["xtr.kind"] == "trial")
+    assert trial.info.status == "FINISHED"
+    assert trial.data.params == {"target.learning_rate": "3e-05", "target.epochs": "2"}
+    assert trial.data.metrics["select/score"] == 0.5
+
+
+def test_winners_scores_stand_on_their_pairs_run(spec: SweepSpec) -> None:
+    tracker = Tracker(spec, complain=refuse)
+    tracker.open([])
+    tracker.scores(Pair("none", "tydiqa"), {"test/tydiqa/xd/f1": 0.25}, {"xtr.best.target.epochs": "2"})
+    tracker.summary({"xtreme/tydiqa": 25.0})
+    client = MlflowClient(tracking_uri=spec.tracking.uri)
+    experiment = client.get_experiment_by_name("xtr/studied")
+    runs = {run.data.tags["xtr.id"]: run for run in client.search_runs([experiment.experiment_id])}
+    assert runs["pair none tydiqa"].data.metrics == {"test/tydiqa/xd/f1": 0.25}
+    assert runs["sweep"].data.metrics == {"xtreme/tydiqa": 25.0}
+
+
+def test_a_store_that_cannot_be_reached_is_told_once_and_stops_nothing(
+    spec: SweepSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    closed = spec.model_copy(
+        update={"tracking": spec.tracking.model_copy(update={"uri": "http://127.0.0.1:9"})}
+    )
+    complaints: list[str] = []
+    tracker = Tracker(closed, complain=complaints.append)
+    tracker.open([ROW])
+    tracker.trial(ROW)
+    tracker.close("FINISHED")
+    assert len(complaints) == 1
+    assert "http://127.0.0.1:9" in complaints[0]
+
+
+def test_the_uri_comes_from_the_file_then_the_environment_then_the_folder(
+    spec: SweepSpec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    silent = spec.model_copy(update={"tracking": spec.tracking.model_copy(update={"uri": None})})
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert tracking_uri(silent) == f"sqlite:///{tmp_path}/mlruns/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking:5000")
+    assert tracking_uri(silent) == "http://tracking:5000"
+    assert tracking_uri(spec) == spec.tracking.uri
