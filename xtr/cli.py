@@ -43,10 +43,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document an
 @app.command(epilog="Example: xtr run sweeps/demo.yaml --set search.trials_per_pair=8")
 def run(file: File, set_: Set = []) -> None:  # noqa: B006
     """Run a sweep, or go on with one: the same command, nothing finished is done again."""
+    spec = _load(file, set_)  # before the heavy imports, so that a wrong file is told at once
     from xtr.analysis.tables import leaderboard_text
     from xtr.search.sweep import run_sweep
 
-    spec = _load(file, set_)
     outcome = run_sweep(spec, _say)
     _say(f"\n{leaderboard_text(spec, outcome.rows)}")
     _say(f"this run made {outcome.steps} training steps")
@@ -144,15 +144,15 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Score the winners in every language and write XTREME's prediction files."""
-    from xtr.search.evaluation import evaluate_sweep
-    from xtr.search.report import evaluation_document, evaluation_text, track_evaluation
-
     spec, _ = _find(sweep, root)
     chosen = split or spec.stages.evaluate.split
     if chosen not in ("test", "dev"):
         raise InputError(
             Problem("unknown split", "--split", chosen, "test, dev", suggest(chosen, ["test", "dev"]))
         )
+    from xtr.search.evaluation import evaluate_sweep
+    from xtr.search.report import evaluation_document, evaluation_text, track_evaluation
+
     evaluation = evaluate_sweep(spec, chosen, _say if not as_json else _hush)  # type: ignore[arg-type]
     track_evaluation(spec, evaluation, _hush if as_json else _say)
     _show(evaluation_document(spec, evaluation), evaluation_text(spec, evaluation), as_json=as_json)

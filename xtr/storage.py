@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import uuid
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write_atomic(path: Path, text: str) -> None:
@@ -37,9 +38,9 @@ def append_line(path: Path, line: str) -> None:
     """Append one line in a single write, after cutting off one that a crash has torn; one writer at a time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as file:
-        file.seek(0)
-        content = file.read()
-        file.truncate(content.rfind(b"\n") + 1)
+        if file.tell() and not _ends_whole(file):
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
         file.write(f"{line}\n".encode())
 
 
@@ -50,6 +51,11 @@ def read_lines(path: Path) -> list[str]:
     content = path.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]  # cut before decoding: a tear can split a character
     return whole.decode().split("\n")[:-1]
+
+
+def _ends_whole(file: BinaryIO) -> bool:
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"
 
 
 def _write_synced(path: Path, text: str) -> None:

@@ -25,6 +25,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from xtr.spec.load import load_sweep
+from xtr.spec.sweep import SweepSpec
+
 REPOSITORY = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 DEMO = REPOSITORY / "sweeps" / "demo.yaml"
@@ -62,6 +65,11 @@ def run_arguments(root: Path, **values: object) -> list[str]:
     own = {name.replace("__", "."): value for name, value in values.items()}
     pairs = [f"{name}={value}" for name, value in (tiny | own).items()]
     return ["xtr", "run", str(DEMO), *(word for pair in pairs for word in ("--set", pair))]
+
+
+def spec_of(command: Sequence[str]) -> SweepSpec:
+    """The sweep that such a command runs."""
+    return load_sweep(DEMO, [word for word in command[3:] if word != "--set"])
 
 
 def processes() -> dict[int, tuple[int, str]]:
@@ -112,7 +120,11 @@ class LocalCluster:
     def __post_init__(self) -> None:
         self.port, self.dashboard_port, client_port = free_ports(3)
         self.token = secrets.token_hex(32)
-        self.environment = clean_environment(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=self.token)
+        self.environment = clean_environment(
+            RAY_AUTH_MODE="token",
+            RAY_AUTH_TOKEN=self.token,
+            RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S="0",  # else a node that is asked to end waits for half a minute
+        )
         self._client_port = client_port
 
     @property

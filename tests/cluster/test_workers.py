@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.local import DEMO, LocalCluster, run_arguments, until
+from tests.cluster.local import LocalCluster, run_arguments, spec_of, until
 from xtr.analysis.trials import TrialRow, read_trials
 from xtr.search.study import Job
 from xtr.search.trial import perform
-from xtr.spec.load import load_sweep
-from xtr.spec.sweep import SweepSpec
-from xtr.stages.path import Paths
-from xtr.stages.run import Runner
 from xtr.stages.store import StageStore
 
 pytestmark = pytest.mark.slow
@@ -27,36 +22,11 @@ WORKERS = {"compute__workers": 2, "compute__checkpoint_every_steps": 2}
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A storage root with the demo world and its encoder, to begin from."""
-    spec = spec_of(run_arguments(tmp_path_factory.mktemp("world")))
-    runner = Runner(spec)
-    runner.ensure_start(Paths(spec, runner.source).start)
-    return runner.root
-
-
-@pytest.fixture
-def shared(world: Path, tmp_path: Path) -> Path:
-    """The storage root of the sweep on the cluster."""
-    return Path(shutil.copytree(world, tmp_path / "shared"))
-
-
-@pytest.fixture
-def lone(world: Path, tmp_path: Path) -> Path:
-    """The storage root of the same trials with one worker."""
-    return Path(shutil.copytree(world, tmp_path / "lone"))
-
-
-@pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
     """A head without CPU and two nodes with one each: two workers can only be on both."""
     with LocalCluster(cpus=0) as cluster:
         cluster.add_nodes(2, cpus=1)
         yield cluster
-
-
-def spec_of(command: Sequence[str]) -> SweepSpec:
-    return load_sweep(DEMO, [word for word in command[3:] if word != "--set"])
 
 
 def alone(command: Sequence[str], root: Path, row: TrialRow) -> float:
