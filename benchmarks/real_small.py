@@ -26,7 +26,7 @@ from xtr.metrics.chunks import token_accuracy
 from xtr.spec.load import load_sweep
 from xtr.spec.sweep import Pair, SweepSpec
 from xtr.stages.path import Paths
-from xtr.stages.run import capped, source_of, training_rows
+from xtr.stages.work import capped, source_of, training_rows
 
 SWEEP = Path(__file__).parent.parent / "sweeps" / "real-small.yaml"
 ALONE, AFTER = Pair("none", "tydiqa"), Pair("squad_v1", "tydiqa")

@@ -20,20 +20,20 @@ def cluster() -> Iterator[LocalCluster]:
 
 
 def test_the_demo_runs_as_a_job_and_the_same_job_again_trains_nothing(
-    cluster: LocalCluster, tmp_path: Path
+    cluster: LocalCluster, shared: Path
 ) -> None:
-    command = run_arguments(tmp_path, search__trials_per_pair=2)
+    command = run_arguments(shared, search__trials_per_pair=2)
     first = cluster.submit(command, seconds=150)
     assert first.returncode == 0, first.stdout
     assert "leaderboard of demo" in first.stdout
     assert "this run made 0 training steps" not in first.stdout
 
-    folder = tmp_path / "sweeps" / "demo"
+    folder = shared / "sweeps" / "demo"
     rows = read_trials(folder)
     assert {row.intermediate for row in rows} == {"none", "csqa"}
     assert all(row.state in ("complete", "pruned") for row in rows)
     assert (folder / "study.journal").stat().st_size > 0
-    assert (tmp_path / "mlflow.db").exists()
+    assert (shared / "mlflow.db").exists()
 
     second = cluster.submit(command, seconds=100)
     assert second.returncode == 0, second.stdout

@@ -18,8 +18,9 @@ from xtr.metrics.accuracy import accuracy
 from xtr.model.encoder import Encoder, load_encoder
 from xtr.spec.sweep import DataSpec, EvaluateSettings, Pair
 from xtr.stages.path import Paths
-from xtr.stages.run import Runner, capped, training_rows
+from xtr.stages.run import Runner
 from xtr.stages.stage import EvaluateStage, TrainStage
+from xtr.stages.work import capped, training_rows
 from xtr.train.pretrain import build_model, train_tokenizer
 
 XNLI = find_task("xnli")
@@ -168,7 +169,7 @@ def test_evaluation_writes_official_predictions_and_scores_and_loads_the_model_o
         loaded.append(name)
         return load_encoder(name, revision)
 
-    monkeypatch.setattr("xtr.stages.run.load_encoder", counting)
+    monkeypatch.setattr("xtr.stages.work.load_encoder", counting)
     stages = evaluations(runner, stage, ("en", "xa", "xd"))
     outcomes = runner.evaluate(stages)
     assert len(loaded) == 1

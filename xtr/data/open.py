@@ -6,7 +6,7 @@ from pathlib import Path
 
 from xtr.data.demo.source import DemoSource
 from xtr.data.official import OfficialSource
-from xtr.data.source import Source
+from xtr.data.source import ReadOnce, Source
 from xtr.spec.sweep import DataSpec
 
 
@@ -16,6 +16,6 @@ def open_source(data: DataSpec, root: Path) -> Source:
     The hub will be the third source here.
     """
     if data.source == "demo":
-        return DemoSource(root / "data", seed=data.demo_seed, scale=data.demo_scale)
+        return ReadOnce(DemoSource(root / "data", seed=data.demo_seed, scale=data.demo_scale))
     assert data.official_root is not None  # checked when the sweep file was read
-    return OfficialSource(Path(data.official_root).expanduser(), data.folders, data.files)
+    return ReadOnce(OfficialSource(Path(data.official_root).expanduser(), data.folders, data.files))

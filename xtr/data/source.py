@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Protocol
 
 from xtr.catalogue.task import Split, Task
@@ -31,3 +32,12 @@ class Source(Protocol):
     def identity(self, task: Task, split: Split, language: str) -> str:
         """Name the exact data of a split; enters stage keys, so equal content must give equal names."""
         ...
+
+
+class ReadOnce:
+    """A source that parses a split once a process; of many splits the least used are forgotten."""
+
+    def __init__(self, source: Source) -> None:
+        self.languages = source.languages
+        self.identity = source.identity
+        self.rows = lru_cache(maxsize=16)(source.rows)

@@ -35,6 +35,18 @@ class Encoder:
         """Number of transformer blocks; hidden state 0 is the embedding, `n_layers` the last."""
         return int(self.model.config.num_hidden_layers)
 
+    @property
+    def max_length(self) -> int | None:
+        """Longest input in tokens, or None where positions have no end.
+
+        RoBERTa and its kin count positions from behind the padding id, so a few are never used.
+        """
+        config = self.model.config
+        positions = getattr(config, "max_position_embeddings", None)
+        if positions is None:
+            return None
+        return int(positions) - (int(config.pad_token_id) + 1 if "roberta" in config.model_type else 0)
+
 
 def load_tokenizer(name: str, revision: str | None = None) -> transformers.PreTrainedTokenizerFast:
     """Load a fast tokenizer by hub id or folder.

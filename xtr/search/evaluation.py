@@ -22,8 +22,9 @@ from xtr.search.cluster import ray_cluster
 from xtr.search.sweep import hold_sweep, sweep_folder
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.path import Paths
-from xtr.stages.run import EvaluateJob, Runner, evaluate_group
+from xtr.stages.run import Runner
 from xtr.stages.stage import EvaluateStage
+from xtr.stages.work import EvaluateJob, evaluate_group
 from xtr.train.loop import World
 
 Say = Callable[[str], None]

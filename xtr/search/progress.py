@@ -1,4 +1,4 @@
-"""This is where a running sweep speaks: one line a trial, in plain words, for a terminal or a job's log."""
+"""This is where a running sweep speaks: a line a result, and now and then how far it is, in plain words."""
 
 from __future__ import annotations
 
@@ -7,25 +7,37 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from xtr.analysis.tables import pair_name, percent
-from xtr.analysis.trials import TrialRow
+from xtr.analysis.trials import State, TrialRow
 from xtr.catalogue.lookup import find_task
-from xtr.spec.sweep import SweepSpec
 
 Say = Callable[[str], None]
+SUMMARY_EVERY = 10
+STATES: dict[State, str] = {
+    "complete": "done",
+    "pruned": "stopped early",
+    "running": "waiting",
+    "diverged": "diverged",
+    "failed": "failed",
+}
 
 
 class Progress:
-    """Counts trials and says what each came to."""
+    """Counts trials and says what each came to.
 
-    def __init__(self, spec: SweepSpec, rows: Sequence[TrialRow], say: Say) -> None:
+    Args:
+        n_trials: how many the sweep makes at most.
+    """
+
+    def __init__(self, rows: Sequence[TrialRow], n_trials: int, say: Say) -> None:
+        self.n_trials = n_trials
         self.say = say
-        self._pairs = spec.pairs.pairs()
         self._started = time.monotonic()
         self._rows = {(row.pair, row.number): row for row in rows}
         self._best: dict[str, TrialRow] = {}
         for row in rows:
             self._note_best(row)
         self._seconds = 0.0
+        self._n_results = 0
 
     def trial(self, row: TrialRow) -> None:
         """Say how a trial paused or ended."""
@@ -33,13 +45,18 @@ class Progress:
         self._note_best(row)
         seconds = row.detail.get("seconds")
         self._seconds += float(seconds) if isinstance(seconds, (int, float)) else 0.0
-        self.say(f"{self._clock()}  {_name(row):<34} {_news(row):<42} {self._tail(row)}".rstrip())
+        self.say(f"{self._clock()}  {_name(row):<36} {_news(row):<40} {self._tail(row)}".rstrip())
+        self._n_results += 1
+        if self._n_results % SUMMARY_EVERY == 0:
+            self.say(f"{self._clock()}  -- {self.summary()}")
 
     def summary(self) -> str:
-        """Count trials by state and add up the compute spent."""
-        states = Counter(row.state for row in self._rows.values())
-        counts = ", ".join(f"{n} {state}" for state, n in sorted(states.items()))
-        return f"{len(self._pairs)} pairs, trials: {counts or 'none'}; {self._seconds:.0f} s of training now"
+        """Count trials by state and add up the compute spent by this run."""
+        counts = Counter(row.state for row in self._rows.values())
+        states = ", ".join(f"{counts[state]} {word}" for state, word in STATES.items() if counts[state])
+        return (
+            f"{states or 'nothing yet'}, of at most {self.n_trials} trials; {self._seconds:.0f} s of training"
+        )
 
     def _note_best(self, row: TrialRow) -> None:
         if row.phase == "search" and row.value is not None:

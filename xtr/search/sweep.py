@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from xtr.analysis.leaderboard import best_rows, leaderboard
+from xtr.analysis.plan import plan_sweep
 from xtr.analysis.trials import TrialRow
 from xtr.errors import SweepBusy
 from xtr.search.book import Book
@@ -61,14 +62,15 @@ def run_sweep(spec: SweepSpec, say: Say) -> SweepOutcome:
         if isinstance(start, PretrainStage) and not runner.store.has(start.key):
             say("pretraining the demo world's encoder, once: under a minute on two idle cores")
         runner.ensure_start(start)
-        return _search(spec, folder, say)
+        return _search(spec, runner, folder, say)
 
 
-def _search(spec: SweepSpec, folder: Path, say: Say) -> SweepOutcome:
+def _search(spec: SweepSpec, runner: Runner, folder: Path, say: Say) -> SweepOutcome:
     tracker = Tracker(spec, complain=say)
     spent = {"steps": 0.0, "seconds": 0.0}
     book = Book(spec, folder)
-    progress = Progress(spec, book.rows, say)
+    plan = plan_sweep(spec, runner.source, runner.store, book.rows)
+    progress = Progress(book.rows, plan.trials, say)
 
     def listen(row: TrialRow) -> None:
         for name in spent:

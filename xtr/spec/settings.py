@@ -128,7 +128,8 @@ class EvaluateSettings(Described):
     split: Literal["test", "dev"] = Field(default="test", description="Split that the winners are scored on.")
     layer: Annotated[Whole, Field(ge=0)] | None = Field(
         default=None,
-        description="Layer whose output embeds sentences, 0 is the first; null takes the model's.",
+        description="Hidden state that is pooled into sentence vectors: 0 is the embeddings, n the output of the "
+        "n-th block; null takes 8 of 12, 14 of 24, two thirds of other depths.",
     )
     pooling: Literal["mean", "cls"] = Field(
         default="mean", description="How token vectors become a sentence vector."
