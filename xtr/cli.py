@@ -215,7 +215,10 @@ def _find(sweep: str, root: Path) -> tuple[SweepSpec, Path]:
                 hint=suggest(sweep, known) or "--root FOLDER",
             )
         )
-    return _load(folder / "spec.yaml", []), folder
+    spec = _load(folder / "spec.yaml", [])
+    if Path(spec.storage.root).resolve() != root.resolve():  # it was run from another folder
+        spec = spec.model_copy(update={"storage": spec.storage.model_copy(update={"root": str(root)})})
+    return spec, folder
 
 
 def _root_option(spec: SweepSpec) -> str:

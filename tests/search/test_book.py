@@ -9,6 +9,7 @@ import pytest
 
 from tests.search.specs import drive, finish, score, sweep, table
 from xtr.analysis.leaderboard import leaderboard
+from xtr.analysis.trials import State
 from xtr.search.book import Book
 from xtr.spec.sweep import Pair
 
@@ -105,6 +106,18 @@ def test_a_diverged_trial_teaches_and_a_failed_one_does_not(tmp_path: Path) -> N
     assert other is not None
     study.finish(other.number, "failed", None, {"error": "out of memory"})
     assert study.study.get_trials()[1].state.name == "FAIL"
+
+
+def test_what_a_trial_has_spent_adds_up_over_its_legs_and_counts_once(tmp_path: Path) -> None:
+    book = Book(sweep(tmp_path, **STOPPING), tmp_path)
+    n_jobs = 0
+    while (job := book.next_job()) is not None:
+        n_jobs += 1
+        state: State = "running" if job.until_epoch else "complete"
+        book.report(job, state, score(job), {"steps": 10, "seconds": 0.5})
+    assert book.steps == 10 * n_jobs
+    assert sum(int(str(row.detail["steps"])) for row in book.rows) == book.steps
+    assert book.seconds == 0.5 * n_jobs
 
 
 def test_a_failed_trial_is_tried_again_by_the_next_run_under_its_own_index(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ Listener = Callable[[TrialRow], None]
 
 
 class Book:
-    """All studies of a sweep over one Optuna storage.
+    """All studies of a sweep over one Optuna storage, and what this driver's jobs have spent.
 
     Args:
         folder: the sweep's folder; the journal and the trials' view live there.
@@ -32,6 +32,8 @@ class Book:
         self.listener = listener
         storage = open_storage(folder / "study.journal")
         self.studies = {pair: PairStudy(spec, pair, storage) for pair in spec.pairs.pairs()}
+        self.steps = 0
+        self.seconds = 0.0
         self._in_flight: set[tuple[Pair, int]] = set()
         write_trials(folder, self.rows)
 
@@ -60,6 +62,8 @@ class Book:
     def report(self, job: Job, state: State, value: float | None, detail: dict[str, JSON]) -> None:
         """Take a job's result: `running` with a value is the end of a first leg."""
         self._in_flight.discard((job.pair, job.number))
+        self.steps += int(_number(detail.get("steps")))
+        self.seconds += _number(detail.get("seconds"))
         study = self.studies[job.pair]
         before = list(study.rows)
         if state == "running":
@@ -95,3 +99,7 @@ class Book:
                 if job is not None:
                     return job
         return None
+
+
+def _number(value: JSON) -> float:
+    return float(value) if isinstance(value, (int, float)) else 0.0

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from xtr.analysis.tables import pair_name, percent
 from xtr.analysis.trials import State, TrialRow
 from xtr.catalogue.lookup import find_task
+from xtr.search.book import Book
 
 Say = Callable[[str], None]
 SUMMARY_EVERY = 10
@@ -22,50 +23,36 @@ STATES: dict[State, str] = {
 
 
 class Progress:
-    """Counts trials and says what each came to.
+    """Says what each trial of a book came to; `n_trials` is how many the sweep makes at most."""
 
-    Args:
-        n_trials: how many the sweep makes at most.
-    """
-
-    def __init__(self, rows: Sequence[TrialRow], n_trials: int, say: Say) -> None:
+    def __init__(self, book: Book, n_trials: int, say: Say) -> None:
+        self.book = book
         self.n_trials = n_trials
         self.say = say
         self._started = time.monotonic()
-        self._rows = {(row.pair, row.number): row for row in rows}
-        self._best: dict[str, TrialRow] = {}
-        for row in rows:
-            self._note_best(row)
-        self._seconds = 0.0
         self._n_results = 0
 
     def trial(self, row: TrialRow) -> None:
         """Say how a trial paused or ended."""
-        self._rows[row.pair, row.number] = row
-        self._note_best(row)
-        seconds = row.detail.get("seconds")
-        self._seconds += float(seconds) if isinstance(seconds, (int, float)) else 0.0
         self.say(f"{self._clock()}  {_name(row):<36} {_news(row):<40} {self._tail(row)}".rstrip())
         self._n_results += 1
         if self._n_results % SUMMARY_EVERY == 0:
             self.say(f"{self._clock()}  -- {self.summary()}")
 
     def summary(self) -> str:
-        """Count trials by state and add up the compute spent by this run."""
-        counts = Counter(row.state for row in self._rows.values())
+        """Count trials by state and say what this run has spent."""
+        counts = Counter(row.state for row in self.book.rows)
         states = ", ".join(f"{counts[state]} {word}" for state, word in STATES.items() if counts[state])
-        return (
-            f"{states or 'nothing yet'}, of at most {self.n_trials} trials; {self._seconds:.0f} s of training"
-        )
-
-    def _note_best(self, row: TrialRow) -> None:
-        if row.phase == "search" and row.value is not None:
-            best = self._best.get(row.target)
-            if best is None or (best.value or 0.0) < row.value:
-                self._best[row.target] = row
+        spent = f"{self.book.seconds:.0f} s of training"
+        return f"{states or 'nothing yet'}, of at most {self.n_trials} trials; {spent}"
 
     def _tail(self, row: TrialRow) -> str:
-        best = self._best.get(row.target)
+        done = (each for each in self.book.rows if each.phase == "search" and each.target == row.target)
+        best = max(
+            (each for each in done if each.value is not None),
+            key=lambda each: each.value or 0.0,
+            default=None,
+        )
         if best is None:
             return ""
         return f"best {row.target} {percent(best.value)} ({best.intermediate})"

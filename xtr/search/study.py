@@ -129,7 +129,7 @@ class PairStudy:
     def finish(self, number: int, state: State, value: float | None, detail: dict[str, JSON]) -> TrialRow:
         """Tell Optuna how a trial ended, as what it was."""
         trial = self._live(number)
-        trial.set_user_attr("detail", detail)
+        trial.set_user_attr("detail", _both_legs(self._all[number].detail, detail))
         trial.set_user_attr("outcome", state)
         self.study.tell(
             number, value if state == "complete" else None, state=FINISHED[state], skip_if_finished=True
@@ -358,3 +358,13 @@ class PairStudy:
         if until_epoch is None and self._has_legs(row) and row.rung is None:
             until_epoch = self._rung
         return Job(self.pair, row.number, row.phase, row.params, row.seed, until_epoch)
+
+
+def _both_legs(first: dict[str, JSON], last: dict[str, JSON]) -> dict[str, JSON]:
+    """Add up what a trial's legs have spent."""
+    spent: dict[str, JSON] = {}
+    for name in ("steps", "seconds"):
+        earlier, now = first.get(name), last.get(name)
+        if isinstance(earlier, (int, float)) and isinstance(now, (int, float)):
+            spent[name] = earlier + now
+    return last | spent

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -67,15 +68,11 @@ def run_sweep(spec: SweepSpec, say: Say) -> SweepOutcome:
 
 def _search(spec: SweepSpec, runner: Runner, folder: Path, say: Say) -> SweepOutcome:
     tracker = Tracker(spec, complain=say)
-    spent = {"steps": 0.0, "seconds": 0.0}
     book = Book(spec, folder)
     plan = plan_sweep(spec, runner.source, runner.store, book.rows)
-    progress = Progress(book.rows, plan.trials, say)
+    progress = Progress(book, plan.trials, say)
 
     def listen(row: TrialRow) -> None:
-        for name in spent:
-            value = row.detail.get(name)
-            spent[name] += float(value) if isinstance(value, (int, float)) else 0.0
         progress.trial(row)
         tracker.trial(row)
 
@@ -92,7 +89,7 @@ def _search(spec: SweepSpec, runner: Runner, folder: Path, say: Say) -> SweepOut
     tracker.summary({f"select/{row.target}": row.score for row in best_rows(leaderboard(spec, book.rows))})
     tracker.close("FINISHED")
     say(progress.summary())
-    return SweepOutcome(tuple(book.rows), steps=int(spent["steps"]), seconds=spent["seconds"])
+    return SweepOutcome(tuple(book.rows), book.steps, book.seconds)
 
 
 def _tune(spec: SweepSpec, book: Book, folder: Path) -> None:
@@ -121,28 +118,23 @@ def _tune(spec: SweepSpec, book: Book, folder: Path) -> None:
         tuner.fit()
 
 
-class hold_sweep:  # noqa: N801  # reads as a verb in `with hold_sweep(folder):`
+@contextmanager
+def hold_sweep(folder: Path) -> Iterator[None]:
     """Hold a sweep for as long as a block lasts; a dead driver's hold is taken over after a few heartbeats.
 
     Raises:
         SweepBusy: a living driver holds it.
     """
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "driver.lease"
-
-    def __enter__(self) -> None:
-        watch = Watch(self.path)
-        while (lease := Lease.claim(self.path)) is None:
-            if watch.beats():
-                raise SweepBusy(
-                    f"another driver runs this sweep ({self.path}); follow it with xtr status, or stop it first"
-                )
-            if watch.stale():
-                watch.remove()
-            else:
-                watch.wait(HEARTBEAT_S / 10)
-        self.lease = lease
-
-    def __exit__(self, *_: object) -> None:
-        self.lease.release()
+    path = folder / "driver.lease"
+    watch = Watch(path)
+    while (lease := Lease.claim(path)) is None:
+        if watch.beats():
+            raise SweepBusy(
+                f"another driver runs this sweep ({path}); follow it with xtr status, or stop it first"
+            )
+        if watch.stale():
+            watch.remove()
+        else:
+            watch.wait(HEARTBEAT_S / 10)
+    with lease:
+        yield
