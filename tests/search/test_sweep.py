@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
+from xtr.fingerprint import file_digest
+
 pytestmark = pytest.mark.slow
 
 SWEEP = """
@@ -174,7 +176,8 @@ def test_mlflow_shows_sweep_pair_and_trial_nested_with_params_scores_and_checkpo
         if r.data.tags["xtr.target"] == "tydiqa" and "select/score" in r.data.metrics
     )
     assert float(trial.data.params["target.learning_rate"]) > 0
-    assert Path(trial.data.tags["xtr.checkpoint_uri"], "manifest.json").exists()
+    weights = Path(trial.data.tags["xtr.checkpoint_uri"], "encoder", "model.safetensors")
+    assert file_digest(weights) == trial.data.tags["xtr.checkpoint_sha256"]
     assert "sweep.yaml" in [artifact.path for artifact in client.list_artifacts(sweep.info.run_id)]
     assert "xtreme/tydiqa" in sweep.data.metrics
     scored = next(r for r in kinds["pair"] if r.data.tags["xtr.target"] == "tydiqa")

@@ -13,14 +13,14 @@ from safetensors.torch import load_file
 from tests.stages.sample import a_sweep
 from xtr.catalogue.lookup import find_task
 from xtr.data.rows import PairRow
-from xtr.errors import Diverged
+from xtr.errors import Diverged, InputError
 from xtr.metrics.accuracy import accuracy
 from xtr.model.encoder import Encoder, load_encoder
 from xtr.spec.sweep import DataSpec, EvaluateSettings, Pair
 from xtr.stages.path import Paths
 from xtr.stages.run import Runner
 from xtr.stages.stage import EvaluateStage, TrainStage
-from xtr.stages.work import capped, training_rows
+from xtr.stages.work import capped, check_length, training_rows
 from xtr.train.pretrain import build_model, train_tokenizer
 
 XNLI = find_task("xnli")
@@ -300,3 +300,9 @@ def test_a_tiny_training_comes_to_the_numbers_it_always_came_to(
     )
     assert [epoch["loss"] for epoch in epochs] == pytest.approx(losses, abs=1e-4), message
     assert [epoch["scores"][metric] for epoch in epochs] == pytest.approx(scores, abs=1e-4), message
+
+
+def test_inputs_longer_than_the_encoder_are_refused_with_the_length_that_would_do(encoder: Encoder) -> None:
+    check_length(encoder, 128, "tydiqa")
+    with pytest.raises(InputError, match="at most 128 tokens"):
+        check_length(encoder, 129, "tydiqa")

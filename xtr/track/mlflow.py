@@ -26,10 +26,12 @@ from mlflow.tracking import MlflowClient
 from xtr.analysis.trials import TrialRow
 from xtr.spec.dump import to_yaml
 from xtr.spec.sweep import Pair, SweepSpec
+from xtr.stages.store import StageStore
 
 for _name in ("mlflow", "alembic"):  # they tell of every table that they create
     logging.getLogger(_name).setLevel(logging.WARNING)
 
+WEIGHTS = "encoder/model.safetensors"
 PARENT, NAME = "mlflow.parentRunId", "mlflow.runName"
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "diverged": "FAILED", "failed": "FAILED"}
 
@@ -147,9 +149,6 @@ class Tracker:
         if identity in self._runs and self._runs[identity].info.status in STATUS.values():
             return
         name = f"{row.phase} {row.index:03d}" if row.phase == "search" else f"{row.phase} seed {row.seed}"
-        stages = row.detail.get("stages")
-        last = stages[-1] if isinstance(stages, list) and stages else {}
-        key = str(last.get("key", "")) if isinstance(last, dict) else ""
         tags = {
             "xtr.kind": "trial",
             "xtr.sweep": self.spec.name,
@@ -158,8 +157,7 @@ class Tracker:
             "xtr.phase": row.phase,
             "xtr.seed": str(row.seed),
             "xtr.state": row.state,
-            "xtr.stage_key": key,
-            "xtr.checkpoint_uri": str(Path(self.spec.storage.root).resolve() / "stages" / key) if key else "",
+            **self._checkpoint(row),
         }
         run = self._run(identity, name, tags, parent=self._pair_run(row.pair))
         metrics = {"select/score": row.value, "select/rung": row.rung}
@@ -170,6 +168,25 @@ class Tracker:
             self._client.log_text(run, str(row.detail["error"]), "error.txt")
         self._client.set_terminated(run, STATUS[row.state])
         self._runs[identity] = self._client.get_run(run)
+
+    def _checkpoint(self, row: TrialRow) -> dict[str, str]:
+        """Refer to the last encoder that the trial trained: where it lies, and the SHA-256 of its weights."""
+        store = StageStore(Path(self.spec.storage.root).resolve())
+        stages = row.detail.get("stages")
+        keys = (
+            [str(stage["key"]) for stage in stages if isinstance(stage, dict)]
+            if isinstance(stages, list)
+            else []
+        )
+        for key in reversed(keys):
+            manifest = store.read(key) if store.has(key) else None
+            if manifest is not None and WEIGHTS in manifest.files:
+                return {
+                    "xtr.stage_key": key,
+                    "xtr.checkpoint_uri": str(store.folder(key)),
+                    "xtr.checkpoint_sha256": manifest.files[WEIGHTS],
+                }
+        return {}
 
     def _write(
         self,
