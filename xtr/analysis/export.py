@@ -9,7 +9,7 @@ from xtr.analysis.leaderboard import Row, best_rows
 from xtr.analysis.scores import ScoreRow, by_language
 from xtr.spec.dump import to_yaml
 from xtr.spec.space import Fixed
-from xtr.spec.sweep import Pair, PairsSpec, SweepSpec
+from xtr.spec.sweep import Pair, PairsSpec, SweepSpec, TrackingSpec
 from xtr.storage import write_atomic
 
 
@@ -43,6 +43,7 @@ def exported_spec(spec: SweepSpec, row: Row, scores: Sequence[ScoreRow]) -> Swee
         "name": f"{spec.name}-best-{row.target}",
         "pairs": PairsSpec(intermediate=intermediates, target=(row.target,)),
         "search": search,
+        "tracking": TrackingSpec(),  # where this sweep was shown is not part of the config
         "result": _result(spec, row, scores),
     }
     return spec.model_copy(update=fields)

@@ -7,8 +7,10 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from xtr.spec.sweep import ComputeSpec, SweepSpec
+from xtr.errors import InputError, Problem
+from xtr.spec.sweep import ComputeSpec, StorageSpec, SweepSpec
 from xtr.train.distributed import needs_workers
 
 HEAD_RESOURCE = "xtr_driver"
@@ -58,6 +60,24 @@ def ray_cluster(spec: SweepSpec) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def check_storage(storage: StorageSpec) -> None:
+    """Refuse to keep stages in a Ray job's working directory, which goes when the job ends.
+
+    Raises:
+        InputError: with the setting to change.
+    """
+    if not Path(storage.root).is_absolute() and Path.cwd().name.startswith("_ray_pkg_"):
+        raise InputError(
+            Problem(
+                "a Ray job's working directory does not outlast the job",
+                where="storage.root",
+                received=storage.root,
+                allowed="an absolute folder that all machines share",
+                hint="--set storage.root=/mnt/xtr/runs",
+            )
+        )
 
 
 def local_cpus(spec: SweepSpec) -> int:

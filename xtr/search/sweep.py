@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from xtr.analysis.plan import plan_sweep
 from xtr.analysis.trials import TrialRow
 from xtr.errors import SweepBusy
 from xtr.search.book import Book
-from xtr.search.cluster import ray_cluster, trial_resources
+from xtr.search.cluster import check_storage, ray_cluster, trial_resources
 from xtr.search.progress import Progress
 from xtr.spec.dump import to_yaml
 from xtr.spec.sweep import SweepSpec
@@ -54,6 +55,7 @@ def run_sweep(spec: SweepSpec, say: Say) -> SweepOutcome:
         InputError: data or model are not as the sweep file says; nothing has been started.
         SweepBusy: another driver runs this sweep.
     """
+    check_storage(spec.storage)
     runner = Runner(spec)
     check_data(spec, runner.source)
     folder = sweep_folder(spec)
@@ -94,6 +96,7 @@ def _search(spec: SweepSpec, runner: Runner, folder: Path, say: Say) -> SweepOut
 
 def _tune(spec: SweepSpec, book: Book, folder: Path) -> None:
     """Give the book to Ray Tune until it has no more jobs."""
+    records = folder / "ray-tune"
     with ray_cluster(spec):
         from ray import tune
 
@@ -110,12 +113,15 @@ def _tune(spec: SweepSpec, book: Book, folder: Path) -> None:
             ),
             run_config=tune.RunConfig(
                 name=spec.name,
-                storage_path=str(folder / "ray-tune"),
+                storage_path=str(records),
                 verbose=0,
                 failure_config=tune.FailureConfig(max_failures=spec.compute.retries.trial),
             ),
         )
-        tuner.fit()
+        try:
+            tuner.fit()
+        finally:
+            shutil.rmtree(records, ignore_errors=True)  # Tune's own snapshots; xtr never restores from them
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from mlflow.tracking import MlflowClient
 
 from xtr.analysis.trials import TrialRow
 from xtr.spec.dump import to_yaml
-from xtr.spec.sweep import Pair, SweepSpec
+from xtr.spec.sweep import Pair, SweepSpec, TrackingSpec
 from xtr.stages.store import StageStore
 
 for _name in ("mlflow", "alembic"):  # they tell of every table that they create
@@ -135,7 +135,8 @@ class Tracker:
 
     def _open(self, rows: list[TrialRow]) -> None:
         self._client.set_terminated(self._sweep_run, "RUNNING")
-        self._client.log_text(self._sweep_run, to_yaml(self.spec), "sweep.yaml")
+        shown = self.spec.model_copy(update={"tracking": TrackingSpec()})  # its URI may hold a password
+        self._client.log_text(self._sweep_run, to_yaml(shown), "sweep.yaml")
         for pair in self.spec.pairs.pairs():
             self._pair_run(pair)
         for row in rows:

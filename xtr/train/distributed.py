@@ -6,6 +6,8 @@ again goes on where the last state stands, and nothing is uploaded twice.
 
 from __future__ import annotations
 
+import shutil
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -41,6 +43,7 @@ def run_on_workers(
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
+    name = uuid.uuid4().hex
     gpu = compute.per_worker.GPU > 0
     resources = {"CPU": float(compute.per_worker.CPU), "GPU": float(compute.per_worker.GPU)}
     trainer = TorchTrainer(
@@ -49,11 +52,15 @@ def run_on_workers(
         torch_config=TorchConfig(backend="nccl" if gpu else "gloo"),
         scaling_config=ScalingConfig(num_workers=workers, use_gpu=gpu, resources_per_worker=resources),
         run_config=RunConfig(
+            name=name,
             storage_path=str(records),
             failure_config=FailureConfig(max_failures=compute.retries.worker_failure),
         ),
     )
-    outcome = trainer.fit().return_value
+    try:
+        outcome = trainer.fit().return_value
+    finally:
+        shutil.rmtree(records / name, ignore_errors=True)
     if isinstance(outcome, Diverged):
         raise outcome
     result: T = outcome
