@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from xtr.families.family import Example
 from xtr.fingerprint import derive_seed
 
 T = TypeVar("T")
@@ -50,3 +51,25 @@ def step_batch(order: Sequence[int], step: int, batch_size: int) -> Sequence[int
 def rank_share(batch: Sequence[T], *, rank: int, world_size: int) -> Sequence[T]:
     """Return one rank's part of a step; empty where the step has fewer examples than ranks."""
     return batch[rank::world_size]
+
+
+def cut_by_length(examples: Sequence[Example], max_tokens: int) -> list[Sequence[Example]]:
+    """Cut a step into micro-batches of at most `max_tokens` tokens, padding included, similar lengths together.
+
+    A step that fits stays as it is. No example is ever split, so one that is longer stands alone.
+    """
+    if _padded(examples) <= max_tokens:
+        return [examples]
+    micro_batches: list[Sequence[Example]] = []
+    current: list[Example] = []
+    for example in sorted(examples, key=lambda each: each.length):
+        if current and _padded([*current, example]) > max_tokens:
+            micro_batches.append(current)
+            current = []
+        current.append(example)
+    return [*micro_batches, current]
+
+
+def _padded(examples: Sequence[Example]) -> int:
+    longest = max(example.length for example in examples)
+    return longest * sum(len(example.sequences) for example in examples)

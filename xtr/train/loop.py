@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from xtr.errors import Diverged
 from xtr.families.family import Example, Family, collate
 from xtr.fingerprint import derive_seed
 from xtr.model.heads import TaskModel
-from xtr.train.batches import Schedule, epoch_order, rank_share, step_batch
+from xtr.train.batches import Schedule, cut_by_length, epoch_order, rank_share, step_batch
 from xtr.train.optimise import linear_schedule, make_optimizer, update
 from xtr.train.state import Epoch, Progress, load_state, save_state
 
@@ -78,6 +79,9 @@ class Learner:
     tokenizer: PreTrainedTokenizerFast
     examples: Sequence[Example]
 
+
+MICRO_BATCH_TOKENS = {"cpu": 1024, "cuda": 32768}
+"""Tokens, padding included, that go through the encoder at once: bounds memory, and sorted, wastes less of it."""
 
 Scorer = Callable[[TaskModel], dict[str, float]]
 
@@ -138,18 +142,25 @@ def _remaining_steps(schedule: Schedule, recipe: Recipe, done: int) -> Iterator[
 def _step_loss(runner: nn.Module, learner: Learner, batch: Sequence[Example], world: World) -> float:
     """Run one step forward and backward and return the mean loss over the whole step.
 
-    The loss is normalised over the step's items on all ranks. A rank without examples runs the first one with
-    weight 0, because every rank must take part in the reduction of gradients.
+    The loss is normalised over the step's items on all ranks, so cutting the step into micro-batches changes
+    nothing but the order of summation. A rank without examples runs the first one with weight 0, because every
+    rank must take part in the reduction of gradients.
     """
-    share = list(rank_share(batch, rank=world.rank, world_size=world.size))
+    share = rank_share(batch, rank=world.rank, world_size=world.size)
     weight = 1.0 if share else 0.0
-    share = share or list(batch[:1])
     n_items = max(1, sum(learner.family.n_items(example) for example in batch))
-    outputs = runner(collate(share, learner.tokenizer, torch.device(world.device)))
     # DistributedDataParallel averages gradients over ranks; the sum is wanted.
-    loss = learner.family.loss(outputs, share) * (weight * world.size / n_items)
-    torch.autograd.backward(loss)
-    total = loss.detach() / world.size
+    scale = weight * world.size / n_items
+    device = torch.device(world.device)
+    total = torch.zeros((), device=device)
+    micro_batches = cut_by_length(share or batch[:1], MICRO_BATCH_TOKENS[device.type])
+    for i, examples in enumerate(micro_batches):
+        last = i + 1 == len(micro_batches)
+        with nullcontext() if last or world.size == 1 else runner.no_sync():  # type: ignore[operator]
+            outputs = runner(collate(examples, learner.tokenizer, device))
+            loss = learner.family.loss(outputs, examples) * scale
+            torch.autograd.backward(loss)
+        total += loss.detach() / world.size
     if world.size > 1:
         torch.distributed.all_reduce(total)
     return float(total)
