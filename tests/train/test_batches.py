@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xtr.train.batches import Schedule, epoch_order, rank_share, step_batch
+from xtr.families.family import Example, Tokens
+from xtr.train.batches import Schedule, cut_by_length, epoch_order, rank_share, step_batch
 
 
 def test_the_order_is_a_permutation_that_depends_on_seed_task_and_epoch() -> None:
@@ -38,3 +39,24 @@ def test_steps_and_ranks_share_out_every_example_once(n_examples: int, batch_siz
         shares = [rank_share(batch, rank=rank, world_size=n_ranks) for rank in range(n_ranks)]
         assert sorted(i for share in shares for i in share) == sorted(batch)
         assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 40), st.integers(1, 5)), min_size=1, max_size=30), st.integers(1, 200)
+)
+def test_micro_batches_hold_every_example_once_within_the_budget(
+    shapes: list[tuple[int, int]], max_tokens: int
+) -> None:
+    step = [
+        Example(row, tuple(Tokens((7,) * length) for _ in range(n_sequences)))
+        for row, (length, n_sequences) in enumerate(shapes)
+    ]
+    cut = cut_by_length(step, max_tokens)
+    assert sorted(example.row for part in cut for example in part) == list(range(len(step)))
+    for part in cut:
+        padded = max(example.length for example in part) * sum(len(example.sequences) for example in part)
+        assert padded <= max_tokens or len(part) == 1
+    if len(cut) == 1:
+        assert [example.row for example in cut[0]] == list(range(len(step)))
+    lengths = [example.length for part in cut for example in part]
+    assert len(cut) == 1 or lengths == sorted(lengths)

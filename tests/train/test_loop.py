@@ -8,13 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from torch import Tensor
 
 from tests.train.learners import RECIPE, make_learner, run, same_bits, select_scorer, weights
 from xtr.data.demo.source import DemoSource
 from xtr.errors import Diverged
 from xtr.model.heads import TaskModel
-from xtr.train.loop import Learner, Recipe
+from xtr.train.loop import MICRO_BATCH_TOKENS, Learner, Recipe, World, _step_loss
 from xtr.train.state import PROGRESS, Epoch, Progress
 
 Build = Callable[[], Learner]
@@ -209,3 +210,18 @@ def test_the_progress_of_a_state_says_where_the_run_stands(
     document = json.loads((tmp_path / "run" / "step-0000004" / PROGRESS).read_text())
     assert document["progress"]["step"] == 4
     assert set(document["sha256"]) == {"weights.safetensors", "moments.safetensors"}
+
+
+@pytest.mark.parametrize("name", ["mnli", "csqa", "squad_v1", "udpos"])
+def test_micro_batches_change_neither_the_loss_nor_the_gradients(
+    name: str, encoder_folder: Path, demo: DemoSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses, gradients = [], []
+    for budget in (10**6, 40):
+        monkeypatch.setitem(MICRO_BATCH_TOKENS, "cpu", budget)
+        learner = make_learner(encoder_folder, demo, name)
+        losses.append(_step_loss(learner.model, learner, learner.examples, World()))
+        gradients.append([p.grad for p in learner.model.parameters() if p.grad is not None])
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+    for whole, cut in zip(*gradients, strict=True):
+        torch.testing.assert_close(whole, cut, atol=1e-5, rtol=1e-4)
