@@ -45,3 +45,15 @@ def test_planning_writes_nothing(tmp_path: Path) -> None:
     spec = sweep(tmp_path / "root")
     plan_sweep(spec, open_source(spec.data, tmp_path / "root"), StageStore(tmp_path / "root"), [])
     assert not (tmp_path / "root").exists()
+
+
+def test_a_config_with_every_number_fixed_is_planned_stage_by_stage(tmp_path: Path) -> None:
+    fixed = {"intermediate.fraction": 0.5, "target.learning_rate": 1e-4, "target.epochs": 2}
+    spec = sweep(tmp_path, space=fixed, confirm={"top": 1, "seeds": [2]})
+    store = StageStore(tmp_path)
+    before = plan_sweep(spec, open_source(spec.data, tmp_path), store, [])
+    book = Book(spec, tmp_path)
+    drive(book, 2, random.Random(0))
+    after = plan_sweep(spec, open_source(spec.data, tmp_path), store, book.rows)
+    assert before.stages["intermediate"] == after.stages["intermediate"]
+    assert before.stages["evaluate"] == after.stages["evaluate"]

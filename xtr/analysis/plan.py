@@ -5,6 +5,7 @@ An adaptive search proposes as it goes, so what it has not proposed yet enters a
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
@@ -12,8 +13,9 @@ from xtr.analysis.trials import TrialRow
 from xtr.catalogue.lookup import find_task
 from xtr.data.source import Source
 from xtr.fingerprint import JSON
-from xtr.spec.budget import confirm_trials, control_trials, pair_dimensions, search_trials, space_size
+from xtr.spec.budget import confirm_trials, control_trials, grid, pair_dimensions, search_trials, space_size
 from xtr.spec.intermediate import parse_intermediate
+from xtr.spec.space import Value
 from xtr.spec.sweep import Pair, SweepSpec
 from xtr.stages.path import Path, Paths
 from xtr.stages.store import StageStore
@@ -52,21 +54,30 @@ def plan_sweep(spec: SweepSpec, source: Source, store: StageStore, trials: Seque
     counts = {kind: StageCount() for kind in known}
     settings_seen: dict[str, set[str]] = {}
     owed: dict[Pair, int] = {}
+    unknown: dict[Pair, int] = {}
     for pair in spec.pairs.pairs():
         rows = [row for row in trials if row.pair == pair]
-        for row in rows:
-            path = paths.path(pair, row.params, row.seed)
+        foreseen = _foreseen(spec, pair, rows)
+        for params, seed in [*((row.params, row.seed) for row in rows), *foreseen]:
+            path = paths.path(pair, params, seed)
             for kind, keys in _keys(path).items():
                 counts[kind].asked += len(keys)
                 known[kind].update(keys)
             settings_seen.setdefault(pair.intermediate, set()).update(s.key for s in path.intermediate[-1:])
-        owed[pair] = _owed(spec, pair, rows)
-        _count_owed(counts, spec, source, pair, owed[pair])
+        left = _left(spec, pair, rows)
+        owed[pair] = owed.get(pair, 0) + left
+        unknown[pair] = unknown.get(pair, 0) + left - len(foreseen)
+        if left or any(row.state == "running" for row in rows):
+            baseline, n_controls = Pair("none", pair.target), control_trials(spec, pair)
+            owed[baseline] += n_controls
+            unknown[baseline] += n_controls
+    for pair, n in unknown.items():
+        _count_unknown(counts, source, pair, n)
     for kind, distinct in known.items():
         counts[kind].stored = sum(store.has(key) for key in distinct)
         counts[kind].distinct = len(distinct)
-    counts["intermediate"].distinct += _new_intermediates(spec, owed, settings_seen)
-    for pair, n in owed.items():
+    counts["intermediate"].distinct += _new_intermediates(spec, unknown, settings_seen)
+    for pair, n in unknown.items():
         target = find_task(pair.target)
         counts["target"].distinct += n if target.training_task else 0
         counts["evaluate"].distinct += (
@@ -85,38 +96,44 @@ def _keys(path: Path) -> dict[str, list[str]]:
     }
 
 
-def _owed(spec: SweepSpec, pair: Pair, rows: Sequence[TrialRow]) -> int:
-    """Count at most the trials that this pair has not had."""
-    due = (
-        ("search", search_trials(spec, pair)),
-        ("confirm", confirm_trials(spec, pair)),
-    )
-    owed = sum(max(0, n - sum(row.phase == phase for row in rows)) for phase, n in due)
-    finished = owed == 0 and all(row.state != "running" for row in rows)
-    return owed if finished else owed + control_trials(spec, pair)
+def _left(spec: SweepSpec, pair: Pair, rows: Sequence[TrialRow]) -> int:
+    """Count the search and confirm trials that this pair has not had."""
+    due = (("search", search_trials(spec, pair)), ("confirm", confirm_trials(spec, pair)))
+    return sum(max(0, n - sum(row.phase == phase for row in rows)) for phase, n in due)
 
 
-def _count_owed(
-    counts: dict[str, StageCount], spec: SweepSpec, source: Source, pair: Pair, owed: int
-) -> None:
+def _foreseen(spec: SweepSpec, pair: Pair, rows: Sequence[TrialRow]) -> list[tuple[dict[str, Value], int]]:
+    """List the trials still to come whose settings and seed are certain: those of a space tried as a whole."""
+    dimensions = pair_dimensions(spec, pair)
+    size = space_size(dimensions)
+    if size is None or size > search_trials(spec, pair):
+        return []
+    had = [(row.params, row.seed) for row in rows]
+    seeds = [
+        spec.search.training_seed,
+        *(spec.search.confirm.seeds if size <= spec.search.confirm.top else ()),
+    ]
+    return [trial for trial in itertools.product(grid(dimensions), seeds) if trial not in had]
+
+
+def _count_unknown(counts: dict[str, StageCount], source: Source, pair: Pair, n: int) -> None:
     target = find_task(pair.target)
-    counts["intermediate"].asked += owed * len(parse_intermediate(pair.intermediate))
+    counts["intermediate"].asked += n * len(parse_intermediate(pair.intermediate))
     if target.training_task:
-        counts["target"].asked += owed
+        counts["target"].asked += n
     else:
-        counts["evaluate"].asked += owed * len(source.languages(target, "select"))
-    del spec
+        counts["evaluate"].asked += n * len(source.languages(target, "select"))
 
 
-def _new_intermediates(spec: SweepSpec, owed: dict[Pair, int], seen: dict[str, set[str]]) -> int:
+def _new_intermediates(spec: SweepSpec, unknown: dict[Pair, int], seen: dict[str, set[str]]) -> int:
     """Bound the intermediate stages still to come: by trials owed, and by the settings of a finite space."""
     bound = 0
     for intermediate in spec.pairs.intermediates:
-        pairs = [pair for pair in owed if pair.intermediate == intermediate]
+        pairs = [pair for pair in unknown if pair.intermediate == intermediate]
         links = len(parse_intermediate(intermediate))
         if not pairs or not links:
             continue
-        wanted = sum(owed[pair] for pair in pairs)
+        wanted = sum(unknown[pair] for pair in pairs)
         own = {n: d for n, d in pair_dimensions(spec, pairs[0]).items() if n.startswith("intermediate.")}
         size = space_size(own)
         seeds = 1 + len(spec.search.confirm.seeds)

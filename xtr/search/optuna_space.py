@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from optuna.distributions import (
@@ -14,7 +13,7 @@ from optuna.distributions import (
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from xtr.spec.space import Choice, Dimension, Fixed, FloatRange, IntRange, LogFloatRange, Value
+from xtr.spec.space import Choice, Dimension, Fixed, FloatRange, IntRange, LogFloatRange
 
 
 def open_storage(path: Path) -> BaseStorage:
@@ -45,15 +44,3 @@ def distribution(dimension: Dimension) -> BaseDistribution:
             return FloatDistribution(low, high, log=True)
         case Fixed(value):
             return CategoricalDistribution((value,))
-
-
-def values(dimension: Dimension) -> Sequence[Value]:
-    """List a finite dimension's values."""
-    match dimension:
-        case Choice(choices):
-            return choices
-        case IntRange(low, high):
-            return range(low, high + 1)
-        case Fixed(value):
-            return (value,)
-    raise AssertionError(f"{dimension} has no finite set of values")

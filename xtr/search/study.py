@@ -23,8 +23,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from xtr.analysis.trials import Phase, State, TrialRow, finalists
 from xtr.catalogue.lookup import find_task, training_task
 from xtr.fingerprint import JSON, derive_seed, digest
-from xtr.search.optuna_space import distribution, values
-from xtr.spec.budget import pair_dimensions, search_trials
+from xtr.search.optuna_space import distribution
+from xtr.spec.budget import grid, pair_dimensions, search_trials
 from xtr.spec.space import Dimension, Fixed, Value
 from xtr.spec.sweep import Pair, SweepSpec
 
@@ -183,12 +183,9 @@ class PairStudy:
         tried = [{name: row.params[name] for name in self.free} for row in search]
         if params not in tried or any(each.size is None for each in self.free.values()):
             return params
-        grid = [
-            dict(zip(self.free, values, strict=True))
-            for values in itertools.product(*(values(each) for each in self.free.values()))
-        ]
-        random.Random(derive_seed(self.spec.search.seed, "grid", self.pair.intermediate)).shuffle(grid)
-        return next(point for point in grid if point not in tried)
+        points = grid(self.free)
+        random.Random(derive_seed(self.spec.search.seed, "grid", self.pair.intermediate)).shuffle(points)
+        return next(point for point in points if point not in tried)
 
     # -- legs ------------------------------------------------------------------------------------------
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Mapping, Sequence
 
 from xtr.catalogue.lookup import find_task
-from xtr.spec.space import Dimension, dimensions_for
+from xtr.spec.space import Choice, Dimension, Fixed, IntRange, Value, dimensions_for
 from xtr.spec.sweep import Pair, SweepSpec
 
 
@@ -18,11 +20,28 @@ def pair_dimensions(spec: SweepSpec, pair: Pair) -> dict[str, Dimension]:
     )
 
 
-def space_size(dimensions: dict[str, Dimension]) -> int | None:
+def space_size(dimensions: Mapping[str, Dimension]) -> int | None:
     """Count the points of a space; None where it is not finite."""
     sizes = [each.size for each in dimensions.values()]
     finite = [size for size in sizes if size is not None]
     return math.prod(finite) if len(finite) == len(sizes) else None
+
+
+def grid(dimensions: Mapping[str, Dimension]) -> list[dict[str, Value]]:
+    """List the points of a finite space."""
+    points = itertools.product(*(_values(each) for each in dimensions.values()))
+    return [dict(zip(dimensions, values, strict=True)) for values in points]
+
+
+def _values(dimension: Dimension) -> Sequence[Value]:
+    match dimension:
+        case Choice(values):
+            return values
+        case IntRange(low, high):
+            return range(low, high + 1)
+        case Fixed(value):
+            return (value,)
+    raise ValueError(f"{dimension} has no finite set of values")
 
 
 def search_trials(spec: SweepSpec, pair: Pair) -> int:
