@@ -16,7 +16,7 @@ SUMMARY_EVERY = 10
 STATES: dict[State, str] = {
     "complete": "done",
     "pruned": "stopped early",
-    "running": "waiting",
+    "running": "under way",
     "diverged": "diverged",
     "failed": "failed",
 }
