@@ -16,6 +16,7 @@ from xtr.stages.work import (
     EvaluateJob,
     TrainJob,
     evaluate_group,
+    give_memory_back,
     made,
     source_of,
     store_of,
@@ -114,6 +115,7 @@ class Runner:
                 run_on_workers(evaluate_group, job, self.spec.compute, workers=1, records=self._records)
             else:
                 evaluate_group(job, World())
+                give_memory_back()
         outcomes = []
         for stage in stages:
             manifest = self.store.read(stage.key)
@@ -148,6 +150,7 @@ class Runner:
                 )
             else:
                 progress = train_once(job, World())
+                give_memory_back()
             result = _training_result(progress)
             if until_epoch is None or len(progress.epochs) >= stage.settings.epochs:
                 self.store.publish(

