@@ -209,8 +209,8 @@ def check_length(encoder: Encoder, max_length: int, task: str) -> None:
 def give_memory_back() -> None:
     """Return freed memory to the system after a stage, where the C library can.
 
-    glibc keeps freed tensors of ever new shapes in its heap: without this, a trial's warm process grew past 6 GB in
-    a sweep with a six-layer encoder; with it, it stays at 0.4 GB.
+    glibc keeps freed tensors of ever new shapes in its heap: without this, a trial's warm process grew past 6 GB
+    in a sweep with a six-layer encoder; with it, it stays at 0.4 GB.
     """
     gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
