@@ -51,7 +51,7 @@ def pair_name(pair: Pair) -> str:
 
 def settings_text(params: dict[str, Value]) -> str:
     """Write settings on one line."""
-    return ", ".join(f"{name}={value:g}" for name, value in params.items()) or "nothing to set"
+    return ", ".join(f"{name}={value:g}" for name, value in sorted(params.items())) or "nothing to set"
 
 
 def leaderboard_text(spec: SweepSpec, trials: Sequence[TrialRow]) -> str:
