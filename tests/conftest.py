@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:  # torch is imported when a test asks for a model, not for eve
     from xtr.model.encoder import Encoder
 
 DEMO_SCALE = 0.01
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and every process they start would too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
