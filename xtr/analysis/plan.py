@@ -58,7 +58,9 @@ def plan_sweep(spec: SweepSpec, source: Source, store: StageStore, trials: Seque
     for pair in spec.pairs.pairs():
         rows = [row for row in trials if row.pair == pair]
         foreseen = _foreseen(spec, pair, rows)
-        for params, seed in [*((row.params, row.seed) for row in rows), *foreseen]:
+        # A trial that was stopped early, diverged or failed has left no finished target stage and wants none.
+        wanting = [row for row in rows if row.state in ("running", "complete")]
+        for params, seed in [*((row.params, row.seed) for row in wanting), *foreseen]:
             path = paths.path(pair, params, seed)
             for kind, keys in _keys(path).items():
                 counts[kind].asked += len(keys)
