@@ -22,6 +22,7 @@ from xtr.search.cluster import ray_cluster
 from xtr.search.sweep import hold_sweep, sweep_folder
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.path import Paths
+from xtr.stages.preflight import read_all
 from xtr.stages.run import Runner
 from xtr.stages.stage import EvaluateStage
 from xtr.stages.work import EvaluateJob, evaluate_group
@@ -62,7 +63,8 @@ def evaluate_sweep(spec: SweepSpec, split: Split, say: Say) -> Evaluation:
     runner = Runner(spec)
     with hold_sweep(folder):
         wanted = _wanted(spec, runner.source, list(chosen.values()), split)
-        check_rows(runner.source, [stage for stages in wanted.values() for stage in stages])
+        asked = dict.fromkeys((s.task, s.split, s.language) for stages in wanted.values() for s in stages)
+        read_all(runner.source, ((find_task(task), part, language) for task, part, language in asked))
         missing = [s for stages in wanted.values() for s in stages if runner.store.open(s.key) is None]
         if missing:
             say(f"scoring {len(chosen)} winners on {split}: {len(missing)} evaluations")
@@ -79,22 +81,6 @@ def target_languages(spec: SweepSpec, source: Source, task: Task, split: Split) 
     if wanted == "all":
         return at_hand if spec.data.source == "demo" else task.languages
     return tuple(language for language in wanted if language in (*task.languages, *at_hand))
-
-
-def check_rows(source: Source, stages: Sequence[EvaluateStage]) -> None:
-    """Read every row that is to be scored, so that all problems show before any work.
-
-    Raises:
-        InputError: all problems of all files.
-    """
-    problems: list[Problem] = []
-    for task, split, language in dict.fromkeys((s.task, s.split, s.language) for s in stages):
-        try:
-            source.rows(find_task(task), split, language)
-        except InputError as error:
-            problems.extend(error.problems)
-    if problems:
-        raise InputError(problems)
 
 
 Wanted = Mapping[tuple[str, str, int], tuple[EvaluateStage, ...]]

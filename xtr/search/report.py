@@ -14,10 +14,10 @@ from xtr.fingerprint import JSON
 from xtr.search.evaluation import Evaluation
 from xtr.search.sweep import sweep_folder
 from xtr.spec.sweep import Pair, SweepSpec
+from xtr.stages.path import SOURCE_LANGUAGE
 from xtr.track.mlflow import Tracker
 
 SCHEMA_VERSION = 1
-SOURCE_LANGUAGE = "en"
 
 
 def best_pairs(spec: SweepSpec) -> dict[str, Pair]:

@@ -63,7 +63,7 @@ def run_sweep(spec: SweepSpec, say: Say) -> SweepOutcome:
         write_atomic(folder / "spec.yaml", to_yaml(spec))
         start = Paths(spec, runner.source).start
         if isinstance(start, PretrainStage) and not runner.store.has(start.key):
-            say("pretraining the demo world's encoder, once: under a minute on two idle cores")
+            say("pretraining the demo world's encoder, once: about a minute")
         runner.ensure_start(start)
         return _search(spec, runner, folder, say)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from xtr.catalogue.lookup import find_task, training_task
 from xtr.catalogue.task import Split, Task
@@ -19,8 +19,17 @@ def check_data(spec: SweepSpec, source: Source) -> None:
     Raises:
         InputError: all problems of all files.
     """
+    read_all(source, needed_rows(spec, source))
+
+
+def read_all(source: Source, wanted: Iterable[tuple[Task, Split, str]]) -> None:
+    """Read these splits, (task, split, language) each.
+
+    Raises:
+        InputError: all problems of all files.
+    """
     problems: list[Problem] = []
-    for task, split, language in needed_rows(spec, source):
+    for task, split, language in wanted:
         try:
             source.rows(task, split, language)
         except InputError as error:
