@@ -6,15 +6,17 @@ score it, a source (see `xtr.data`) where to read it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
-Family = Literal["pair", "choice", "tagging", "span", "retrieval"]
+Family = Literal["pair", "choice", "tagging", "span", "retrieval", "mining", "ranking", "mlm"]
 Role = Literal["intermediate", "target"]
 Split = Literal["train", "select", "dev", "test"]
 Format = Literal[
     "pairs_tsv", "pawsx_tsv", "nli_jsonl", "csqa_jsonl", "copa_jsonl", "tagged_words", "squad_json", "bitext"
 ]
+Columns = Literal["nli", "csqa", "copa", "question", "words"]
 Metric = Literal["accuracy", "f1", "precision", "recall", "exact_match", "map_at_20"]
 
 
@@ -31,6 +33,28 @@ class Files:
 
 
 @dataclass(frozen=True, slots=True)
+class HubFiles:
+    """Where one split lies on the Hugging Face hub.
+
+    `{lang}` and `{iso3}` stand for the language's codes, `{language}` for its English name, in `config` and
+    `split`. Revisions are never written here: they are resolved and locked when data are prepared.
+
+    Attributes:
+        dataset: the data set's id, such as `facebook/xnli`.
+        config: its configuration; None where it has only one.
+        split: the hub's name of the split.
+        columns: names the parser that makes rows of its columns.
+        keep: (column, prefix): only rows whose column begins with the prefix belong to the split.
+    """
+
+    dataset: str
+    config: str | None
+    split: str
+    columns: Columns
+    keep: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """A data set in the catalogue.
 
@@ -43,6 +67,7 @@ class Task:
             a search sees. An empty `dev` means that the test files double as dev.
         held_out: share of the training rows that is `select` where no such file exists.
         select_languages: English but for tasks that are never trained.
+        hub: the same splits on the Hugging Face hub.
         overlaps: what else holds the same rows, in words.
     """
 
@@ -64,6 +89,7 @@ class Task:
     n_train: int = 0
     tokens_per_row: int = 0
     overlaps: tuple[str, ...] = ()
+    hub: Mapping[Split, HubFiles] = field(default_factory=dict)
     licence: str = ""
     citation: str = ""
 

@@ -14,24 +14,22 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from xtr.catalogue.task import Format, Task
-from xtr.data.jsonfiles import (
-    Question,
-    Record,
-    field_object,
-    field_objects,
-    field_text,
-    id_of,
-    read_json_lines,
-    read_questions,
-)
+from xtr.data.jsonfiles import read_json_lines, read_questions
 from xtr.data.parsing import RowError, numbered_lines, parse_rows, read_text
-from xtr.data.rows import Answer, ChoiceRow, PairRow, RetrievalRow, Row, SpanRow, TaggingRow
-from xtr.errors import InputError, Problem, suggest
+from xtr.data.records import (
+    RecordParser,
+    known_label,
+    parse_copa,
+    parse_csqa,
+    parse_nli,
+    parse_question,
+)
+from xtr.data.rows import PairRow, RetrievalRow, Row, SpanRow, TaggingRow
+from xtr.errors import InputError, Problem
 
 Reader = Callable[[Sequence[Path], Task, str], Sequence[Row]]
 
 PAWSX_HEADER = ["id", "sentence1", "sentence2", "label"]
-NO_CONSENSUS = "-"  # MNLI and SNLI: the annotators did not agree; everybody leaves these rows out
 
 
 def read_pairs_tsv(paths: Sequence[Path], task: Task, language: str) -> list[PairRow]:
@@ -42,7 +40,7 @@ def read_pairs_tsv(paths: Sequence[Path], task: Task, language: str) -> list[Pai
 
     def parse(number: str, fields: list[str]) -> PairRow:
         _check_width(fields, n_columns)
-        label = _known_label(fields[2], task) if n_columns == 3 else None
+        label = known_label(fields[2], task) if n_columns == 3 else None
         return PairRow(number, fields[0], fields[1], label)
 
     return parse_rows(paths[0], lines, parse)
@@ -59,87 +57,26 @@ def read_pawsx_tsv(paths: Sequence[Path], task: Task, language: str) -> list[Pai
 
     def parse(_number: str, fields: list[str]) -> PairRow:
         _check_width(fields, len(header))
-        label = _known_label(fields[3], task) if len(header) == 4 else None
+        label = known_label(fields[3], task) if len(header) == 4 else None
         return PairRow(fields[0], fields[1], fields[2], label)
 
     return parse_rows(paths[0], lines[1:], parse)
 
 
-def read_nli_jsonl(paths: Sequence[Path], task: Task, language: str) -> list[PairRow]:
-    """Read NLI as JSON lines, by MNLI's field names or plain ones; rows without a consensus are left out."""
-    del language
+def json_lines(parse: RecordParser) -> Reader:
+    """Read a file with one JSON object a line, each a row."""
 
-    def parse(number: str, record: Record) -> PairRow | None:
-        first = field_text(record, "premise", "sentence1")
-        second = field_text(record, "hypothesis", "sentence2")
-        label = field_text(record, "label", "gold_label") if _has(record, "label", "gold_label") else None
-        if label == NO_CONSENSUS:
-            return None
-        row_id = id_of(record, "pairID", "uid", "id", number=number)
-        return PairRow(row_id, first, second, None if label is None else _known_label(label, task))
+    def read(paths: Sequence[Path], task: Task, language: str) -> Sequence[Row]:
+        del language
+        return read_json_lines(paths[0], lambda number, record: parse(number, record, task))
 
-    return read_json_lines(paths[0], parse)
-
-
-def read_csqa_jsonl(paths: Sequence[Path], task: Task, language: str) -> list[ChoiceRow]:
-    """Read CommonsenseQA: the question's stem and its choices in the order of their letters."""
-    del task, language
-
-    def parse(number: str, record: Record) -> ChoiceRow:
-        question = field_object(record, "question")
-        choices = sorted(
-            (field_text(choice, "label"), field_text(choice, "text"))
-            for choice in field_objects(question, "choices")
-        )
-        letters = [letter for letter, _ in choices]
-        answer = field_text(record, "answerKey") if "answerKey" in record else None
-        if answer is not None and answer not in letters:
-            raise RowError("no choice has the letter of the answer", answer, ", ".join(letters))
-        return ChoiceRow(
-            id_of(record, "id", number=number),
-            field_text(question, "stem"),
-            tuple(text for _, text in choices),
-            None if answer is None else letters.index(answer),
-        )
-
-    return read_json_lines(paths[0], parse)
-
-
-def read_copa_jsonl(paths: Sequence[Path], task: Task, language: str) -> list[ChoiceRow]:
-    """Read COPA and XCOPA; the prompt is the premise and an English question, as in XTREME's run_xcopa.py."""
-    del task, language
-
-    def parse(number: str, record: Record) -> ChoiceRow:
-        asks = field_text(record, "question")
-        if asks not in ("cause", "effect"):
-            raise RowError("unknown kind of question", asks, "cause, effect")
-        return ChoiceRow(
-            id_of(record, "idx", number=number),
-            f"{field_text(record, 'premise')} What was the {asks}?",
-            (field_text(record, "choice1"), field_text(record, "choice2")),
-            _choice_number(record["label"]) if "label" in record else None,
-        )
-
-    return read_json_lines(paths[0], parse)
+    return read
 
 
 def read_squad_json(paths: Sequence[Path], task: Task, language: str) -> list[SpanRow]:
-    """Read SQuAD's JSON; answers that are all blanked, as in XTREME's tests, are None."""
+    """Read SQuAD's JSON: articles with paragraphs with questions."""
     del task, language
-
-    def parse(_number: str, question: Question) -> SpanRow:
-        record = question.record
-        if "id" not in record:
-            raise RowError("the question has no id", field_text(record, "question"), "an id of its own")
-        answers = field_objects(record, "answers") if "answers" in record else []
-        spans = tuple(_answer(answer) for answer in answers)
-        hidden = all(not span.text for span in spans)
-        if not hidden:
-            _check_offsets(spans, question.context)
-        row_id = id_of(record, "id", number="")
-        return SpanRow(row_id, field_text(record, "question"), question.context, None if hidden else spans)
-
-    return read_questions(paths[0], parse)
+    return read_questions(paths[0], parse_question)
 
 
 def read_tagged_words(paths: Sequence[Path], task: Task, language: str) -> list[TaggingRow]:
@@ -197,9 +134,9 @@ def read_bitext(paths: Sequence[Path], task: Task, language: str) -> list[Retrie
 READERS: Mapping[Format, Reader] = {
     "pairs_tsv": read_pairs_tsv,
     "pawsx_tsv": read_pawsx_tsv,
-    "nli_jsonl": read_nli_jsonl,
-    "csqa_jsonl": read_csqa_jsonl,
-    "copa_jsonl": read_copa_jsonl,
+    "nli_jsonl": json_lines(parse_nli),
+    "csqa_jsonl": json_lines(parse_csqa),
+    "copa_jsonl": json_lines(parse_copa),
     "tagged_words": read_tagged_words,
     "squad_json": read_squad_json,
     "bitext": read_bitext,
@@ -228,40 +165,7 @@ def _check_word(line: int, fields: Sequence[str], n_columns: int, task: Task) ->
         if not fields[0]:
             raise RowError("the word is empty", "\t".join(fields), "a word")
         if n_columns == 2:
-            _known_label(fields[1], task)
+            known_label(fields[1], task)
     except RowError as fault:
         fault.place = line
         raise
-
-
-def _known_label(label: str, task: Task) -> str:
-    if label not in task.labels:
-        raise RowError("unknown label", label, ", ".join(task.labels), suggest(label, task.labels))
-    return label
-
-
-def _choice_number(value: object) -> int:
-    if type(value) is not int or value not in (0, 1):
-        raise RowError("the label is not the number of a choice", value, "0, 1")
-    return value
-
-
-def _answer(record: Record) -> Answer:
-    start = record.get("answer_start")
-    if not isinstance(start, int):
-        raise RowError("'answer_start' is not a whole number", start, "the answer's first character")
-    return Answer(field_text(record, "text"), start)
-
-
-def _check_offsets(answers: Sequence[Answer], context: str) -> None:
-    for answer in answers:
-        found = context[answer.start : answer.start + len(answer.text)] if answer.start >= 0 else ""
-        if found != answer.text:
-            near = context.find(answer.text)
-            hint = f"the text occurs at {near}" if near >= 0 else "the text does not occur in the context"
-            received = f"{found!r} at {answer.start}"
-            raise RowError("the context does not have the answer at its offset", received, answer.text, hint)
-
-
-def _has(record: Record, *names: str) -> bool:
-    return any(name in record for name in names)
