@@ -12,6 +12,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 
+def folder_name(text: str) -> str:
+    """Make a folder's name of an expression; a path within it becomes one word."""
+    return text.strip("./~").replace("/", "--")
+
+
 def write_atomic(path: Path, text: str) -> None:
     """Write a text file so that it appears whole under its name, replacing what was there."""
     path.parent.mkdir(parents=True, exist_ok=True)

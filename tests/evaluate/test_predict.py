@@ -28,10 +28,11 @@ def test_outputs_come_in_the_order_of_the_examples_whatever_the_batch_size(
 ) -> None:
     task, model = find_task(name), a_model(encoder, name)
     rows = demo.rows(task, "test", "xa")
-    examples = family_of(task).encode(rows, task, encoder.tokenizer, 24)
-    one_by_one = run_examples(model, encoder.tokenizer, examples, batch_size=1)
+    family = family_of(task)
+    examples = family.encode(rows, task, encoder.tokenizer, 24)
+    one_by_one = run_examples(model, family, encoder.tokenizer, examples, batch_size=1)
     for batch_size in (5, len(examples)):
-        batched = run_examples(model, encoder.tokenizer, examples, batch_size=batch_size)
+        batched = run_examples(model, family, encoder.tokenizer, examples, batch_size=batch_size)
         assert len(batched) == len(examples)
         for one, other in zip(one_by_one, batched, strict=True):
             assert torch.allclose(one, other, atol=1e-5)

@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from xtr.catalogue.lookup import find_task
 from xtr.data.demo.source import DemoSource
-from xtr.data.rows import ChoiceRow, PairRow, RetrievalRow, Row, SpanRow, TaggingRow
+from xtr.data.rows import ChoiceRow, PairRow, RetrievalRow, Row, SpanRow, TaggingRow, TextRow
 from xtr.families.family import Example
 
 TRAINED = ("mnli", "csqa", "copa", "udpos", "panx", "squad_v1")
@@ -34,6 +34,8 @@ def unlabelled(row: Row) -> Row:
             return replace(row, answers=None)
         case RetrievalRow():
             return replace(row, gold=None)
+        case TextRow():
+            return row
 
 
 def gold(row: Row) -> Any:
@@ -47,6 +49,8 @@ def gold(row: Row) -> Any:
             return row.answers[0].text
         case RetrievalRow():
             return row.gold
+        case TextRow():
+            return row.text
 
 
 def right_outputs(name: str, rows: Sequence[Row], examples: Sequence[Example]) -> list[Tensor]:

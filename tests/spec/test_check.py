@@ -10,42 +10,8 @@ from tests.spec.sweeps import GOOD, load_text, only_problem, problems_of, write
 from xtr.catalogue.lookup import names
 from xtr.errors import InputError
 from xtr.spec.check import check_sweep
-from xtr.spec.intermediate import parse_intermediate
 from xtr.spec.space import FIELDS, STAGES, Choice, Fixed, FloatRange, LogFloatRange, complaint
 from xtr.spec.sweep import ModelSpec, PairsSpec, SearchSpec, SweepSpec, TrainSettings
-
-
-@pytest.mark.parametrize(
-    ("text", "chain"),
-    [
-        ("none", ()),
-        ("mnli", ("mnli",)),
-        ("mnli>squad_v1", ("mnli", "squad_v1")),
-        (" mnli > squad_v1 > csqa ", ("mnli", "squad_v1", "csqa")),
-    ],
-)
-def test_an_intermediate_expression_is_a_chain(text: str, chain: tuple[str, ...]) -> None:
-    assert parse_intermediate(text) == chain
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("mnli+squad_v1", "mixtures"),
-        ("mnli@de", "languages"),
-        ("runs/stages/abc", "checkpoints"),
-        ("hf:some", "checkpoints"),
-        ("mnli>", "both sides"),
-        ("", "both sides"),
-        ("none>mnli", "none stands alone"),
-        ("mnli>mnli", "twice"),
-    ],
-)
-def test_an_expression_that_is_not_there_yet_says_what_is(text: str, said: str) -> None:
-    with pytest.raises(InputError) as caught:
-        parse_intermediate(text)
-    assert said in caught.value.problems[0].what
-    assert "mnli>squad_v1" in caught.value.problems[0].allowed
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ name: Size Curve
 descriptio: typo
 model: {name: demo}
 pairs:
-  intermediate: [squad_v2, mnli+csqa, 3, tatoeba]
+  intermediate: [squad_v2, mnli+, 3, tatoeba]
   target: [udposs, mnli]
   exclude: [{intermediate: mnli, target: xnli}]
 stages:

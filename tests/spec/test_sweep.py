@@ -87,12 +87,13 @@ def test_a_pair_has_only_the_dimensions_that_it_can_use() -> None:
         "intermediate.epochs": IntRange(1, 3),
         "target.epochs": Fixed(2),
         "intermediate.fraction": Fixed(1.0),
+        "intermediate.mnli.epochs": Fixed(2),
     }
-    assert list(dimensions_for(space, has_intermediate=True, trains_target=True)) == list(space)
-    assert list(dimensions_for(space, has_intermediate=False, trains_target=True)) == ["target.epochs"]
-    retrieval = dimensions_for(space, has_intermediate=True, trains_target=False)
+    assert list(dimensions_for(space, intermediates={"mnli"}, trains_target=True)) == list(space)
+    assert list(dimensions_for(space, intermediates=(), trains_target=True)) == ["target.epochs"]
+    retrieval = dimensions_for(space, intermediates={"csqa"}, trains_target=False)
     assert list(retrieval) == ["intermediate.epochs", "intermediate.fraction"]
-    assert dimensions_for(space, has_intermediate=False, trains_target=False) == {}
+    assert dimensions_for(space, intermediates=(), trains_target=False) == {}
 
 
 def test_defaults_are_for_a_laptop() -> None:

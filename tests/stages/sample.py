@@ -16,19 +16,21 @@ from xtr.spec.sweep import (
     SweepSpec,
     TrainSettings,
 )
-from xtr.stages.stage import Pretrained, TrainStage
+from xtr.stages.stage import Part, Pretrained, TrainStage
 
 SMALL = TrainSettings(epochs=2, batch_size=8, learning_rate=1e-3, max_rows=16, max_length=32)
+
+
+def a_part(task: str = "mnli", settings: TrainSettings = SMALL) -> Part:
+    return Part(task, task, ("en",), ("en",), settings, ("train rows",), ("select rows",))
 
 
 def a_stage(seed: int = 1) -> TrainStage:
     return TrainStage(
         parent=Pretrained("xlm-roberta-base", "e73636d", "xlm-roberta-base@e73636d"),
-        task="mnli",
+        parts=(a_part(),),
         settings=SMALL,
         seed=seed,
-        train_data="train rows",
-        select_data="select rows",
         select_rows=100,
         batch_size=64,
     )

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.stages.sample import SMALL, a_stage
+from tests.stages.sample import SMALL, a_part, a_stage
 from xtr.errors import InputError
+from xtr.spec.settings import MixtureSettings
 from xtr.spec.sweep import ModelSpec, TrainSettings
 from xtr.stages.stage import EvaluateStage, Pretrained, PretrainStage, TrainStage, pretrained
 
@@ -37,10 +38,9 @@ def test_the_recipe_says_what_it_is_and_nothing_of_where_it_is_computed() -> Non
         "kind",
         "version",
         "parent",
-        "task",
+        "parts",
         "settings",
         "seed",
-        "train_data",
         "select",
         "precision",
     }
@@ -57,13 +57,23 @@ SETTINGS: list[dict[str, object]] = [
     {"warmup_fraction": 0.2},
     {"weight_decay": 0.1},
     {"max_rows": 15},
+    {"carry_head": True},
 ]
+MIXED = replace(TRAIN, parts=(a_part(), a_part("csqa")))
+
+
+def with_settings(change: dict[str, object]) -> TrainStage:
+    settings = SMALL.model_copy(update=change)
+    return replace(TRAIN, settings=settings, parts=(a_part(settings=settings),))
+
+
 OTHERS = [
-    *(replace(TRAIN, settings=SMALL.model_copy(update=change)) for change in SETTINGS),
+    *(with_settings(change) for change in SETTINGS),
     replace(TRAIN, seed=2),
-    replace(TRAIN, task="pawsx"),
-    replace(TRAIN, train_data="other rows"),
-    replace(TRAIN, select_data="other rows"),
+    replace(TRAIN, parts=(a_part("pawsx"),)),
+    replace(TRAIN, parts=(replace(a_part(), train_data=("other rows",)),)),
+    replace(TRAIN, parts=(replace(a_part(), select_data=("other rows",)),)),
+    replace(TRAIN, parts=(a_part(), a_part("csqa"))),
     replace(TRAIN, select_rows=None),
     replace(TRAIN, batch_size=32),
     replace(TRAIN, parent=TRAIN),
@@ -72,9 +82,21 @@ OTHERS = [
 
 
 def test_every_change_of_the_recipe_changes_the_key() -> None:
-    assert set().union(*SETTINGS) == set(TrainSettings.model_fields) - {"schedule", "tasks"}
+    assert set().union(*SETTINGS) == set(TrainSettings.model_fields) - {"schedule", "tasks", "mixture"}
     keys = [TRAIN.key, *(other.key for other in OTHERS)]
     assert len(set(keys)) == len(keys)
+
+
+def test_what_only_mixtures_ask_is_in_their_keys_alone() -> None:
+    mixture = MixtureSettings(sampling="temperature")
+    assert with_settings({"mixture": mixture}).key == TRAIN.key
+    assert replace(MIXED, settings=SMALL.model_copy(update={"mixture": mixture})).key != MIXED.key
+
+
+def test_members_of_a_mixture_have_their_own_rows() -> None:
+    longer = replace(MIXED, parts=(a_part(), a_part("csqa", SMALL.model_copy(update={"max_length": 64}))))
+    assert longer.key != MIXED.key
+    assert replace(MIXED, settings=SMALL.model_copy(update={"max_length": 64})).key == MIXED.key
 
 
 def test_every_change_of_an_evaluation_changes_its_key() -> None:

@@ -14,7 +14,7 @@ from xtr.families.family import HeadSettings
 from xtr.families.registry import family_of
 from xtr.model.encoder import load_encoder
 from xtr.model.heads import TaskModel
-from xtr.train.loop import Learner, Pause, Recipe, Scorer, World, train
+from xtr.train.loop import Learner, Lesson, Pause, Recipe, Scorer, World, train
 from xtr.train.state import Progress
 
 RECIPE = Recipe(
@@ -41,7 +41,8 @@ def make_learner(
     torch.manual_seed(0)
     model = TaskModel(encoder.model, family.head(encoder, task, HeadSettings()))
     rows = demo.rows(task, "train", "en")[:n_rows]
-    return Learner(model, family, encoder.tokenizer, family.encode(rows, task, encoder.tokenizer, 24))
+    lesson = Lesson(name, family, family.encode(rows, task, encoder.tokenizer, 24))
+    return Learner(model, encoder.tokenizer, (lesson,))
 
 
 def select_scorer(learner: Learner, demo: DemoSource, name: str = "mnli") -> Scorer:
@@ -50,7 +51,8 @@ def select_scorer(learner: Learner, demo: DemoSource, name: str = "mnli") -> Sco
 
     def score(model: TaskModel) -> dict[str, float]:
         predictions = predict(model, learner.tokenizer, task, rows, max_length=24, batch_size=8)
-        return learner.family.score(rows, predictions, task)
+        scores: dict[str, float] = family_of(task).score(rows, predictions, task)
+        return scores
 
     return score
 

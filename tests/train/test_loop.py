@@ -220,7 +220,8 @@ def test_micro_batches_change_neither_the_loss_nor_the_gradients(
     for budget in (10**6, 40):
         monkeypatch.setitem(MICRO_BATCH_TOKENS, "cpu", budget)
         learner = make_learner(encoder_folder, demo, name)
-        losses.append(_step_loss(learner.model, learner, learner.examples, World()))
+        [lesson] = learner.lessons
+        losses.append(_step_loss(learner.model, learner.tokenizer, lesson, lesson.examples, World()))
         gradients.append([p.grad for p in learner.model.parameters() if p.grad is not None])
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
     for whole, cut in zip(*gradients, strict=True):

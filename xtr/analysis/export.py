@@ -40,13 +40,18 @@ def exported_spec(spec: SweepSpec, row: Row, scores: Sequence[ScoreRow]) -> Swee
     )
     intermediates = () if row.intermediate == "none" else (row.intermediate,)
     fields = {
-        "name": f"{spec.name}-best-{row.target}",
+        "name": _slug(f"{spec.name}-best-{row.target}"),
         "pairs": PairsSpec(intermediate=intermediates, target=(row.target,)),
         "search": search,
         "tracking": TrackingSpec(),  # where this sweep was shown is not part of the config
         "result": _result(spec, row, scores),
     }
     return spec.model_copy(update=fields)
+
+
+def _slug(text: str) -> str:
+    """Make a sweep's name of a target's: `tydiqa@en,sw` has signs that a name must not have."""
+    return text.replace("@", "-").replace(",", "-")
 
 
 def _result(spec: SweepSpec, row: Row, scores: Sequence[ScoreRow]) -> dict[str, object]:

@@ -14,7 +14,7 @@ from xtr.catalogue.lookup import find_task
 from xtr.data.source import Source
 from xtr.fingerprint import JSON
 from xtr.spec.budget import confirm_trials, control_trials, grid, pair_dimensions, search_trials, space_size
-from xtr.spec.intermediate import parse_intermediate
+from xtr.spec.expressions import parse_intermediate
 from xtr.spec.space import Value
 from xtr.spec.sweep import Pair, SweepSpec
 from xtr.stages.path import Path, Paths
@@ -80,7 +80,7 @@ def plan_sweep(spec: SweepSpec, source: Source, store: StageStore, trials: Seque
         counts[kind].distinct = len(distinct)
     counts["intermediate"].distinct += _new_intermediates(spec, unknown, settings_seen)
     for pair, n in unknown.items():
-        target = find_task(pair.target)
+        target = find_task(pair.target_task)
         counts["target"].distinct += n if target.training_task else 0
         counts["evaluate"].distinct += (
             0 if target.training_task else n * len(source.languages(target, "select"))
@@ -119,8 +119,8 @@ def _foreseen(spec: SweepSpec, pair: Pair, rows: Sequence[TrialRow]) -> list[tup
 
 
 def _count_unknown(counts: dict[str, StageCount], source: Source, pair: Pair, n: int) -> None:
-    target = find_task(pair.target)
-    counts["intermediate"].asked += n * len(parse_intermediate(pair.intermediate))
+    target = find_task(pair.target_task)
+    counts["intermediate"].asked += n * len(parse_intermediate(pair.intermediate).links)
     if target.training_task:
         counts["target"].asked += n
     else:
@@ -132,7 +132,7 @@ def _new_intermediates(spec: SweepSpec, unknown: dict[Pair, int], seen: dict[str
     bound = 0
     for intermediate in spec.pairs.intermediates:
         pairs = [pair for pair in unknown if pair.intermediate == intermediate]
-        links = len(parse_intermediate(intermediate))
+        links = len(parse_intermediate(intermediate).links)
         if not pairs or not links:
             continue
         wanted = sum(unknown[pair] for pair in pairs)

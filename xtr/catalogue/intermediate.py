@@ -4,6 +4,7 @@ Sizes are rows of the full official training set; tokens per row are rough means
 serve estimates.
 """
 
+from xtr.catalogue.languages import LANGUAGES
 from xtr.catalogue.task import Files, Role, Task
 
 INTERMEDIATE: frozenset[Role] = frozenset({"intermediate"})
@@ -87,4 +88,20 @@ SQUAD_V1 = Task(
     citation="Rajpurkar et al. 2016, SQuAD: 100,000+ Questions for Machine Comprehension of Text",
 )
 
-TASKS = (MNLI, CSQA, COPA, SQUAD_V1)
+MLM = Task(
+    name="mlm",
+    title="Masked language modelling on plain text, one line an example",
+    family="mlm",
+    roles=INTERMEDIATE,
+    folder="mlm",
+    languages=tuple(LANGUAGES),
+    metrics=("accuracy",),
+    training_task="mlm",
+    train=(Files("{lang}.txt", "text_lines"),),
+    held_out=0.02,
+    pools_languages=True,
+    tokens_per_row=40,
+    licence="that of the text",
+)
+
+TASKS = (MNLI, CSQA, COPA, SQUAD_V1, MLM)

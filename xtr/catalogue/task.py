@@ -14,7 +14,15 @@ Family = Literal["pair", "choice", "tagging", "span", "retrieval", "mining", "ra
 Role = Literal["intermediate", "target"]
 Split = Literal["train", "select", "dev", "test"]
 Format = Literal[
-    "pairs_tsv", "pawsx_tsv", "nli_jsonl", "csqa_jsonl", "copa_jsonl", "tagged_words", "squad_json", "bitext"
+    "pairs_tsv",
+    "pawsx_tsv",
+    "nli_jsonl",
+    "csqa_jsonl",
+    "copa_jsonl",
+    "tagged_words",
+    "squad_json",
+    "bitext",
+    "text_lines",
 ]
 Columns = Literal["nli", "csqa", "copa", "question", "words"]
 Metric = Literal["accuracy", "f1", "precision", "recall", "exact_match", "map_at_20"]
@@ -66,7 +74,9 @@ class Task:
         train, select, dev, test: known layouts, the first that exists is read. `select` is the only split
             a search sees. An empty `dev` means that the test files double as dev.
         held_out: share of the training rows that is `select` where no such file exists.
-        select_languages: English but for tasks that are never trained.
+        select_languages: of tasks that are never trained; others select in the language they are trained in.
+        pools_languages: whether training in several languages takes all their rows; otherwise the languages share
+            the rows of one.
         hub: the same splits on the Hugging Face hub.
         overlaps: what else holds the same rows, in words.
     """
@@ -85,11 +95,12 @@ class Task:
     dev: tuple[Files, ...] = ()
     test: tuple[Files, ...] = ()
     held_out: float = 0.0
-    select_languages: tuple[str, ...] = ("en",)
+    select_languages: tuple[str, ...] = ()
+    pools_languages: bool = False
     n_train: int = 0
     tokens_per_row: int = 0
     overlaps: tuple[str, ...] = ()
-    hub: Mapping[Split, HubFiles] = field(default_factory=dict)
+    hub: Mapping[Split, HubFiles] = field(default_factory=dict, hash=False)
     licence: str = ""
     citation: str = ""
 

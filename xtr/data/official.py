@@ -16,7 +16,7 @@ from pathlib import Path
 from xtr.catalogue.languages import LANGUAGES, iso3
 from xtr.catalogue.task import Files, Format, Split, Task
 from xtr.data.readers import READERS
-from xtr.data.rows import ChoiceRow, PairRow, RetrievalRow, Row, SpanRow, TaggingRow
+from xtr.data.rows import ChoiceRow, PairRow, RetrievalRow, Row, SpanRow, TaggingRow, TextRow
 from xtr.data.subsets import held_out_ids
 from xtr.errors import InputError, Problem
 from xtr.fingerprint import digest, file_digest
@@ -28,7 +28,7 @@ SPLITS: tuple[Split, ...] = ("train", "select", "dev", "test")
 class OfficialSource:
     """Data files on disk, a `Source`.
 
-    Where a task keeps no file for selection (TyDiQA), its English training rows are split: the share
+    Where a task keeps no file for selection (TyDiQA), its training rows are split: the share
     `held_out` is `select`, the rest is `train`, the same rows for ever.
 
     Attributes:
@@ -48,7 +48,7 @@ class OfficialSource:
 
         In the catalogue's order; for `train`, languages in which the task is not scored follow.
         """
-        known = task.select_languages if split == "select" else task.languages
+        known = (task.select_languages if split == "select" else ()) or task.languages
         others = (code for code in LANGUAGES if code not in known) if split == "train" else ()
         return tuple(code for code in (*known, *others) if self._existing(task, split, code))
 
@@ -106,7 +106,7 @@ class OfficialSource:
         return next((found for found in candidates if all(path.is_file() for path in found[1])), None)
 
     def _candidates(self, task: Task, split: Split, language: str) -> list[tuple[Format, list[Path]]]:
-        if split == "select" and language not in task.select_languages:
+        if split == "select" and task.training_task is None and language not in task.select_languages:
             return []
         return [
             (layout.format, [self.root / path for path in _paths(layout, language)])
@@ -135,7 +135,7 @@ class OfficialSource:
         return task.held_out > 0 and not task.select and "select" not in self.files.get(task.name, {})
 
     def _splits_train(self, task: Task, split: Split, language: str) -> bool:
-        return split in ("train", "select") and language == "en" and self._holds_out(task)
+        return split in ("train", "select") and self._holds_out(task)
 
 
 def _home(task: Task) -> str:
@@ -177,3 +177,5 @@ def _gold(row: Row) -> object:
             return row.answers
         case RetrievalRow():
             return row.gold
+        case TextRow():
+            return row.text

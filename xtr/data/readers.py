@@ -24,7 +24,7 @@ from xtr.data.records import (
     parse_nli,
     parse_question,
 )
-from xtr.data.rows import PairRow, RetrievalRow, Row, SpanRow, TaggingRow
+from xtr.data.rows import PairRow, RetrievalRow, Row, SpanRow, TaggingRow, TextRow
 from xtr.errors import InputError, Problem
 
 Reader = Callable[[Sequence[Path], Task, str], Sequence[Row]]
@@ -131,6 +131,13 @@ def read_bitext(paths: Sequence[Path], task: Task, language: str) -> list[Retrie
     ]
 
 
+def read_text_lines(paths: Sequence[Path], task: Task, language: str) -> list[TextRow]:
+    """Read plain text, one sentence or document a line; blank lines are skipped."""
+    del task, language
+    lines = [(line, text) for line, text in numbered_lines(read_text(paths[0])) if text.strip()]
+    return parse_rows(paths[0], lines, lambda number, text: TextRow(number, text.strip()))
+
+
 READERS: Mapping[Format, Reader] = {
     "pairs_tsv": read_pairs_tsv,
     "pawsx_tsv": read_pawsx_tsv,
@@ -140,6 +147,7 @@ READERS: Mapping[Format, Reader] = {
     "tagged_words": read_tagged_words,
     "squad_json": read_squad_json,
     "bitext": read_bitext,
+    "text_lines": read_text_lines,
 }
 
 

@@ -69,4 +69,12 @@ class RetrievalRow:
     gold: int | None
 
 
-Row = PairRow | ChoiceRow | TaggingRow | SpanRow | RetrievalRow
+@dataclass(frozen=True, slots=True)
+class TextRow:
+    """A line of plain text, for masked language modelling."""
+
+    id: str
+    text: str
+
+
+Row = PairRow | ChoiceRow | TaggingRow | SpanRow | RetrievalRow | TextRow

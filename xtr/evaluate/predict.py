@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerFast
 
 from xtr.catalogue.task import Task
 from xtr.data.rows import Row
-from xtr.families.family import Example, collate, split_outputs
+from xtr.families.family import Example, Family, split_outputs
 from xtr.families.registry import family_of
 from xtr.model.heads import TaskModel
 
@@ -28,16 +28,21 @@ def predict(
     max_length: int,
     batch_size: int,
 ) -> list[Any]:
-    """Predict every row, in row order; what a prediction is, the task's family says."""
+    """Predict every row with the model's first head, in row order; what a prediction is, the family says."""
     family = family_of(task)
     examples = family.encode(rows, task, tokenizer, max_length)
-    outputs = run_examples(model, tokenizer, examples, batch_size=batch_size)
+    outputs = run_examples(model, family, tokenizer, examples, batch_size=batch_size)
     return family.decode(outputs, examples, rows, task)
 
 
 @torch.inference_mode()
 def run_examples(
-    model: TaskModel, tokenizer: PreTrainedTokenizerFast, examples: Sequence[Example], *, batch_size: int
+    model: TaskModel,
+    family: Family[Any, Any],
+    tokenizer: PreTrainedTokenizerFast,
+    examples: Sequence[Example],
+    *,
+    batch_size: int,
 ) -> list[Tensor]:
     """Run examples through the model, similar lengths together; outputs come back in the examples' order."""
     model.eval()
@@ -47,7 +52,8 @@ def run_examples(
     for start in range(0, len(by_length), batch_size):
         chosen = by_length[start : start + batch_size]
         batch = [examples[i] for i in chosen]
-        pieces = split_outputs(model(collate(batch, tokenizer, device)).cpu(), batch)
+        outcome = family.reduced(model(family.inputs(batch, tokenizer, device)), batch)
+        pieces = split_outputs(outcome.cpu(), batch)
         for i, piece in zip(chosen, pieces, strict=True):
             outputs[i] = piece.clone()
     return outputs

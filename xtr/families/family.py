@@ -77,6 +77,18 @@ class Family(ABC, Generic[R, P]):
     def head(self, encoder: Encoder, task: Task, settings: HeadSettings) -> Head:
         """Make a fresh head."""
 
+    def drawn(
+        self, examples: Sequence[Example], tokenizer: PreTrainedTokenizerFast, seed: int
+    ) -> Sequence[Example]:
+        """Return what one training step sees of the examples; a family that hides pieces draws them anew."""
+        return examples
+
+    def inputs(
+        self, examples: Sequence[Example], tokenizer: PreTrainedTokenizerFast, device: torch.device
+    ) -> dict[str, Tensor]:
+        """Make the tensors of one forward pass."""
+        return collate(examples, tokenizer, device)
+
     @abstractmethod
     def loss(self, outputs: Tensor, examples: Sequence[Example]) -> Tensor:
         """Sum the loss over the examples' items (`n_items` of them in all)."""
@@ -84,6 +96,10 @@ class Family(ABC, Generic[R, P]):
     def n_items(self, example: Example) -> int:
         """Count what the loss is averaged over: examples, or labelled tokens."""
         return 1
+
+    def reduced(self, outputs: Tensor, examples: Sequence[Example]) -> Tensor:
+        """Keep of a batch's outputs what decoding needs; they are held until all batches are through."""
+        return outputs
 
     @abstractmethod
     def decode(

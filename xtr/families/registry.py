@@ -7,6 +7,7 @@ from typing import Any
 
 from xtr.catalogue.task import Task
 from xtr.families.family import Family
+from xtr.fingerprint import digest
 
 FAMILIES = {
     "pair": "xtr.families.pair:Pair",
@@ -14,6 +15,7 @@ FAMILIES = {
     "tagging": "xtr.families.tagging:Tagging",
     "span": "xtr.families.span:Span",
     "retrieval": "xtr.families.retrieval:Retrieval",
+    "mlm": "xtr.families.mlm:Mlm",
 }
 
 
@@ -22,3 +24,8 @@ def family_of(task: Task) -> Family[Any, Any]:
     module, name = FAMILIES[task.family].split(":")
     family: Family[Any, Any] = getattr(import_module(module), name)()
     return family
+
+
+def head_id(task: Task) -> str:
+    """Name the head that a task needs: tasks of one family with the same ordered labels can share it."""
+    return f"{task.family}-{digest([task.family, list(task.labels)])[:8]}"

@@ -24,6 +24,7 @@ class Encoder:
 
     model: transformers.PreTrainedModel
     tokenizer: transformers.PreTrainedTokenizerFast
+    revision: str | None = None
 
     @property
     def hidden_size(self) -> int:
@@ -79,7 +80,7 @@ def load_encoder(name: str, revision: str | None = None) -> Encoder:
         raise _unloadable(name, error) from error
     if getattr(model, "pooler", None) is not None:
         model.pooler = None
-    return Encoder(model=model, tokenizer=tokenizer)
+    return Encoder(model, tokenizer, revision)
 
 
 def save_encoder(encoder: Encoder, folder: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 Pooling = Literal["mean", "cls"]
 
@@ -61,21 +62,54 @@ class PoolingHead(nn.Module):
         return (hidden * mask).sum(1) / mask.sum(1)
 
 
-Head = SentenceHead | TokenHead | PoolingHead
+class MaskedHead(nn.Module):
+    """A language model's head on some positions: dense, GELU, norm, embeddings. (N, T, H) -> (N, P, vocabulary).
+
+    The embeddings are the encoder's own, trained and saved there.
+    """
+
+    layer: int | None = None
+
+    def __init__(self, embeddings: nn.Parameter, eps: float) -> None:
+        super().__init__()
+        n_pieces, hidden_size = embeddings.shape
+        self.dense = nn.Linear(hidden_size, hidden_size)
+        self.norm = nn.LayerNorm(hidden_size, eps=eps)
+        self.bias = nn.Parameter(torch.zeros(n_pieces))
+        self._tied = [embeddings]  # in a list, so that they do not become this module's parameter too
+
+    def forward(self, hidden: Tensor, attention_mask: Tensor, places: Tensor) -> Tensor:
+        """Score the pieces at `places` (N, P) of each sequence."""
+        chosen = hidden.gather(1, places.unsqueeze(-1).expand(-1, -1, hidden.shape[-1]))
+        return functional.linear(self.norm(functional.gelu(self.dense(chosen))), self._tied[0], self.bias)
+
+
+Head = SentenceHead | TokenHead | PoolingHead | MaskedHead
+PLACES = "places"
+"""Name of the input that only the head reads."""
 
 
 class TaskModel(nn.Module):
-    """An encoder and one head."""
+    """An encoder and its heads: one, or one for each kind of task in a mixture."""
 
-    def __init__(self, encoder: nn.Module, head: Head) -> None:
+    def __init__(self, encoder: nn.Module, *heads: Head) -> None:
         super().__init__()
         self.encoder = encoder
-        self.head = head
+        self.heads = nn.ModuleList(heads)
 
-    def forward(self, inputs: dict[str, Tensor]) -> Tensor:
-        """Run the encoder on `input_ids`, `attention_mask` (and `token_type_ids`), then the head."""
-        layer = self.head.layer
-        states = self.encoder(**inputs, output_hidden_states=layer is not None)
+    def reading(self, head: int) -> TaskModel:
+        """Return the same encoder with one of the heads alone; nothing is copied."""
+        chosen = TaskModel(self.encoder)
+        chosen.heads.append(self.heads[head])
+        return chosen
+
+    def forward(self, inputs: dict[str, Tensor], head: int = 0) -> Tensor:
+        """Run the encoder on `input_ids`, `attention_mask` (and `token_type_ids`), then a head."""
+        reader = self.heads[head]
+        places = {name: tensor for name, tensor in inputs.items() if name == PLACES}
+        read = {name: tensor for name, tensor in inputs.items() if name != PLACES}
+        layer = reader.layer
+        states = self.encoder(**read, output_hidden_states=layer is not None)
         hidden = states.last_hidden_state if layer is None else states.hidden_states[layer]
-        outputs: Tensor = self.head(hidden, inputs["attention_mask"])
+        outputs: Tensor = reader(hidden, inputs["attention_mask"], **places)
         return outputs

@@ -20,12 +20,14 @@ from xtr.errors import InputError, Problem
 from xtr.fingerprint import JSON
 from xtr.search.cluster import ray_cluster
 from xtr.search.sweep import hold_sweep, sweep_folder
+from xtr.spec.expressions import target_task
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.path import Paths
 from xtr.stages.preflight import read_all
 from xtr.stages.run import Runner
 from xtr.stages.stage import EvaluateStage
 from xtr.stages.work import EvaluateJob, evaluate_group
+from xtr.storage import folder_name
 from xtr.train.loop import World
 
 Say = Callable[[str], None]
@@ -38,7 +40,7 @@ class Evaluation:
     Attributes:
         rows: a score per winner, seed, language and metric.
         unlabelled: (target, language) whose files carry no labels, so only predictions were written.
-        predictions: the folder that holds `<intermediate>/seed-<n>/<task>/test-<lang>.<suffix>`.
+        predictions: the folder that holds `<intermediate>/seed-<n>[@<languages>]/<task>/test-<lang>.<suffix>`.
     """
 
     rows: tuple[ScoreRow, ...]
@@ -92,7 +94,7 @@ def _wanted(spec: SweepSpec, source: Source, chosen: Sequence[Winner], split: Sp
     wanted: dict[tuple[str, str, int], tuple[EvaluateStage, ...]] = {}
     problems: list[Problem] = []
     for best in chosen:
-        task = find_task(best.pair.target)
+        task = find_task(best.pair.target_task)
         languages = target_languages(spec, source, task, split)
         for seed in best.seeds:
             path = paths.path(best.pair, best.params, seed)
@@ -130,7 +132,7 @@ def _collect(runner: Runner, folder: Path, wanted: Wanted, split: Split) -> Eval
     predictions = folder / "predictions" / split
     shutil.rmtree(predictions, ignore_errors=True)
     for (intermediate, target, seed), stages in wanted.items():
-        out = predictions / intermediate / f"seed-{seed}" / target
+        out = predictions / folder_name(intermediate) / _run_name(target, seed) / target_task(target)
         out.mkdir(parents=True)
         for stage in stages:
             manifest = runner.store.read(stage.key)
@@ -150,6 +152,12 @@ def _collect(runner: Runner, folder: Path, wanted: Wanted, split: Split) -> Eval
             ]
     write_scores(folder, rows, split)
     return Evaluation(tuple(rows), tuple(unlabelled), predictions)
+
+
+def _run_name(target: str, seed: int) -> str:
+    """Name one prediction folder of an intermediate; its sub-folders are called as the scorer wants them."""
+    _, at, languages = target.partition("@")
+    return f"seed-{seed}{at}{languages}"
 
 
 def _number(value: JSON) -> float:

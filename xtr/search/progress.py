@@ -68,7 +68,7 @@ def _name(row: TrialRow) -> str:
 
 
 def _news(row: TrialRow) -> str:
-    task = find_task(row.target)
+    task = find_task(row.pair.target_task)
     metric = find_task(task.training_task).metric if task.training_task else task.metric
     if row.state == "running":
         return f"{metric} {percent(row.rung)} at the rung, waiting"

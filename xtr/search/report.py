@@ -13,8 +13,8 @@ from xtr.catalogue.lookup import find_task
 from xtr.fingerprint import JSON
 from xtr.search.evaluation import Evaluation
 from xtr.search.sweep import sweep_folder
+from xtr.spec.expressions import target_task
 from xtr.spec.sweep import Pair, SweepSpec
-from xtr.stages.path import SOURCE_LANGUAGE
 from xtr.track.mlflow import Tracker
 
 SCHEMA_VERSION = 1
@@ -80,7 +80,7 @@ def track_evaluation(spec: SweepSpec, evaluation: Evaluation, say: Callable[[str
 
 
 def _target_table(spec: SweepSpec, rows: Sequence[ScoreRow], target: str) -> str:
-    metric = find_task(target).metric
+    metric = find_task(target_task(target)).metric
     table: dict[str, Mapping[str, float]] = {}
     for pair in spec.pairs.pairs():
         if pair.target == target:
@@ -89,7 +89,8 @@ def _target_table(spec: SweepSpec, rows: Sequence[ScoreRow], target: str) -> str
     if not table:
         return ""
     languages = list(dict.fromkeys(language for each in table.values() for language in each))
-    lines = [_score_line(name, each, languages) for name, each in table.items()]
+    source = spec.stages.source_language
+    lines = [_score_line(name, each, languages, source) for name, each in table.items()]
     if "none" in table:
         lines += [
             _transfer_line(name, each, table["none"], languages)
@@ -101,12 +102,14 @@ def _target_table(spec: SweepSpec, rows: Sequence[ScoreRow], target: str) -> str
     return f"{target}: {metric} on {splits}\n{columns(header, lines)}"
 
 
-def _score_line(name: str, scores: Mapping[str, float], languages: Sequence[str]) -> tuple[str, ...]:
-    """Write scores, their mean, and the gap: English minus the mean of the others."""
-    others = [value for language, value in scores.items() if language != SOURCE_LANGUAGE]
+def _score_line(
+    name: str, scores: Mapping[str, float], languages: Sequence[str], source: str
+) -> tuple[str, ...]:
+    """Write scores, their mean, and the gap: the source language minus the mean of the others."""
+    others = [value for language, value in scores.items() if language != source]
     gap = None
-    if SOURCE_LANGUAGE in scores and others:
-        gap = scores[SOURCE_LANGUAGE] - sum(others) / len(others)
+    if source in scores and others:
+        gap = scores[source] - sum(others) / len(others)
     cells = [percent(scores.get(language)) for language in languages]
     return (name, *cells, percent(sum(scores.values()) / len(scores)), percent(gap))
 

@@ -57,7 +57,7 @@ class PairStudy:
     def __init__(self, spec: SweepSpec, pair: Pair, storage: BaseStorage) -> None:
         self.spec = spec
         self.pair = pair
-        self.trains_target = training_task(find_task(pair.target)) is not None
+        self.trains_target = training_task(find_task(pair.target_task)) is not None
         dimensions = pair_dimensions(spec, pair)
         self.fixed = {name: each.value for name, each in dimensions.items() if isinstance(each, Fixed)}
         self.free = {name: each for name, each in dimensions.items() if not isinstance(each, Fixed)}
@@ -195,7 +195,7 @@ class PairStudy:
         return stopping.rung_epochs if stopping else 0
 
     def _planned_epochs(self, row: TrialRow) -> int:
-        task = training_task(find_task(self.pair.target))
+        task = training_task(find_task(self.pair.target_task))
         assert task is not None
         own = {name.removeprefix("target."): value for name, value in row.target_params.items()}
         return self.spec.stages.target.resolved_for(task.name, own).epochs

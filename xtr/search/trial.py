@@ -50,10 +50,10 @@ def _attempt(spec: SweepSpec, job: Job) -> dict[str, Any]:
         trained.append(runner.train(path.target, until_epoch=job.until_epoch))
         # A stage that is stored already replays the score it had at the rung.
         epoch = job.until_epoch or path.target.settings.epochs
-        score = trained[-1].scores_after(epoch)[find_task(path.target.task).metric]
+        score = trained[-1].scores_after(epoch)[find_task(path.target.parts[0].task).metric]
         return _report(_state(score, paused=epoch < path.target.settings.epochs), score, _detail(trained))
     selected = runner.evaluate(path.select)
-    metric = find_task(job.pair.target).metric
+    metric = find_task(job.pair.target_task).metric
     score = sum(each.scores[metric] for each in selected) / len(selected)
     return _report(_state(score, paused=False), score, _detail([*trained, *selected]))
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from xtr.catalogue.lookup import find_task
+from xtr.spec.expressions import parse_intermediate
 from xtr.spec.space import Choice, Dimension, Fixed, IntRange, Value, dimensions_for
 from xtr.spec.sweep import Pair, SweepSpec
 
@@ -15,8 +16,8 @@ def pair_dimensions(spec: SweepSpec, pair: Pair) -> dict[str, Dimension]:
     """Keep the dimensions that a pair can use: none has no intermediate stage, retrieval no target stage."""
     return dimensions_for(
         spec.search.space,
-        has_intermediate=pair.intermediate != "none",
-        trains_target=find_task(pair.target).training_task is not None,
+        intermediates={member.task for member in parse_intermediate(pair.intermediate).members},
+        trains_target=find_task(pair.target_task).training_task is not None,
     )
 
 
@@ -59,6 +60,6 @@ def confirm_trials(spec: SweepSpec, pair: Pair) -> int:
 
 def control_trials(spec: SweepSpec, pair: Pair) -> int:
     """Count at most how often `none` is trained at this pair's winning target settings."""
-    if pair.intermediate == "none" or find_task(pair.target).training_task is None:
+    if pair.intermediate == "none" or find_task(pair.target_task).training_task is None:
         return 0
     return max(1, len(spec.search.confirm.seeds))

@@ -15,7 +15,7 @@ from xtr.catalogue.lookup import TASKS, names
 from xtr.catalogue.task import Role, Split
 from xtr.errors import InputError, Problem, suggest
 from xtr.spec.explain import Finding, shown
-from xtr.spec.intermediate import NONE, parse_intermediate
+from xtr.spec.expressions import NONE, Member, parse_intermediate, parse_target
 from xtr.spec.notation import write_dimension
 from xtr.spec.paths import dotted
 from xtr.spec.space import STAGES, complaint
@@ -56,13 +56,13 @@ def _intermediates(spec: SweepSpec) -> Iterator[Finding]:
     for index, text in enumerate(spec.pairs.intermediate):
         keys = ("pairs", "intermediate", index)
         try:
-            chain = parse_intermediate(text)
+            expression = parse_intermediate(text)
         except InputError as error:
             yield from (Finding(keys, problem) for problem in error.problems)
             continue
-        yield from (
-            Finding(keys, problem) for name in chain for problem in _role_problems(name, "intermediate")
-        )
+        for member in expression.members:
+            yield from (Finding(keys, problem) for problem in _role_problems(member.task, "intermediate"))
+            yield from (Finding(keys, problem) for problem in _language_problems(spec, member))
         if text in spec.pairs.intermediate[:index]:
             yield Finding(keys, Problem("is listed twice", received=text))
 
@@ -71,9 +71,28 @@ def _targets(spec: SweepSpec) -> Iterator[Finding]:
     """Targets exist and can play that role."""
     for index, name in enumerate(spec.pairs.target):
         keys = ("pairs", "target", index)
-        yield from (Finding(keys, problem) for problem in _role_problems(name, "target"))
+        try:
+            member = parse_target(name)
+        except InputError as error:
+            yield from (Finding(keys, problem) for problem in error.problems)
+            continue
+        yield from (Finding(keys, problem) for problem in _role_problems(member.task, "target"))
+        yield from (Finding(keys, problem) for problem in _language_problems(spec, member))
+        task = TASKS.get(member.task)
+        if task is not None and task.training_task is None and member.languages:
+            yield Finding(
+                keys, Problem(f"{task.name} is never trained, so it has no training language", "", name)
+            )
         if name in spec.pairs.target[:index]:
             yield Finding(keys, Problem("is listed twice", received=name))
+
+
+def _language_problems(spec: SweepSpec, member: Member) -> Iterator[Problem]:
+    """The languages of an expression are known."""
+    known = _known_languages(spec)
+    for code in member.languages:
+        if code not in known:
+            yield _unknown_language(code, known)
 
 
 def _role_problems(name: str, role: Role) -> Iterator[Problem]:
@@ -128,19 +147,24 @@ def _stages(spec: SweepSpec) -> Iterator[Finding]:
 
 def _languages(spec: SweepSpec) -> Iterator[Finding]:
     """Languages are known; the demo world has its own besides."""
-    wanted = spec.stages.evaluate.languages
-    known = (*DEMO_LANGUAGES, *LANGUAGES) if spec.data.source == "demo" else tuple(LANGUAGES)
+    wanted, known = spec.stages.evaluate.languages, _known_languages(spec)
     for index, code in enumerate(wanted if isinstance(wanted, tuple) else ()):
         if code not in known:
-            by_name = {language.name.lower(): language.code for language in LANGUAGES.values()}
-            hint = (
-                f"did you mean {by_name[code.lower()]!r}?"
-                if code.lower() in by_name
-                else suggest(code, known)
-            )
-            allowed = ", ".join(dict.fromkeys(known))
-            keys = ("stages", "evaluate", "languages", index)
-            yield Finding(keys, Problem("unknown language", "", code, allowed, hint))
+            yield Finding(("stages", "evaluate", "languages", index), _unknown_language(code, known))
+    if spec.stages.source_language not in known:
+        yield Finding(("stages", "source_language"), _unknown_language(spec.stages.source_language, known))
+
+
+def _known_languages(spec: SweepSpec) -> tuple[str, ...]:
+    demo = DEMO_LANGUAGES if spec.data.source == "demo" else ()
+    return tuple(dict.fromkeys((*demo, *LANGUAGES)))
+
+
+def _unknown_language(code: str, known: tuple[str, ...]) -> Problem:
+    by_name = {language.name.lower(): language.code for language in LANGUAGES.values()}
+    said = by_name.get(code.lower())
+    hint = f"did you mean {said!r}?" if said else suggest(code, known)
+    return Problem("unknown language", "", code, ", ".join(known), hint)
 
 
 def _data(spec: SweepSpec) -> Iterator[Finding]:

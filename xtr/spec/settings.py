@@ -49,6 +49,27 @@ class TaskSettings(Described):
         return self
 
 
+class MixtureSettings(Described):
+    """How the members of a mixture share the steps; a step has rows of one member."""
+
+    sampling: Literal["proportional", "capped", "temperature"] = Field(
+        default="proportional",
+        description="proportional: every row once an epoch; capped: by size up to the cap; temperature: by that "
+        "size to the power of 1/temperature. These two have as many steps an epoch and draw rows anew.",
+    )
+    cap: Count = Field(
+        default=131_072, description="Rows of a member that count at most; proportional has no cap."
+    )
+    temperature: Annotated[Real, Field(ge=1)] = Field(
+        default=2.0, description="1 is by size; the higher, the more equal the members."
+    )
+    mlm_share: Annotated[Real, Field(gt=0, lt=1)] = Field(
+        default=0.5,
+        description="Share of the steps that are masked language modelling, where mlm is a member; the "
+        "other members have as many steps as without it.",
+    )
+
+
 class TrainSettings(Described):
     """How a training task is trained; a dimension of the search space takes precedence in each trial."""
 
@@ -75,6 +96,14 @@ class TrainSettings(Described):
     )
     schedule: Literal["linear"] = Field(
         default="linear", description="Course of the learning rate after the warm-up: linear to zero."
+    )
+    carry_head: bool = Field(
+        default=False,
+        description="Begin with the head of the stage before, where it trained the same kind of head.",
+    )
+    mixture: MixtureSettings = Field(
+        default=MixtureSettings(),
+        description="How the members of a mixture such as mnli+squad_v1 share the steps.",
     )
     tasks: dict[str, TaskSettings] = Field(
         default_factory=dict, description="What differs for a training task, by its name."
@@ -142,8 +171,12 @@ class EvaluateSettings(Described):
 class StagesSpec(Described):
     """The stages that a trial walks through."""
 
+    source_language: Annotated[str, Field(min_length=2)] = Field(
+        default="en",
+        description="Language that tasks are trained and selected in where the expression names none.",
+    )
     intermediate: TrainSettings = Field(
         default=TrainSettings(), description="Training on the intermediate task, every link of a chain."
     )
-    target: TrainSettings = Field(default=TrainSettings(), description="English training for the target.")
+    target: TrainSettings = Field(default=TrainSettings(), description="Training for the target.")
     evaluate: EvaluateSettings = Field(default=EvaluateSettings(), description="Scoring in every language.")

@@ -1,14 +1,14 @@
 """This is where the search space is described: what may vary, within which bounds, and for which pairs.
 
     Choice((1, 2, 4)).size                                                 -> 3
-    dimensions_for(space, has_intermediate=False, trains_target=True)      -> the target.* dimensions only
+    dimensions_for(space, intermediates=(), trains_target=True)            -> the target.* dimensions only
 
 A dimension is called by its stage and field (`intermediate.epochs`). How it is written stands in `notation`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from xtr.errors import Problem, suggest
@@ -177,9 +177,21 @@ LIMITS: Mapping[str, Limits] = {
 }
 
 
+def general_name(name: str) -> str:
+    """Drop the task from a dimension that holds for one task only: `intermediate.mnli.epochs`."""
+    stage, *_, field = name.split(".")
+    return f"{stage}.{field}"
+
+
+def task_of(name: str) -> str | None:
+    """Return the task that an intermediate dimension is limited to, None where it holds for all."""
+    parts = name.split(".")
+    return ".".join(parts[1:-1]) or None if parts[0] == "intermediate" else None
+
+
 def complaint(name: str, dimension: Dimension) -> Problem | None:
     """Say what is wrong with a dimension of that name: unknown, or beyond what the field can take."""
-    limits = LIMITS.get(name)
+    limits = LIMITS.get(general_name(name) if task_of(name) else name)
     if limits is None:
         return Problem(f"unknown dimension {name!r}", allowed=", ".join(LIMITS), hint=suggest(name, LIMITS))
     if limits.whole and isinstance(dimension, (FloatRange, LogFloatRange)):
@@ -198,11 +210,17 @@ def _ends(dimension: Dimension) -> tuple[Value, ...]:
 
 
 def dimensions_for(
-    space: Mapping[str, Dimension], has_intermediate: bool, trains_target: bool
+    space: Mapping[str, Dimension], intermediates: Collection[str], trains_target: bool
 ) -> dict[str, Dimension]:
     """Keep the dimensions that a pair can use, in their order.
 
-    `intermediate.*` needs an intermediate task, `target.*` a target that is trained (retrieval is not).
+    `intermediate.*` needs an intermediate task, `intermediate.mnli.*` that one among them, `target.*` a target
+    that is trained (retrieval is not).
     """
-    kept = {"intermediate": has_intermediate, "target": trains_target}
-    return {name: dimension for name, dimension in space.items() if kept.get(name.split(".")[0], False)}
+
+    def used(name: str) -> bool:
+        if name.startswith("target."):
+            return trains_target
+        return bool(intermediates) if task_of(name) is None else task_of(name) in intermediates
+
+    return {name: dimension for name, dimension in space.items() if used(name)}

@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from xtr.spec.explain import refusal
+from xtr.spec.expressions import parse_intermediate, target_task
 from xtr.spec.notation import DimensionField, Number
 from xtr.spec.settings import (
     Count,
@@ -72,7 +73,7 @@ def _read_version(value: object) -> object:
 
 
 def _read_expression(value: object) -> object:
-    return re.sub(r"\s*>\s*", ">", value.strip()) if isinstance(value, str) else value
+    return re.sub(r"\s*([>+@,])\s*", r"\1", value.strip()) if isinstance(value, str) else value
 
 
 def _read_source(value: object) -> object:
@@ -100,6 +101,16 @@ class Pair:
     intermediate: str
     target: str
 
+    @property
+    def target_task(self) -> str:
+        """The task that is scored, whatever languages it is trained in."""
+        return target_task(self.target)
+
+    @property
+    def trains_intermediate(self) -> bool:
+        """Whether anything is trained before the target."""
+        return bool(parse_intermediate(self.intermediate).links)
+
 
 class ModelSpec(Described):
     """The pretrained encoder."""
@@ -116,7 +127,7 @@ class Exclusion(Described):
     """A pair that is left out."""
 
     intermediate: Expression = Field(description="Intermediate expression, as in pairs.intermediate.")
-    target: Text = Field(description="Target task.")
+    target: Expression = Field(description="Target, as in pairs.target.")
     because: Text = Field(description="Why the pair is left out, in words.")
 
 
@@ -124,9 +135,13 @@ class PairsSpec(Described):
     """Which intermediate tasks are tried for which targets: the outer product without the exclusions."""
 
     intermediate: tuple[Expression, ...] = Field(
-        description="Intermediate tasks or chains such as mnli>squad_v1; none is always added."
+        description="Tasks (mnli), languages (mnli@en,ru), mixtures (mnli+squad_v1, mnli+mlm), chains "
+        "(mnli>squad_v1) or checkpoint:FOLDER_OR_ID; none is always added."
     )
-    target: tuple[Text, ...] = Field(min_length=1, description="Target tasks, at least one.")
+    target: tuple[Expression, ...] = Field(
+        min_length=1,
+        description="Target tasks, at least one; tydiqa@sw or tydiqa@en,sw says what languages it is trained in.",
+    )
     exclude: tuple[Exclusion, ...] = Field(default=(), description="Pairs that are left out.")
 
     @property

@@ -14,12 +14,12 @@ from xtr.catalogue.lookup import find_task, training_task
 from xtr.catalogue.task import Role, Split, Task
 from xtr.data.demo import world_identity
 from xtr.data.source import Source
-from xtr.spec.intermediate import parse_intermediate
+from xtr.spec.expressions import Link, Member, parse_intermediate, parse_target
+from xtr.spec.settings import TrainSettings
 from xtr.spec.space import Value
-from xtr.spec.sweep import Pair, SweepSpec
-from xtr.stages.stage import EvaluateStage, Pretrained, PretrainStage, Start, TrainStage, pretrained
+from xtr.spec.sweep import ModelSpec, Pair, SweepSpec
+from xtr.stages.stage import EvaluateStage, Part, PretrainStage, Start, TrainStage, pretrained
 
-SOURCE_LANGUAGE = "en"
 DEMO_MODEL = "demo"
 
 
@@ -66,22 +66,29 @@ class Paths:
 
     def path(self, pair: Pair, params: Mapping[str, Value], seed: int) -> Path:
         """Resolve one trial's stages from its parameters and its training seed."""
-        target = find_task(pair.target)
-        end: Pretrained | PretrainStage | TrainStage = self.start
+        target = find_task(pair.target_task)
+        expression = parse_intermediate(pair.intermediate)
+        start = self.start
+        if expression.checkpoint is not None:
+            start = pretrained(
+                ModelSpec(name=expression.checkpoint.name, revision=expression.checkpoint.revision)
+            )
+        end: Start | TrainStage = start
         links = []
-        for name in parse_intermediate(pair.intermediate):
-            end = self._training(end, find_task(name), "intermediate", params, seed)
+        for link in expression.links:
+            end = self._training(end, link, "intermediate", params, seed)
             links.append(end)
         trained = training_task(target)
         if trained is None:
             select = self.evaluations(end, None, target, "select", target_languages(target, self.source))
-            return Path(self.start, tuple(links), None, select)
-        stage = self._training(end, trained, "target", params, seed)
-        return Path(self.start, tuple(links), stage, ())
+            return Path(start, tuple(links), None, select)
+        member = Member(trained.name, parse_target(pair.target).languages)
+        stage = self._training(end, Link((member,)), "target", params, seed)
+        return Path(start, tuple(links), stage, ())
 
     def evaluations(
         self,
-        end: Pretrained | PretrainStage | TrainStage,
+        end: Start | TrainStage,
         trained: TrainStage | None,
         target: Task,
         split: Split,
@@ -106,31 +113,64 @@ class Paths:
             for language in languages
         )
 
+    def rows_read(self, member: Member) -> tuple[tuple[Split, tuple[str, ...]], ...]:
+        """Say in which languages a task's train and select rows are read."""
+        task = find_task(member.task)
+        home = self._home(task)
+        languages = member.languages or home
+        return ("train", languages), ("select", languages if task.pools_languages else home)
+
     def _training(
         self,
-        parent: Pretrained | PretrainStage | TrainStage,
-        task: Task,
+        parent: Start | TrainStage,
+        link: Link,
         role: Role,
         params: Mapping[str, Value],
         seed: int,
     ) -> TrainStage:
         stages = self.spec.stages
         settings = stages.intermediate if role == "intermediate" else stages.target
-        own = {
-            name.removeprefix(f"{role}."): value
-            for name, value in params.items()
-            if name.startswith(f"{role}.")
-        }
-        return TrainStage(
-            parent=parent,
-            task=task.name,
-            settings=settings.resolved_for(task.name, own),
-            seed=seed,
-            train_data=self.source.identity(task, "train", SOURCE_LANGUAGE),
-            select_data=self.source.identity(task, "select", SOURCE_LANGUAGE),
-            select_rows=self.spec.stages.evaluate.max_rows,
-            batch_size=self.spec.stages.evaluate.batch_size,
+        parts = tuple(
+            self._part(member, settings, _own(params, role, member.task)) for member in link.members
         )
+        whole = parts[0].settings if len(parts) == 1 else settings.resolved_for(str(link), _own(params, role))
+        evaluate = stages.evaluate
+        return TrainStage(parent, parts, whole, seed, evaluate.max_rows, evaluate.batch_size)
+
+    def _part(self, member: Member, settings: TrainSettings, own: Mapping[str, Value]) -> Part:
+        task, source = find_task(member.task), self.source
+        (_, languages), (_, select) = self.rows_read(member)
+        return Part(
+            name=str(member),
+            task=task.name,
+            languages=languages,
+            select_languages=select,
+            settings=settings.resolved_for(task.name, own),
+            train_data=tuple(source.identity(task, "train", language) for language in languages),
+            select_data=tuple(source.identity(task, "select", language) for language in select),
+        )
+
+    def _home(self, task: Task) -> tuple[str, ...]:
+        """The languages that a task is trained in where the expression names none."""
+        source_language = self.spec.stages.source_language
+        if task.pools_languages:
+            return self.source.languages(task, "train") or (source_language,)
+        if source_language in task.languages or "en" in task.languages:
+            return (source_language,)
+        return task.languages[:1]  # a set of one language that is not the source
+
+
+def _own(params: Mapping[str, Value], role: Role, task: str | None = None) -> dict[str, Value]:
+    """Keep a stage's own parameters: `intermediate.epochs`, then `intermediate.mnli.epochs` for that task."""
+    general, special = {}, {}
+    for name, value in params.items():
+        stage, _, rest = name.partition(".")
+        of_task, _, setting = rest.rpartition(".")
+        if stage == role and not of_task:
+            general[setting] = value
+        elif stage == role and of_task == task:
+            special[setting] = value
+    return general | special
 
 
 def target_languages(target: Task, source: Source) -> tuple[str, ...]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from xtr.catalogue.lookup import find_task, training_task
+from xtr.catalogue.lookup import find_task
 from xtr.catalogue.task import Split, Task
 from xtr.data.source import Source
 from xtr.errors import InputError, Problem
-from xtr.spec.intermediate import parse_intermediate
+from xtr.spec.expressions import Member, parse_intermediate, parse_target, target_task
 from xtr.spec.sweep import SweepSpec
-from xtr.stages.path import SOURCE_LANGUAGE
+from xtr.stages.path import Paths
 
 
 def check_data(spec: SweepSpec, source: Source) -> None:
@@ -40,15 +40,19 @@ def read_all(source: Source, wanted: Iterable[tuple[Task, Split, str]]) -> None:
 
 def needed_rows(spec: SweepSpec, source: Source) -> Iterator[tuple[Task, Split, str]]:
     """List what a search reads: (task, split, language), each once."""
-    targets = [find_task(name) for name in spec.pairs.target]
-    links = {link for expression in spec.pairs.intermediate for link in parse_intermediate(expression)}
-    trained = {task.name: task for task in map(training_task, targets) if task is not None}
-    trained |= {name: find_task(name) for name in links}
-    for task in trained.values():
-        yield task, "train", SOURCE_LANGUAGE
-        yield task, "select", SOURCE_LANGUAGE
-    for target in targets:
+    targets = [(find_task(target_task(text)), parse_target(text)) for text in spec.pairs.target]
+    members = [member for text in spec.pairs.intermediate for member in parse_intermediate(text).members]
+    for target, member in targets:
+        if target.training_task is not None:
+            members.append(Member(target.training_task, member.languages))
+    paths = Paths(spec, source)
+    wanted: dict[tuple[str, Split, str], None] = {}
+    for member in members:
+        for split, languages in paths.rows_read(member):
+            wanted |= dict.fromkeys((member.task, split, language) for language in languages)
+    for target, _ in targets:
         if target.training_task is None:
             languages = source.languages(target, "select") or target.select_languages
-            for language in languages:
-                yield target, "select", language
+            wanted |= dict.fromkeys((target.name, "select", language) for language in languages)
+    for name, split, language in wanted:
+        yield find_task(name), split, language

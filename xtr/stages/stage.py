@@ -19,8 +19,11 @@ from xtr.errors import InputError, Problem
 from xtr.fingerprint import JSON, digest, file_digest
 from xtr.spec.sweep import ModelSpec, TrainSettings
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 """Raised when the same recipe comes to other numbers than before; a golden-number test watches over it."""
+
+ROW_SETTINGS = ("fraction", "examples", "max_rows", "max_length")
+"""Settings that say which rows a task gives and how they are read; members of a mixture have their own."""
 
 Kind = Literal["pretrain", "train", "evaluate"]
 
@@ -60,42 +63,76 @@ class PretrainStage:
 
 
 @dataclass(frozen=True)
+class Part:
+    """The rows of one task that a training stage learns from.
+
+    Attributes:
+        name: the task as the sweep names it, such as `mnli@de`; names the part's random streams.
+        languages: of the training rows; several share the examples equally, but for pooled tasks.
+        select_languages: of the rows that are scored after each epoch.
+        settings: fully resolved for this task; of a mixture's member, amount and length of the rows count.
+        train_data, select_data: identities from the data source, one a language.
+    """
+
+    name: str
+    task: str
+    languages: tuple[str, ...]
+    select_languages: tuple[str, ...]
+    settings: TrainSettings
+    train_data: tuple[str, ...]
+    select_data: tuple[str, ...]
+
+    @property
+    def recipe(self) -> dict[str, JSON]:
+        """What the rows and their encoding depend on."""
+        own = self.settings.model_dump(mode="json", include=set(ROW_SETTINGS), exclude_none=True)
+        return {
+            "task": self.name,
+            "settings": own,
+            "train_data": list(self.train_data),
+            "select_data": list(self.select_data),
+        }
+
+
+@dataclass(frozen=True)
 class TrainStage:
-    """Training on one task, from an encoder that exists or from another stage's.
+    """Training on one task or a mixture, from an encoder that exists or from another stage's.
 
     Attributes:
         settings: fully resolved, so `settings.tasks` is empty.
-        train_data, select_data: identities from the data source.
         select_rows: how many rows of the select split are scored after each epoch; None means all.
     """
 
     parent: Pretrained | PretrainStage | TrainStage
-    task: str
+    parts: tuple[Part, ...]
     settings: TrainSettings
     seed: int
-    train_data: str
-    select_data: str
     select_rows: int | None
     batch_size: int
     kind: Kind = "train"
 
     @property
+    def task(self) -> str:
+        """What is trained on, as the sweep names it: `mnli`, `mnli@de`, `mnli+squad_v1`."""
+        return "+".join(part.name for part in self.parts)
+
+    @property
+    def is_mixture(self) -> bool:
+        """Whether several tasks are trained on at once."""
+        return len(self.parts) > 1
+
+    @property
     def recipe(self) -> dict[str, JSON]:
         """What the result depends on."""
-        settings: dict[str, JSON] = {
-            name: value
-            for name, value in self.settings.model_dump(mode="json", exclude={"tasks"}).items()
-            if value is not None
-        }
+        left_out = {"tasks", *(ROW_SETTINGS if self.is_mixture else ("mixture",))}
         return {
             "kind": self.kind,
             "version": RECIPE_VERSION,
             "parent": self.parent.key,
-            "task": self.task,
-            "settings": settings,
+            "parts": [part.recipe for part in self.parts],
+            "settings": self.settings.model_dump(mode="json", exclude=left_out, exclude_none=True),
             "seed": self.seed,
-            "train_data": self.train_data,
-            "select": {"data": self.select_data, "rows": self.select_rows, "batch_size": self.batch_size},
+            "select": {"rows": self.select_rows, "batch_size": self.batch_size},
             "precision": "float32",
         }
 

@@ -27,18 +27,17 @@ from xtr.data.subsets import nested_subset, resolve_size
 from xtr.errors import InputError, Problem
 from xtr.evaluate.predict import predict
 from xtr.families.family import HeadSettings
-from xtr.families.registry import family_of
+from xtr.families.registry import family_of, head_id
 from xtr.fingerprint import JSON, derive_seed
 from xtr.model.encoder import Encoder, load_encoder, save_encoder
-from xtr.model.heads import TaskModel
+from xtr.model.heads import Head, TaskModel
 from xtr.spec.sweep import DataSpec, SweepSpec
-from xtr.stages.path import SOURCE_LANGUAGE
-from xtr.stages.stage import EvaluateStage, Pretrained, PretrainStage, TrainStage
+from xtr.stages.stage import EvaluateStage, Part, Pretrained, PretrainStage, TrainStage
 from xtr.stages.store import StageStore
-from xtr.train.loop import Learner, Pause, Recipe, World, train
+from xtr.train.loop import Learner, Lesson, Pause, Recipe, Scorer, World, train
 from xtr.train.state import Progress
 
-ENCODER, HEAD = "encoder", "head.safetensors"
+ENCODER, HEADS = "encoder", "heads"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,28 +62,26 @@ def train_once(job: TrainJob, world: World) -> Progress:
     """Train a stage on this process's rank; the leading rank leaves the finished files in `job.folder`."""
     torch.set_num_threads(job.spec.compute.per_worker.CPU)
     store, source, stage = store_of(job.spec), source_of(job.spec), job.stage
-    task, settings = find_task(stage.task), stage.settings
-    family = family_of(task)
     encoder = load_encoder(*encoder_of(store, stage.parent))
-    check_length(encoder, settings.max_length, stage.task)
-    torch.manual_seed(derive_seed(stage.seed, stage.task, "head"))
-    model = TaskModel(encoder.model, family.head(encoder, task, HeadSettings()))
-    rows = training_rows(source, stage)
-    examples = family.encode(rows, task, encoder.tokenizer, settings.max_length)
-    select = capped(source.rows(task, "select", SOURCE_LANGUAGE), stage.select_rows, task)
+    heads = _make_heads(encoder, stage, store)
+    numbers = {name: number for number, name in enumerate(heads)}
+    lessons = tuple(_lesson(part, stage, source, encoder, numbers) for part in stage.parts)
+    learner = Learner(TaskModel(encoder.model, *heads.values()), encoder.tokenizer, lessons)
+    score = _select_scorer(stage, source, learner)
+    every_steps = job.spec.compute.checkpoint_every_steps
+    pause = Pause(store.progress_folder(stage.key), every_steps, job.until_epoch)
+    progress = train(learner, _recipe(stage), pause=pause, score=score, world=world)
+    if world.leads and len(progress.epochs) == stage.settings.epochs:
+        save_encoder(encoder, Path(job.folder) / ENCODER)
+        (Path(job.folder) / HEADS).mkdir()
+        for name, head in heads.items():
+            save_file(head.state_dict(), Path(job.folder) / HEADS / f"{name}.safetensors")
+    return progress
 
-    def score(model: TaskModel) -> dict[str, float]:
-        predictions = predict(
-            model,
-            encoder.tokenizer,
-            task,
-            select,
-            max_length=settings.max_length,
-            batch_size=stage.batch_size,
-        )
-        return family.score(select, predictions, task)
 
-    recipe = Recipe(
+def _recipe(stage: TrainStage) -> Recipe:
+    settings = stage.settings
+    return Recipe(
         task=stage.task,
         seed=stage.seed,
         learning_rate=settings.learning_rate,
@@ -92,15 +89,72 @@ def train_once(job: TrainJob, world: World) -> Progress:
         batch_size=settings.batch_size,
         warmup_fraction=settings.warmup_fraction,
         weight_decay=settings.weight_decay,
+        sampling=settings.mixture.sampling,
+        cap=settings.mixture.cap,
+        temperature=settings.mixture.temperature,
     )
-    every_steps = job.spec.compute.checkpoint_every_steps
-    pause = Pause(store.progress_folder(stage.key), every_steps, job.until_epoch)
-    learner = Learner(model, family, encoder.tokenizer, examples)
-    progress = train(learner, recipe, pause=pause, score=score, world=world)
-    if world.leads and len(progress.epochs) == settings.epochs:
-        save_encoder(encoder, Path(job.folder) / ENCODER)
-        save_file(model.head.state_dict(), Path(job.folder) / HEAD)
-    return progress
+
+
+def _make_heads(encoder: Encoder, stage: TrainStage, store: StageStore) -> dict[str, Head]:
+    """Make one head for each kind of head that the tasks need, or take over the parent's where that is asked."""
+    heads: dict[str, Head] = {}
+    for part in stage.parts:
+        task = find_task(part.task)
+        name = head_id(task)
+        if name in heads:
+            continue
+        torch.manual_seed(derive_seed(stage.seed, part.name, "head"))
+        heads[name] = family_of(task).head(encoder, task, HeadSettings())
+        if stage.settings.carry_head and isinstance(stage.parent, TrainStage):
+            trained = store.folder(stage.parent.key) / HEADS / f"{name}.safetensors"
+            if trained.exists():
+                heads[name].load_state_dict(load_file(trained))
+    return heads
+
+
+def _lesson(
+    part: Part, stage: TrainStage, source: Source, encoder: Encoder, heads: Mapping[str, int]
+) -> Lesson:
+    """Encode what a stage learns of one task."""
+    task = find_task(part.task)
+    check_length(encoder, part.settings.max_length, part.task)
+    family = family_of(task)
+    rows = training_rows(source, part, stage.seed)
+    examples = family.encode(rows, task, encoder.tokenizer, part.settings.max_length)
+    share = stage.settings.mixture.mlm_share if stage.is_mixture and task.family == "mlm" else None
+    return Lesson(part.name, family, examples, heads[head_id(task)], share)
+
+
+def _select_scorer(stage: TrainStage, source: Source, learner: Learner) -> Scorer:
+    """Score each task's select rows; a mixture's metrics bear the task's name."""
+    rows = {
+        part.name: [
+            row
+            for language in part.select_languages
+            for row in capped(
+                source.rows(find_task(part.task), "select", language), stage.select_rows, find_task(part.task)
+            )
+        ]
+        for part in stage.parts
+    }
+
+    def score(model: TaskModel) -> dict[str, float]:
+        scores = {}
+        for part, lesson in zip(stage.parts, learner.lessons, strict=True):
+            task, select = find_task(part.task), rows[part.name]
+            predictions = predict(
+                model.reading(lesson.head),
+                learner.tokenizer,
+                task,
+                select,
+                max_length=part.settings.max_length,
+                batch_size=stage.batch_size,
+            )
+            for metric, value in lesson.family.score(select, predictions, task).items():
+                scores[f"{part.name}/{metric}" if stage.is_mixture else metric] = value
+        return scores
+
+    return score
 
 
 def evaluate_group(job: EvaluateJob, world: World) -> None:
@@ -137,13 +191,22 @@ def _predict_and_score(
     return {"scores": dict(scores), "n": len(rows), "predictions": f"predictions.{family.suffix}"}
 
 
-def training_rows(source: Source, stage: TrainStage) -> list[Row]:
-    """Read the stage's nested subset of the training rows."""
-    task, settings = find_task(stage.task), stage.settings
-    rows = source.rows(task, "train", SOURCE_LANGUAGE)
+def training_rows(source: Source, part: Part, seed: int) -> list[Row]:
+    """Read the nested subset of a task's training rows.
+
+    Several languages share the rows of one: the first row is the first language's, the second the second's, so
+    that sets which translate each other give every item once. Pooled tasks give each language's rows.
+    """
+    task, settings = find_task(part.task), part.settings
     fraction = settings.fraction if settings.examples is None else None
-    size = resolve_size(len(rows), fraction=fraction, examples=settings.examples, cap=settings.max_rows)
-    return [rows[i] for i in nested_subset(len(rows), size, seed=stage.seed, task=stage.task)]
+    by_language = [source.rows(task, "train", language) for language in part.languages]
+    if task.pools_languages:
+        by_language = [[row for rows in by_language for row in rows]]
+    n_rows = min(map(len, by_language))
+    size = resolve_size(n_rows, fraction=fraction, examples=settings.examples, cap=settings.max_rows)
+    orders = [nested_subset(len(rows), size, seed=seed, task=task.name) for rows in by_language]
+    turns = [i % len(by_language) for i in range(size)]
+    return [by_language[turn][orders[turn][i]] for i, turn in enumerate(turns)]
 
 
 def capped(rows: Sequence[Row], max_rows: int | None, task: Task) -> Sequence[Row]:
@@ -184,7 +247,10 @@ def _load_trained(store: StageStore, stage: EvaluateStage, task: Task) -> tuple[
     head = family_of(task).head(encoder, task, HeadSettings(stage.layer, stage.pooling))
     model = TaskModel(encoder.model, head)
     if isinstance(stage.parent, TrainStage) and task.training_task is not None:
-        head.load_state_dict(load_file(store.folder(stage.parent.key) / HEAD))
+        trained = find_task(task.training_task)
+        head.load_state_dict(
+            load_file(store.folder(stage.parent.key) / HEADS / f"{head_id(trained)}.safetensors")
+        )
     return encoder, model
 
 

@@ -198,7 +198,9 @@ class Tracker:
     ) -> None:
         self._client.log_batch(
             run,
-            metrics=[Metric(name, value, timestamp=0, step=0) for name, value in (metrics or {}).items()],
+            metrics=[
+                Metric(_metric(name), value, timestamp=0, step=0) for name, value in (metrics or {}).items()
+            ],
             params=[Param(name, value) for name, value in (params or {}).items()],
             tags=[RunTag(name, value) for name, value in (tags or {}).items()],
         )
@@ -246,3 +248,8 @@ def _undisturbed() -> Iterator[None]:
             signal.signal(each, handler)
     if struck:
         raise KeyboardInterrupt
+
+
+def _metric(name: str) -> str:
+    """Keep to the signs that MLflow takes: `select/tydiqa@en,sw` becomes `select/tydiqa:en-sw`."""
+    return name.replace("@", ":").replace(",", "-").replace("+", "_").replace(">", "_")

@@ -20,10 +20,10 @@ from torch.nn.parallel import DistributedDataParallel
 from transformers import PreTrainedTokenizerFast
 
 from xtr.errors import Diverged
-from xtr.families.family import Example, Family, collate
+from xtr.families.family import Example, Family
 from xtr.fingerprint import derive_seed
 from xtr.model.heads import TaskModel
-from xtr.train.batches import Schedule, cut_by_length, epoch_order, rank_share, step_batch
+from xtr.train.batches import Batch, Member, Sampling, Schedule, cut_by_length, rank_share
 from xtr.train.optimise import linear_schedule, make_optimizer, update
 from xtr.train.state import Epoch, Progress, load_state, save_state
 
@@ -44,7 +44,7 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What the mathematics of a run depends on, besides model and examples."""
+    """What the mathematics of a run depends on, besides model and examples; a mixture's part as in `Schedule`."""
 
     task: str
     seed: int
@@ -53,6 +53,9 @@ class Recipe:
     batch_size: int
     warmup_fraction: float
     weight_decay: float
+    sampling: Sampling = "proportional"
+    cap: int = 0
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +74,29 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class Lesson:
+    """What is learnt of one task: its encoded training rows, equal on every rank, and the head that reads them.
+
+    Attributes:
+        name: the task, as the random streams know it.
+        head: the number of the model's head; members of a mixture may share one.
+        share: of all steps, see `Member`.
+    """
+
+    name: str
+    family: Family[Any, Any]
+    examples: Sequence[Example]
+    head: int = 0
+    share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Learner:
-    """A model, changed in place, and the encoded training rows it learns from, equal on every rank."""
+    """A model, changed in place, and the lessons it learns from: one task, or the members of a mixture."""
 
     model: TaskModel
-    family: Family[Any, Any]
     tokenizer: PreTrainedTokenizerFast
-    examples: Sequence[Example]
+    lessons: tuple[Lesson, ...]
 
 
 MICRO_BATCH_TOKENS = {"cpu": 1024, "cuda": 32768}
@@ -98,19 +117,22 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
     Raises:
         Diverged: a loss is not finite.
     """
-    model, examples = learner.model.to(torch.device(world.device)), learner.examples
+    model = learner.model.to(torch.device(world.device))
     optimizer = make_optimizer(model, weight_decay=recipe.weight_decay)
     progress = load_state(pause.folder, model, optimizer) or Progress()
     if pause.after_epoch is not None and len(progress.epochs) >= pause.after_epoch:
         return progress
-    runner: nn.Module = DistributedDataParallel(model) if world.size > 1 else model
-    schedule = Schedule(len(examples), recipe.batch_size, recipe.epochs)
+    runner = _data_parallel(model) if world.size > 1 else model
+    schedule = _schedule(learner, recipe)
     started = time.monotonic() - progress.seconds
 
-    for step, batch in _remaining_steps(schedule, recipe, progress.step):
+    for step, (number, chosen) in _remaining_steps(schedule, progress.step):
         model.train()
+        lesson = learner.lessons[number]
+        masks = derive_seed(recipe.seed, lesson.name, "masks", step)
+        batch = lesson.family.drawn([lesson.examples[i] for i in chosen], learner.tokenizer, masks)
         torch.manual_seed(derive_seed(recipe.seed, recipe.task, "dropout", step, world.rank))
-        loss = _step_loss(runner, learner, [examples[i] for i in batch], world)
+        loss = _step_loss(runner, learner.tokenizer, lesson, batch, world)
         if not math.isfinite(loss):
             raise Diverged(f"the loss is {loss} at step {step + 1} (learning rate {recipe.learning_rate:g})")
         rate = linear_schedule(
@@ -130,16 +152,40 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
     return progress
 
 
-def _remaining_steps(schedule: Schedule, recipe: Recipe, done: int) -> Iterator[tuple[int, Sequence[int]]]:
-    """Yield (global step, its examples) from step `done` on."""
-    for epoch in range(done // schedule.steps_per_epoch, schedule.epochs):
-        order = epoch_order(schedule.n_examples, seed=recipe.seed, task=recipe.task, epoch=epoch)
-        first = epoch * schedule.steps_per_epoch
-        for step in range(max(done, first), first + schedule.steps_per_epoch):
-            yield step, step_batch(order, step - first, recipe.batch_size)
+def _data_parallel(model: TaskModel) -> nn.Module:
+    """Share gradients among ranks; a step of a mixture leaves the other members' heads without any."""
+    return DistributedDataParallel(model, find_unused_parameters=len(model.heads) > 1)
 
 
-def _step_loss(runner: nn.Module, learner: Learner, batch: Sequence[Example], world: World) -> float:
+def _schedule(learner: Learner, recipe: Recipe) -> Schedule:
+    members = tuple(Member(each.name, len(each.examples), each.share) for each in learner.lessons)
+    return Schedule(
+        members,
+        recipe.batch_size,
+        recipe.epochs,
+        recipe.seed,
+        recipe.sampling,
+        recipe.cap,
+        recipe.temperature,
+    )
+
+
+def _remaining_steps(schedule: Schedule, done: int) -> Iterator[tuple[int, Batch]]:
+    """Yield (global step, its member and examples) from step `done` on."""
+    n = schedule.steps_per_epoch
+    for epoch in range(done // n, schedule.epochs):
+        batches = schedule.epoch(epoch)
+        for step in range(max(done, epoch * n), (epoch + 1) * n):
+            yield step, batches[step - epoch * n]
+
+
+def _step_loss(
+    runner: nn.Module,
+    tokenizer: PreTrainedTokenizerFast,
+    lesson: Lesson,
+    batch: Sequence[Example],
+    world: World,
+) -> float:
     """Run one step forward and backward and return the mean loss over the whole step.
 
     The loss is normalised over the step's items on all ranks, so cutting the step into micro-batches changes
@@ -148,7 +194,8 @@ def _step_loss(runner: nn.Module, learner: Learner, batch: Sequence[Example], wo
     """
     share = rank_share(batch, rank=world.rank, world_size=world.size)
     weight = 1.0 if share else 0.0
-    n_items = max(1, sum(learner.family.n_items(example) for example in batch))
+    family = lesson.family
+    n_items = max(1, sum(family.n_items(example) for example in batch))
     # DistributedDataParallel averages gradients over ranks; the sum is wanted.
     scale = weight * world.size / n_items
     device = torch.device(world.device)
@@ -157,8 +204,8 @@ def _step_loss(runner: nn.Module, learner: Learner, batch: Sequence[Example], wo
     for i, examples in enumerate(micro_batches):
         last = i + 1 == len(micro_batches)
         with nullcontext() if last or world.size == 1 else runner.no_sync():  # type: ignore[operator]
-            outputs = runner(collate(examples, learner.tokenizer, device))
-            loss = learner.family.loss(outputs, examples) * scale
+            outputs = runner(family.inputs(examples, tokenizer, device), lesson.head)
+            loss = family.loss(outputs, examples) * scale
             torch.autograd.backward(loss)
         total += loss.detach() / world.size
     if world.size > 1:
