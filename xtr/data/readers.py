@@ -24,6 +24,14 @@ from xtr.data.records import (
     parse_nli,
     parse_question,
 )
+from xtr.data.retrieval_files import (
+    read_mewslix_entities,
+    read_mewslix_mentions,
+    read_mewslix_pairs,
+    read_mining,
+    read_squad_sentences,
+    read_xquad_r,
+)
 from xtr.data.rows import PairRow, RetrievalRow, Row, SpanRow, TaggingRow
 from xtr.errors import InputError, Problem
 
@@ -140,6 +148,13 @@ READERS: Mapping[Format, Reader] = {
     "tagged_words": read_tagged_words,
     "squad_json": read_squad_json,
     "bitext": read_bitext,
+    "mining": read_mining,
+    "mining_hidden": read_mining,
+    "xquad_r": read_xquad_r,
+    "squad_sentences": read_squad_sentences,
+    "mewslix_pairs": read_mewslix_pairs,
+    "mewslix_mentions": read_mewslix_mentions,
+    "mewslix_entities": read_mewslix_entities,
 }
 
 
