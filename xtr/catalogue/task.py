@@ -15,7 +15,8 @@ Role = Literal["intermediate", "target"]
 Split = Literal["train", "select", "dev", "test", "pool"]
 Format = Literal[
     "pairs_tsv", "pawsx_tsv", "nli_jsonl", "csqa_jsonl", "copa_jsonl", "tagged_words", "squad_json", "bitext",
-    "mining", "mining_hidden", "xquad_r", "squad_sentences", "mewslix_pairs", "mewslix_mentions", "mewslix_entities",
+    "mining", "mining_hidden", "xquad_r", "squad_sentences",
+    "mewslix_pairs", "mewslix_mentions", "mewslix_entities",
 ]  # fmt: skip
 Columns = Literal["nli", "csqa", "copa", "question", "words"]
 Metric = Literal["accuracy", "f1", "precision", "recall", "exact_match", "map_at_20"]

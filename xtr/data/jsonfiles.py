@@ -122,8 +122,9 @@ def _walk(document: object, text: str) -> Iterator[tuple[object, Question | RowE
                 pointer = f"data[{a}].paragraphs[{p}]"
                 context, number = field_text(paragraph, "context"), number + 1
                 for q, record in enumerate(field_objects(paragraph, "qas")):
-                    yield _Place(text, record, f"{pointer}.qas[{q}]"), Question(
-                        context, record, paragraph, number
+                    yield (
+                        _Place(text, record, f"{pointer}.qas[{q}]"),
+                        Question(context, record, paragraph, number),
                     )
     except RowError as fault:
         yield f"1 {pointer}", fault

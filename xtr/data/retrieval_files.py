@@ -1,8 +1,8 @@
 """This is where the files of mining and ranking are read: BUCC, XQuAD-R, SQuAD as sentences, Mewsli-X.
 
-    read_xquad_r([Path("xquad-r/de.json")], LAREQA, "de")[0]
-    -> RankingRow(id="56beb4...", query="Wie viele Punkte ...", key="56beb4...",
-                  candidates=(Candidate("de_1_0", "Die Panthers-Abwehr ...", context=..., keys=("56beb4...",)), ...))
+read_xquad_r([Path("xquad-r/de.json")], LAREQA, "de")[0]
+-> RankingRow(id="56beb4...", query="Wie viele Punkte ...", key="56beb4...",
+              candidates=(Candidate("de_1_0", "Die Panthers-Abwehr ...", ..., keys=("56beb4...",)), ...))
 """
 
 from __future__ import annotations
@@ -95,7 +95,9 @@ def read_xquad_r(paths: Sequence[Path], task: Task, language: str) -> list[Ranki
 def read_squad_sentences(paths: Sequence[Path], task: Task, language: str) -> list[RankingRow]:
     """Read SQuAD, cut into sentences by rule, since it does not say where they end."""
     del task
-    return _read_sentences(paths[0], language, lambda paragraph: sentence_spans(field_text(paragraph, "context")))
+    return _read_sentences(
+        paths[0], language, lambda paragraph: sentence_spans(field_text(paragraph, "context"))
+    )
 
 
 def _read_sentences(path: Path, language: str, spans: Callable[[Record], list[Span]]) -> list[RankingRow]:
@@ -133,7 +135,9 @@ def _first_answer(record: Record) -> int:
     answers = field_objects(record, "answers")
     start = answers[0].get("answer_start") if answers else None
     if not isinstance(start, int):
-        raise RowError("the question has no answer with an 'answer_start'", record.get("id"), "a whole number")
+        raise RowError(
+            "the question has no answer with an 'answer_start'", record.get("id"), "a whole number"
+        )
     return start
 
 
@@ -204,18 +208,22 @@ def _entity(record: Record) -> Candidate:
 def _mention(context: Record, mention: Record, candidates: tuple[Candidate, ...]) -> RankingRow:
     """Write a mention as XTREME-R's baseline does: `Smith: The verdict came back for { Smith } , who ...`."""
     text, place = field_text(context, "text"), field_object(mention, "mention_span")
-    name, (start, end) = field_text(place, "text"), _span({"start": place.get("start"), "end": place.get("end")})
+    name, (start, end) = (
+        field_text(place, "text"),
+        _span({"start": place.get("start"), "end": place.get("end")}),
+    )
     if text[start:end] != name:
         hint = "" if text else "restore the articles' texts with Mewsli-X's restore_text"
         raise RowError("the context does not have the mention at its offsets", text[start:end], name, hint)
     spans = [_span(span) for span in field_objects(context, "sentence_spans")]
     around = next(((a, b) for a, b in spans if a <= start and end <= b), None)
     if around is None:
-        raise RowError("no sentence holds the whole mention", name, "a mention inside one of 'sentence_spans'")
+        raise RowError(
+            "no sentence holds the whole mention", name, "a mention inside one of 'sentence_spans'"
+        )
     left, right = (_without_braces(part) for part in (text[around[0] : start], text[end : around[1]]))
     query = _one_line(f"{name}: {left} {{ {name} }} {right}")
     return RankingRow(field_text(mention, "example_id"), query, field_text(mention, "entity_id"), candidates)
-
 
 
 def _without_braces(text: str) -> str:

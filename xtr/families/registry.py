@@ -14,6 +14,8 @@ FAMILIES = {
     "tagging": "xtr.families.tagging:Tagging",
     "span": "xtr.families.span:Span",
     "retrieval": "xtr.families.retrieval:Retrieval",
+    "mining": "xtr.families.mining:Mining",
+    "ranking": "xtr.families.ranking:Ranking",
 }
 
 

@@ -63,7 +63,7 @@ def evaluate_sweep(spec: SweepSpec, split: Split, say: Say) -> Evaluation:
     runner = Runner(spec)
     with hold_sweep(folder):
         wanted = _wanted(spec, runner.source, list(chosen.values()), split)
-        asked = dict.fromkeys((s.task, s.split, s.language) for stages in wanted.values() for s in stages)
+        asked = dict.fromkeys(each for stages in wanted.values() for stage in stages for each in stage.reads)
         read_all(runner.source, ((find_task(task), part, language) for task, part, language in asked))
         missing = [s for stages in wanted.values() for s in stages if runner.store.open(s.key) is None]
         if missing:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from transformers import PreTrainedTokenizerFast
 
@@ -146,6 +146,8 @@ def _step_loss(runner: nn.Module, learner: Learner, batch: Sequence[Example], wo
     nothing but the order of summation. A rank without examples runs the first one with weight 0, because every
     rank must take part in the reduction of gradients.
     """
+    if learner.family.whole_step:
+        return _whole_step_loss(runner, learner, batch, world)
     share = rank_share(batch, rank=world.rank, world_size=world.size)
     weight = 1.0 if share else 0.0
     n_items = max(1, sum(learner.family.n_items(example) for example in batch))
@@ -164,6 +166,53 @@ def _step_loss(runner: nn.Module, learner: Learner, batch: Sequence[Example], wo
     if world.size > 1:
         torch.distributed.all_reduce(total)
     return float(total)
+
+
+def _whole_step_loss(runner: nn.Module, learner: Learner, batch: Sequence[Example], world: World) -> float:
+    """Run one step whose loss compares its examples with one another.
+
+    Every rank runs its share, is told the others' outputs as constants and computes the loss of the whole step.
+    So its gradient is the part that its share has in that loss, and the sum over ranks is the whole.
+    """
+    device = torch.device(world.device)
+    share = rank_share(batch, rank=world.rank, world_size=world.size)
+    outputs = _all_outputs(runner, learner, share or batch[:1], device)
+    whole = _gathered(outputs, len(batch), len(batch[0].sequences), world) if world.size > 1 else outputs
+    n_items = sum(learner.family.n_items(example) for example in batch)
+    loss = learner.family.loss(whole, batch) / n_items
+    # DistributedDataParallel averages gradients over ranks; the sum is wanted.
+    torch.autograd.backward(world.size * loss + 0 * outputs.sum())
+    return float(loss.detach())
+
+
+def _all_outputs(
+    runner: nn.Module, learner: Learner, examples: Sequence[Example], device: torch.device
+) -> Tensor:
+    """Run all sequences, similar lengths together, and return their outputs in order, one a sequence."""
+    sequences = [sequence for example in examples for sequence in example.sequences]
+    parts = cut_by_length(
+        [Example(i, (sequence,)) for i, sequence in enumerate(sequences)], MICRO_BATCH_TOKENS[device.type]
+    )
+    outputs = torch.cat([runner(collate(part, learner.tokenizer, device)) for part in parts])
+    places = torch.tensor([each.row for part in parts for each in part], device=device)
+    return outputs[torch.argsort(places)]
+
+
+def _gathered(outputs: Tensor, n_examples: int, n_sequences: int, world: World) -> Tensor:
+    """Put the outputs of all ranks' shares into the order of the step; gradients reach this rank's alone.
+
+    Args:
+        outputs: of this rank's share, `n_sequences` an example.
+        n_examples: of the whole step.
+    """
+    longest_share = -(-n_examples // world.size)
+    own = outputs[: longest_share * n_sequences]
+    padded = torch.cat([own, own.new_zeros(longest_share * n_sequences - len(own), own.shape[1])])
+    shares = [torch.empty_like(padded) for _ in range(world.size)]
+    torch.distributed.all_gather(shares, padded.detach())
+    shares[world.rank] = padded
+    by_example = torch.stack(shares).view(world.size, longest_share, n_sequences, -1).transpose(0, 1)
+    return by_example.flatten(0, 1)[:n_examples].flatten(0, 1)
 
 
 def _close_epoch(progress: Progress, schedule: Schedule, model: TaskModel, score: Scorer | None) -> None:
