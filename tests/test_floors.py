@@ -41,7 +41,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "transformers": NEURAL,
     "safetensors": ("model/", "train/", "stages/work.py"),
     "tokenizers": ("model/", "train/pretrain.py"),
-    "faiss": ("families/retrieval.py",),
+    "faiss": ("families/neighbours.py",),
     "pydantic": ("spec/",),
     "pydantic_core": ("spec/",),
     "yaml": ("spec/",),

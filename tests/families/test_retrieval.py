@@ -16,7 +16,8 @@ from xtr.catalogue.lookup import find_task
 from xtr.data.demo.source import DemoSource
 from xtr.data.rows import RetrievalRow
 from xtr.families.family import HeadSettings
-from xtr.families.retrieval import Retrieval, nearest
+from xtr.families.neighbours import nearest
+from xtr.families.retrieval import Retrieval
 from xtr.model.encoder import Encoder
 
 TATOEBA = find_task("tatoeba")

@@ -14,8 +14,9 @@ from xtr.families.family import HeadSettings
 from xtr.families.registry import family_of
 from xtr.model.encoder import load_encoder
 from xtr.model.heads import TaskModel
-from xtr.train.loop import Learner, Lesson, Pause, Recipe, Scorer, World, train
+from xtr.train.loop import Learner, Pause, Recipe, Scorer, train
 from xtr.train.state import Progress
+from xtr.train.step import Lesson, World
 
 RECIPE = Recipe(
     task="mnli",

@@ -15,8 +15,9 @@ from tests.train.learners import RECIPE, make_learner, run, same_bits, select_sc
 from xtr.data.demo.source import DemoSource
 from xtr.errors import Diverged
 from xtr.model.heads import TaskModel
-from xtr.train.loop import MICRO_BATCH_TOKENS, Learner, Recipe, World, _step_loss
+from xtr.train.loop import Learner, Recipe
 from xtr.train.state import PROGRESS, Epoch, Progress
+from xtr.train.step import MICRO_BATCH_TOKENS, World, step_loss
 
 Build = Callable[[], Learner]
 
@@ -221,7 +222,7 @@ def test_micro_batches_change_neither_the_loss_nor_the_gradients(
         monkeypatch.setitem(MICRO_BATCH_TOKENS, "cpu", budget)
         learner = make_learner(encoder_folder, demo, name)
         [lesson] = learner.lessons
-        losses.append(_step_loss(learner.model, learner.tokenizer, lesson, lesson.examples, World()))
+        losses.append(step_loss(learner.model, learner.tokenizer, lesson, lesson.examples, World()))
         gradients.append([p.grad for p in learner.model.parameters() if p.grad is not None])
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
     for whole, cut in zip(*gradients, strict=True):

@@ -15,7 +15,7 @@ from tests.train.learners import RECIPE, make_learner, run, select_scorer, weigh
 from xtr.data.demo.source import DemoSource
 from xtr.spec.sweep import ComputeSpec, PerWorker
 from xtr.train.distributed import needs_workers
-from xtr.train.loop import World
+from xtr.train.step import World
 
 TASK = "udpos"
 # 9 sentences in steps of 4: the last step has one sentence for two workers.

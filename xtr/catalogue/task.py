@@ -12,18 +12,12 @@ from typing import Literal
 
 Family = Literal["pair", "choice", "tagging", "span", "retrieval", "mining", "ranking", "mlm"]
 Role = Literal["intermediate", "target"]
-Split = Literal["train", "select", "dev", "test"]
+Split = Literal["train", "select", "dev", "test", "pool"]
 Format = Literal[
-    "pairs_tsv",
-    "pawsx_tsv",
-    "nli_jsonl",
-    "csqa_jsonl",
-    "copa_jsonl",
-    "tagged_words",
-    "squad_json",
-    "bitext",
-    "text_lines",
-]
+    "pairs_tsv", "pawsx_tsv", "nli_jsonl", "csqa_jsonl", "copa_jsonl", "tagged_words", "squad_json", "bitext",
+    "mining", "mining_hidden", "xquad_r", "squad_sentences",
+    "mewslix_pairs", "mewslix_mentions", "mewslix_entities", "text_lines",
+]  # fmt: skip
 Columns = Literal["nli", "csqa", "copa", "question", "words"]
 Metric = Literal["accuracy", "f1", "precision", "recall", "exact_match", "map_at_20"]
 
@@ -32,12 +26,13 @@ Metric = Literal["accuracy", "f1", "precision", "recall", "exact_match", "map_at
 class Files:
     """One known layout of one split: a path below the task's folder and the format of the file.
 
-    `{lang}` stands for the ISO 639-1 code, `{iso3}` for the ISO 639-3 code, and in a bitext `{side}` for
-    either language's suffix.
+    `{lang}` stands for the ISO 639-1 code, `{iso3}` for the ISO 639-3 code, and in a bitext or a mining set
+    `{side}` for each file's suffix. `mixed` files hold rows of every language, and the reader takes the asked.
     """
 
     pattern: str
     format: Format
+    mixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +72,9 @@ class Task:
         select_languages: of tasks that are never trained; others select in the language they are trained in.
         pools_languages: whether training in several languages takes all their rows; otherwise the languages share
             the rows of one.
+        pool: what dev and test rank: the candidates of all languages together. `select` ranks its own rows'.
+        calibration: the split on which the threshold of test predictions is fitted; None where there is none.
+        query_length: longest query of a ranking in tokens; candidates may be as long as the stage's inputs.
         hub: the same splits on the Hugging Face hub.
         overlaps: what else holds the same rows, in words.
     """
@@ -97,6 +95,9 @@ class Task:
     held_out: float = 0.0
     select_languages: tuple[str, ...] = ()
     pools_languages: bool = False
+    pool: tuple[Files, ...] = ()
+    calibration: Split | None = None
+    query_length: int | None = None
     n_train: int = 0
     tokens_per_row: int = 0
     overlaps: tuple[str, ...] = ()
@@ -116,4 +117,5 @@ class Task:
             "select": self.select,
             "dev": self.dev or self.test,
             "test": self.test,
+            "pool": self.pool,
         }[split]

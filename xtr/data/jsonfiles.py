@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from xtr.data.parsing import AnyRow, RowError, numbered_lines, parse_rows, read_text
@@ -24,7 +24,7 @@ def read_json_lines(path: Path, parse: Callable[[str, Record], AnyRow | None]) -
         InputError: up to ten problems of the file.
     """
     lines = [(line, text) for line, text in numbered_lines(read_text(path)) if text.strip()]
-    return parse_rows(path, lines, lambda number, text: parse(number, _load_object(text)))
+    return parse_rows(path, lines, lambda number, text: parse(number, load_object(text)))
 
 
 def field_text(record: Record, *names: str) -> str:
@@ -60,10 +60,17 @@ def id_of(record: Record, *names: str, number: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question of a SQuAD file with its paragraph's context."""
+    """A question of a SQuAD file with its paragraph's context.
+
+    Attributes:
+        paragraph: the whole paragraph, other questions and all.
+        number: the paragraph's number in the file, from 1.
+    """
 
     context: str
     record: Record
+    paragraph: Record = field(default_factory=dict)
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,21 +113,25 @@ def read_questions(path: Path, parse: Callable[[str, Question], AnyRow | None]) 
 
 def _walk(document: object, text: str) -> Iterator[tuple[object, Question | RowError]]:
     """Yield every question; where the structure above the questions breaks, the fault ends the walk."""
-    pointer = "data"
+    pointer, number = "data", 0
     try:
         top = {"data": document} if isinstance(document, list) else _as_object(document, "the file")
         for a, article in enumerate(field_objects(top, "data")):
             pointer = f"data[{a}]"
             for p, paragraph in enumerate(field_objects(article, "paragraphs")):
                 pointer = f"data[{a}].paragraphs[{p}]"
-                context = field_text(paragraph, "context")
+                context, number = field_text(paragraph, "context"), number + 1
                 for q, record in enumerate(field_objects(paragraph, "qas")):
-                    yield _Place(text, record, f"{pointer}.qas[{q}]"), Question(context, record)
+                    yield (
+                        _Place(text, record, f"{pointer}.qas[{q}]"),
+                        Question(context, record, paragraph, number),
+                    )
     except RowError as fault:
         yield f"1 {pointer}", fault
 
 
-def _load_object(text: str) -> Record:
+def load_object(text: str) -> Record:
+    """Parse one JSON object."""
     try:
         return _as_object(json.loads(text), "the line")
     except json.JSONDecodeError as error:

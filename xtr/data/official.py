@@ -16,7 +16,18 @@ from pathlib import Path
 from xtr.catalogue.languages import LANGUAGES, iso3
 from xtr.catalogue.task import Files, Format, Split, Task
 from xtr.data.readers import READERS
-from xtr.data.rows import ChoiceRow, PairRow, RetrievalRow, Row, SpanRow, TaggingRow, TextRow
+from xtr.data.rows import (
+    Candidate,
+    ChoiceRow,
+    MiningRow,
+    PairRow,
+    RankingRow,
+    RetrievalRow,
+    Row,
+    SpanRow,
+    TaggingRow,
+    TextRow,
+)
 from xtr.data.subsets import held_out_ids
 from xtr.errors import InputError, Problem
 from xtr.fingerprint import digest, file_digest
@@ -111,7 +122,7 @@ class OfficialSource:
         return [
             (layout.format, [self.root / path for path in _paths(layout, language)])
             for layout in self._layouts(task, split)
-            if "{" in layout.pattern or language == _home(task)
+            if "{" in layout.pattern or layout.mixed or language == _home(task)
         ]
 
     def _layouts(self, task: Task, split: Split) -> list[Files]:
@@ -121,9 +132,10 @@ class OfficialSource:
             split = self._stand_in(task, split)
         known = task.layouts(split)
         if split in overrides:
-            return [Files(overrides[split], (known or task.train or task.test)[0].format)]
+            first = (known or task.train or task.test)[0]
+            return [Files(overrides[split], first.format, first.mixed)]
         folder = self.folders.get(task.name, task.folder)
-        return [Files(f"{folder}/{layout.pattern}", layout.format) for layout in known]
+        return [Files(f"{folder}/{layout.pattern}", layout.format, layout.mixed) for layout in known]
 
     def _stand_in(self, task: Task, split: Split) -> Split:
         """The split whose files are read for one that has none of its own."""
@@ -145,8 +157,12 @@ def _home(task: Task) -> str:
 
 def _paths(layout: Files, language: str) -> list[str]:
     path = layout.pattern.replace("{lang}", language).replace("{iso3}", iso3(language))
-    sides = (iso3(language), "eng") if layout.format == "bitext" else ("",)
-    return [path.replace("{side}", side) for side in sides]
+    sides = {
+        "bitext": (iso3(language), "eng"),
+        "mining": (language, "en", "gold"),
+        "mining_hidden": (language, "en"),
+    }
+    return [path.replace("{side}", side) for side in sides.get(layout.format, ("",))]
 
 
 @lru_cache(maxsize=4096)
@@ -179,3 +195,9 @@ def _gold(row: Row) -> object:
             return row.gold
         case TextRow():
             return row.text
+        case MiningRow():
+            return row.translations
+        case RankingRow():
+            return row.key
+        case Candidate():
+            return row.keys

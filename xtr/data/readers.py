@@ -24,6 +24,14 @@ from xtr.data.records import (
     parse_nli,
     parse_question,
 )
+from xtr.data.retrieval_files import (
+    read_mewslix_entities,
+    read_mewslix_mentions,
+    read_mewslix_pairs,
+    read_mining,
+    read_squad_sentences,
+    read_xquad_r,
+)
 from xtr.data.rows import PairRow, RetrievalRow, Row, SpanRow, TaggingRow, TextRow
 from xtr.errors import InputError, Problem
 
@@ -148,6 +156,13 @@ READERS: Mapping[Format, Reader] = {
     "squad_json": read_squad_json,
     "bitext": read_bitext,
     "text_lines": read_text_lines,
+    "mining": read_mining,
+    "mining_hidden": read_mining,
+    "xquad_r": read_xquad_r,
+    "squad_sentences": read_squad_sentences,
+    "mewslix_pairs": read_mewslix_pairs,
+    "mewslix_mentions": read_mewslix_mentions,
+    "mewslix_entities": read_mewslix_entities,
 }
 
 

@@ -77,4 +77,38 @@ class TextRow:
     text: str
 
 
-Row = PairRow | ChoiceRow | TaggingRow | SpanRow | RetrievalRow | TextRow
+@dataclass(frozen=True, slots=True)
+class MiningRow:
+    """A sentence of one of two corpora in which translations are to be found.
+
+    `translations` holds the ids of the English sentences that translate a foreign one: none of most, and none
+    of an English one.
+    """
+
+    id: str
+    text: str
+    foreign: bool
+    translations: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What a ranking ranks: a text, maybe with the text around it. `keys` say what it is the answer to."""
+
+    id: str
+    text: str
+    context: str | None
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RankingRow:
+    """A query; those candidates are right that have its key. `candidates` are those that came with it."""
+
+    id: str
+    query: str
+    key: str | None
+    candidates: tuple[Candidate, ...]
+
+
+Row = PairRow | ChoiceRow | TaggingRow | SpanRow | RetrievalRow | MiningRow | RankingRow | Candidate | TextRow

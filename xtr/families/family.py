@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from xtr.catalogue.task import Task
-from xtr.data.rows import Row
+from xtr.data.rows import Candidate, Row
 from xtr.model.encoder import Encoder
 from xtr.model.heads import Head, Pooling
 
@@ -62,16 +62,37 @@ class HeadSettings:
     pooling: Pooling = "mean"
 
 
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Candidates of all languages and their vectors (n, H): what the queries of every language rank."""
+
+    candidates: tuple[Candidate, ...]
+    vectors: Tensor
+
+
 class Family(ABC, Generic[R, P]):
-    """A kind of task. `R` is its row, `P` the prediction for a row."""
+    """A kind of task. `R` is its row, `P` the prediction for a row.
+
+    Attributes:
+        suffix: of the official prediction file.
+        whole_step: the loss compares the examples of a step with one another, so it must see all of them at
+            once, those of other ranks too; otherwise a step may be cut anywhere.
+    """
 
     suffix: str = "tsv"
+    whole_step: bool = False
 
     @abstractmethod
     def encode(
         self, rows: Sequence[R], task: Task, tokenizer: PreTrainedTokenizerFast, max_length: int
     ) -> list[Example]:
         """Turn rows into examples of at most `max_length` tokens a sequence; nothing is lost silently."""
+
+    def encode_training(
+        self, rows: Sequence[R], task: Task, tokenizer: PreTrainedTokenizerFast, max_length: int
+    ) -> list[Example]:
+        """Turn rows into what is learnt from; the same as what is predicted from, but for ranking."""
+        return self.encode(rows, task, tokenizer, max_length)
 
     @abstractmethod
     def head(self, encoder: Encoder, task: Task, settings: HeadSettings) -> Head:
@@ -106,6 +127,36 @@ class Family(ABC, Generic[R, P]):
         self, outputs: Sequence[Tensor], examples: Sequence[Example], rows: Sequence[R], task: Task
     ) -> list[P]:
         """Turn each example's outputs (padding removed) into one prediction per row."""
+
+    def fit_threshold(self, rows: Sequence[R], predictions: Sequence[P]) -> float | None:
+        """Find the score from which on predictions are kept; None where the family has no threshold."""
+        return None
+
+    def keep(self, predictions: Sequence[P], threshold: float) -> list[P]:
+        """Drop the predictions below a threshold."""
+        return list(predictions)
+
+    def pool_candidates(self, pool: Sequence[Row]) -> list[Candidate]:
+        """List the candidates of a pool's rows, each once."""
+        raise NotImplementedError("this family has no pool")
+
+    def encode_candidates(
+        self, candidates: Sequence[Candidate], tokenizer: PreTrainedTokenizerFast, max_length: int
+    ) -> list[Example]:
+        """Make one example a candidate."""
+        raise NotImplementedError("this family has no pool")
+
+    def without_candidates(self, rows: Sequence[R]) -> list[R]:
+        """Leave the queries alone, to be ranked against a pool."""
+        return list(rows)
+
+    def against(self, rows: Sequence[R], pool: Pool) -> list[R]:
+        """Give each query the candidates of the pool that are right, so that it can be scored."""
+        return list(rows)
+
+    def decode_against(self, outputs: Sequence[Tensor], rows: Sequence[R], pool: Pool) -> list[P]:
+        """Rank a pool for each query."""
+        raise NotImplementedError("this family has no pool")
 
     @abstractmethod
     def score(self, rows: Sequence[R], predictions: Sequence[P], task: Task) -> dict[str, float]:

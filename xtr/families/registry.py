@@ -16,6 +16,8 @@ FAMILIES = {
     "span": "xtr.families.span:Span",
     "retrieval": "xtr.families.retrieval:Retrieval",
     "mlm": "xtr.families.mlm:Mlm",
+    "mining": "xtr.families.mining:Mining",
+    "ranking": "xtr.families.ranking:Ranking",
 }
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import faiss
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -19,12 +18,21 @@ from transformers import PreTrainedTokenizerFast
 from xtr.catalogue.task import Task
 from xtr.data.rows import RetrievalRow
 from xtr.families.family import Example, Family, HeadSettings, text_sequences
+from xtr.families.neighbours import nearest
 from xtr.metrics.accuracy import accuracy
 from xtr.model.encoder import Encoder
 from xtr.model.heads import PoolingHead
 
 DEFAULT_LAYERS = {12: 8, 24: 14}
 """Hidden state that is pooled by number of blocks: base 8, large 14 (jiant, XTREME July 2020)."""
+
+
+def pooling_head(encoder: Encoder, settings: HeadSettings) -> PoolingHead:
+    """Pool the asked hidden state, or the usual one for the encoder's depth."""
+    layer = settings.layer
+    if layer is None:
+        layer = DEFAULT_LAYERS.get(encoder.n_layers, round(encoder.n_layers * 2 / 3))
+    return PoolingHead(layer, settings.pooling)
 
 
 class Retrieval(Family[RetrievalRow, int]):
@@ -44,10 +52,7 @@ class Retrieval(Family[RetrievalRow, int]):
 
     def head(self, encoder: Encoder, task: Task, settings: HeadSettings) -> PoolingHead:
         """Pool the asked hidden state, or the usual one for the encoder's depth."""
-        layer = settings.layer
-        if layer is None:
-            layer = DEFAULT_LAYERS.get(encoder.n_layers, round(encoder.n_layers * 2 / 3))
-        return PoolingHead(layer, settings.pooling)
+        return pooling_head(encoder, settings)
 
     def loss(self, outputs: Tensor, examples: Sequence[Example]) -> Tensor:
         """Refuse: retrieval is never trained here."""
@@ -85,11 +90,3 @@ class Retrieval(Family[RetrievalRow, int]):
     def labelled(self, row: RetrievalRow) -> bool:
         """Say whether the translation is known."""
         return row.gold is not None
-
-
-def nearest(queries: Tensor, candidates: Tensor) -> list[int]:
-    """Return for each query (N, H) the index of the candidate (M, H) at the least squared L2 distance."""
-    index = faiss.IndexFlatL2(candidates.shape[1])
-    index.add(candidates.cpu().numpy())
-    _, neighbours = index.search(queries.cpu().numpy(), 1)
-    return [int(i) for i in neighbours[:, 0]]

@@ -4,7 +4,8 @@
     -> {"f1": 1.0, "exact_match": 1.0}
 
 XTREME applies these English rules unchanged to every language of XQuAD and TyDiQA: text without spaces, such
-as Thai and Chinese, is one token, and F1 there is nearly exact match.
+as Thai and Chinese, is one token, and F1 there is nearly exact match. MLQA's rules are in `xtr.metrics.mlqa`,
+those of questions without an answer in `xtr.metrics.squad_v2`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from __future__ import annotations
 import re
 import string
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+
+Scores = dict[str, float]
+Normalise = Callable[[str], str]
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
@@ -26,7 +30,7 @@ def normalise_answer(text: str) -> str:
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
 
 
-def squad_scores(gold: Mapping[str, Sequence[str]], predicted: Mapping[str, str]) -> dict[str, float]:
+def squad_scores(gold: Mapping[str, Sequence[str]], predicted: Mapping[str, str]) -> Scores:
     """Return `f1` and `exact_match`, 0 to 1, averaged over the gold questions.
 
     Source: third_party/evaluate_squad.py of google-research/xtreme (xquad, tydiqa), which is SQuAD's
@@ -39,21 +43,50 @@ def squad_scores(gold: Mapping[str, Sequence[str]], predicted: Mapping[str, str]
     Raises:
         ValueError: there are no questions, or one has no gold answer.
     """
-    if not gold:
-        raise ValueError("SQuAD scores of no questions")
-    f1 = exact = 0.0
+    return mean_scores(answer_scores(gold, predicted, normalise_answer))
+
+
+def answer_scores(
+    gold: Mapping[str, Sequence[str]], predicted: Mapping[str, str], normalise: Normalise
+) -> dict[str, Scores]:
+    """Return `f1` and `exact_match`, 0 to 1, of every gold question, by its id.
+
+    Args:
+        gold: question id to its right answers; the best match counts.
+        predicted: question id to answer; a question without one scores 0, other ids are ignored.
+        normalise: what is done to answers before they are compared; tokens are what blanks then part.
+
+    Raises:
+        ValueError: a question has no gold answer.
+    """
+    scores: dict[str, Scores] = {}
     for question, answers in gold.items():
         if not answers:
             raise ValueError(f"question {question} has no gold answer")
+        scores[question] = {"f1": 0.0, "exact_match": 0.0}
         if question in predicted:
-            guess = normalise_answer(predicted[question])
-            rights = [normalise_answer(answer) for answer in answers]
-            f1 += max(_token_f1(right, guess) for right in rights)
-            exact += guess in rights
-    return {"f1": f1 / len(gold), "exact_match": exact / len(gold)}
+            guess = normalise(predicted[question])
+            rights = [normalise(answer) for answer in answers]
+            best = max(token_f1(right, guess) for right in rights)
+            scores[question] = {"f1": best, "exact_match": float(guess in rights)}
+    return scores
 
 
-def _token_f1(right: str, guess: str) -> float:
+def mean_scores(scores: Mapping[str, Scores]) -> Scores:
+    """Average the scores of questions.
+
+    Raises:
+        ValueError: there are no questions.
+    """
+    if not scores:
+        raise ValueError("SQuAD scores of no questions")
+    return {
+        metric: sum(each[metric] for each in scores.values()) / len(scores)
+        for metric in ("f1", "exact_match")
+    }
+
+
+def token_f1(right: str, guess: str) -> float:
     """Overlap of the bags of words of two normalised answers; 0 where either is empty."""
     right_words, guessed_words = right.split(), guess.split()
     n_same = (Counter(right_words) & Counter(guessed_words)).total()

@@ -10,6 +10,9 @@ from torch.nn import functional
 
 Pooling = Literal["mean", "cls"]
 
+PLAIN_ENCODERS = frozenset({"bert", "roberta", "xlm-roberta", "camembert", "electra"})
+"""Model types whose last hidden state is the output of the last block of `encoder.layer`, without a final norm."""
+
 
 class SentenceHead(nn.Module):
     """RoBERTa's classification head on the first token: dense, tanh, linear. (N, T, H) -> (N, C)."""
@@ -51,7 +54,7 @@ class PoolingHead(nn.Module):
 
     def __init__(self, layer: int, pooling: Pooling) -> None:
         super().__init__()
-        self.layer = layer
+        self.layer: int | None = layer
         self.pooling = pooling
 
     def forward(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
@@ -84,7 +87,29 @@ class MaskedHead(nn.Module):
         return functional.linear(self.norm(functional.gelu(self.dense(chosen))), self._tied[0], self.bias)
 
 
-Head = SentenceHead | TokenHead | PoolingHead | MaskedHead
+class VectorHead(nn.Module):
+    """A dual encoder's vector, trained for ranking. (N, T, H) -> (N, H).
+
+    The first token through dense and tanh, of length sqrt(scale): the dot product of two such vectors is their
+    cosine times a scale that is learnt from 100 on (`BertForRetrieval` in third_party/bert.py of
+    google-research/xtreme, where the scale is applied to the product; here each side carries its root, so
+    that every vector brings its own share of the scale's gradient).
+    """
+
+    layer: int | None = None
+
+    def __init__(self, hidden_size: int) -> None:
+        super().__init__()
+        self.dense = nn.Linear(hidden_size, hidden_size)
+        self.scale = nn.Parameter(torch.tensor([100.0]))
+
+    def forward(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
+        """Make each sequence's vector."""
+        vectors = functional.normalize(torch.tanh(self.dense(hidden[:, 0])), dim=-1)
+        return vectors * self.scale.sqrt()
+
+
+Head = SentenceHead | TokenHead | PoolingHead | MaskedHead | VectorHead
 PLACES = "places"
 """Name of the input that only the head reads."""
 
@@ -113,3 +138,20 @@ class TaskModel(nn.Module):
         hidden = states.last_hidden_state if layer is None else states.hidden_states[layer]
         outputs: Tensor = reader(hidden, inputs["attention_mask"], **places)
         return outputs
+
+    def drop_unread_blocks(self) -> bool:
+        """Cut the blocks above the hidden state that the head reads; outputs stay the same to the bit.
+
+        Returns:
+            Whether that was possible: only where the blocks are a plain list with nothing behind them.
+        """
+        [reader] = self.heads
+        encoder = getattr(self.encoder, "encoder", None)
+        config = getattr(self.encoder, "config", None)
+        plain = getattr(config, "model_type", None) in PLAIN_ENCODERS
+        if not plain or not isinstance(reader, PoolingHead) or reader.layer is None:
+            return False
+        assert encoder is not None
+        encoder.layer = encoder.layer[: reader.layer]
+        reader.layer = None
+        return True

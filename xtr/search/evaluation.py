@@ -28,7 +28,7 @@ from xtr.stages.run import Runner
 from xtr.stages.stage import EvaluateStage
 from xtr.stages.work import EvaluateJob, evaluate_group
 from xtr.storage import folder_name
-from xtr.train.loop import World
+from xtr.train.step import World
 
 Say = Callable[[str], None]
 
@@ -65,7 +65,7 @@ def evaluate_sweep(spec: SweepSpec, split: Split, say: Say) -> Evaluation:
     runner = Runner(spec)
     with hold_sweep(folder):
         wanted = _wanted(spec, runner.source, list(chosen.values()), split)
-        asked = dict.fromkeys((s.task, s.split, s.language) for stages in wanted.values() for s in stages)
+        asked = dict.fromkeys(each for stages in wanted.values() for stage in stages for each in stage.reads)
         read_all(runner.source, ((find_task(task), part, language) for task, part, language in asked))
         missing = [s for stages in wanted.values() for s in stages if runner.store.open(s.key) is None]
         if missing:

@@ -18,7 +18,15 @@ from xtr.spec.expressions import Link, Member, parse_intermediate, parse_target
 from xtr.spec.settings import TrainSettings
 from xtr.spec.space import Value
 from xtr.spec.sweep import ModelSpec, Pair, SweepSpec
-from xtr.stages.stage import EvaluateStage, Part, PretrainStage, Start, TrainStage, pretrained
+from xtr.stages.stage import (
+    EmbedStage,
+    EvaluateStage,
+    Part,
+    PretrainStage,
+    Start,
+    TrainStage,
+    pretrained,
+)
 
 DEMO_MODEL = "demo"
 
@@ -97,6 +105,11 @@ class Paths:
         """Ask for one evaluation a language; `trained` is the target stage whose head is used, if any."""
         settings = self.spec.stages.evaluate
         retrieval = trained is None
+        max_length = settings.retrieval_max_length if trained is None else trained.settings.max_length
+        fitted: dict[str, EvaluateStage] = {}
+        if split == "test" and target.calibration is not None:
+            stages = self.evaluations(end, trained, target, target.calibration, languages)
+            fitted = {stage.language: stage for stage in stages}
         return tuple(
             EvaluateStage(
                 parent=end,
@@ -104,11 +117,15 @@ class Paths:
                 split=split,
                 language=language,
                 data=self.source.identity(target, split, language),
-                max_length=settings.retrieval_max_length if trained is None else trained.settings.max_length,
+                max_length=max_length,
                 max_rows=settings.max_rows,
                 batch_size=settings.batch_size,
                 layer=settings.layer if retrieval else None,
                 pooling=settings.pooling if retrieval else "mean",
+                calibration=fitted.get(language),
+                pool=self._pool(end, target, max_length)
+                if split in ("dev", "test") and target.pool
+                else None,
             )
             for language in languages
         )
@@ -119,6 +136,14 @@ class Paths:
         home = self._home(task)
         languages = member.languages or home
         return ("train", languages), ("select", languages if task.pools_languages else home)
+
+    def _pool(self, end: Start | TrainStage, target: Task, max_length: int) -> EmbedStage:
+        """Ask for the vectors of all candidates, of every language at hand."""
+        languages = self.source.languages(target, "pool")
+        if not languages:
+            self.source.identity(target, "pool", target.languages[0])  # says which file is missing
+        data = tuple((language, self.source.identity(target, "pool", language)) for language in languages)
+        return EmbedStage(end, target.name, data, max_length, self.spec.stages.evaluate.batch_size)
 
     def _training(
         self,

@@ -23,9 +23,9 @@ from xtr.stages.work import (
     train_once,
 )
 from xtr.train.distributed import needs_workers, run_on_workers
-from xtr.train.loop import World
 from xtr.train.pretrain import pretrain_encoder
 from xtr.train.state import Progress, read_progress
+from xtr.train.step import World
 
 PRETRAINING_THREADS = 2
 """Fixed, because the number of threads changes the last bits of a sum."""

@@ -25,7 +25,7 @@ RECIPE_VERSION = 2
 ROW_SETTINGS = ("fraction", "examples", "max_rows", "max_length")
 """Settings that say which rows a task gives and how they are read; members of a mixture have their own."""
 
-Kind = Literal["pretrain", "train", "evaluate"]
+Kind = Literal["pretrain", "train", "embed", "evaluate"]
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,47 @@ class TrainStage:
 
 
 @dataclass(frozen=True)
+class EmbedStage:
+    """Vectors of the candidates that a task's queries of every language rank, made once a checkpoint.
+
+    Attributes:
+        data: (language, identity) of the pool's files.
+    """
+
+    parent: Pretrained | PretrainStage | TrainStage
+    task: str
+    data: tuple[tuple[str, str], ...]
+    max_length: int
+    batch_size: int
+    kind: Kind = "embed"
+
+    @property
+    def recipe(self) -> dict[str, JSON]:
+        """What the result depends on."""
+        return {
+            "kind": self.kind,
+            "version": RECIPE_VERSION,
+            "parent": self.parent.key,
+            "task": self.task,
+            "data": [[language, identity] for language, identity in self.data],
+            "max_length": self.max_length,
+            "batch_size": self.batch_size,
+        }
+
+    @cached_property
+    def key(self) -> str:
+        """The stage's name in the store."""
+        return stage_key(self.recipe)
+
+
+@dataclass(frozen=True)
 class EvaluateStage:
-    """Predictions and scores of one task, split and language."""
+    """Predictions and scores of one task, split and language.
+
+    Attributes:
+        calibration: the evaluation whose threshold this one applies; None fits its own, if it has one.
+        pool: what its queries rank; None ranks what came with the rows.
+    """
 
     parent: Pretrained | PretrainStage | TrainStage
     task: str
@@ -156,11 +195,26 @@ class EvaluateStage:
     batch_size: int
     layer: int | None = None
     pooling: Literal["mean", "cls"] = "mean"
+    calibration: EvaluateStage | None = None
+    pool: EmbedStage | None = None
     kind: Kind = "evaluate"
+
+    @property
+    def reads(self) -> tuple[tuple[str, Split, str], ...]:
+        """List what it and the stages that it needs read: (task, split, language)."""
+        own: tuple[tuple[str, Split, str], ...] = ((self.task, self.split, self.language),)
+        pool = self.pool.data if self.pool else ()
+        fitted = self.calibration.reads if self.calibration else ()
+        return (*own, *fitted, *((self.task, "pool", language) for language, _ in pool))
 
     @property
     def recipe(self) -> dict[str, JSON]:
         """What the result depends on."""
+        needed: dict[str, JSON] = {
+            name: stage.key
+            for name, stage in (("calibration", self.calibration), ("pool", self.pool))
+            if stage is not None
+        }
         return {
             "kind": self.kind,
             "version": RECIPE_VERSION,
@@ -174,6 +228,7 @@ class EvaluateStage:
             "batch_size": self.batch_size,
             "layer": self.layer,
             "pooling": self.pooling,
+            **needed,
         }
 
     @cached_property
@@ -183,7 +238,7 @@ class EvaluateStage:
 
 
 Start = Pretrained | PretrainStage
-Stage = PretrainStage | TrainStage | EvaluateStage
+Stage = PretrainStage | TrainStage | EmbedStage | EvaluateStage
 
 
 def stage_key(recipe: dict[str, JSON]) -> str:

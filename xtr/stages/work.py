@@ -25,19 +25,20 @@ from xtr.data.rows import Row
 from xtr.data.source import Source
 from xtr.data.subsets import nested_subset, resolve_size
 from xtr.errors import InputError, Problem
-from xtr.evaluate.predict import predict
-from xtr.families.family import HeadSettings
+from xtr.evaluate.predict import embed, embed_queries, predict
+from xtr.families.family import HeadSettings, Pool
 from xtr.families.registry import family_of, head_id
 from xtr.fingerprint import JSON, derive_seed
 from xtr.model.encoder import Encoder, load_encoder, save_encoder
 from xtr.model.heads import Head, TaskModel
 from xtr.spec.sweep import DataSpec, SweepSpec
-from xtr.stages.stage import EvaluateStage, Part, Pretrained, PretrainStage, TrainStage
+from xtr.stages.stage import EmbedStage, EvaluateStage, Part, Pretrained, PretrainStage, TrainStage
 from xtr.stages.store import StageStore
-from xtr.train.loop import Learner, Lesson, Pause, Recipe, Scorer, World, train
+from xtr.train.loop import Learner, Pause, Recipe, Scorer, train
 from xtr.train.state import Progress
+from xtr.train.step import Lesson, World
 
-ENCODER, HEADS = "encoder", "heads"
+ENCODER, HEADS, VECTORS = "encoder", "heads", "vectors.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ def _lesson(
     check_length(encoder, part.settings.max_length, part.task)
     family = family_of(task)
     rows = training_rows(source, part, stage.seed)
-    examples = family.encode(rows, task, encoder.tokenizer, part.settings.max_length)
+    examples = family.encode_training(rows, task, encoder.tokenizer, part.settings.max_length)
     share = stage.settings.mixture.mlm_share if stage.is_mixture and task.family == "mlm" else None
     return Lesson(part.name, family, examples, heads[head_id(task)], share)
 
@@ -162,33 +163,86 @@ def evaluate_group(job: EvaluateJob, world: World) -> None:
     torch.set_num_threads(job.spec.compute.per_worker.CPU)
     store, source, first = store_of(job.spec), source_of(job.spec), job.stages[0]
     task = find_task(first.task)
-    encoder, model = _load_trained(store, first, task)
-    model.to(world.device)
-    for stage in job.stages:
+    model = _load_trained(store, first, task)
+    model.model.to(world.device)
+    pools: dict[str, Pool] = {}
+    for stage in (each for asked in job.stages for each in (asked.calibration, asked) if each is not None):
         lease = store.claim(stage.key)
         if lease is None:
             continue
         with lease, store.workspace(stage.key) as folder:
+            if stage.pool is not None and stage.pool.key not in pools:
+                pools[stage.pool.key] = _pool(store, source, stage.pool, model)
             rows = capped(source.rows(task, stage.split, stage.language), stage.max_rows, task)
-            result = _predict_and_score(encoder, model, stage, rows, folder)
+            pool = pools[stage.pool.key] if stage.pool else None
+            threshold = _threshold(store, stage.calibration) if stage.calibration else None
+            result = _predict_and_score(model, stage, rows, folder, pool, threshold)
             store.publish(stage, folder, result, made(world.device, 0.0))
 
 
+def _pool(store: StageStore, source: Source, stage: EmbedStage, model: _Trained) -> Pool:
+    """Read a pool's vectors from the store, or make them and leave them there."""
+    task = find_task(stage.task)
+    rows = [row for language, _ in stage.data for row in source.rows(task, "pool", language)]
+    candidates = family_of(task).pool_candidates(rows)
+    if store.open(stage.key) is None and (lease := store.claim(stage.key)):
+        with lease, store.workspace(stage.key) as folder:
+            pool = embed(
+                model.model,
+                model.tokenizer,
+                task,
+                candidates,
+                max_length=model.at_most(stage.max_length),
+                batch_size=stage.batch_size,
+            )
+            save_file({"vectors": pool.vectors}, folder / VECTORS)
+            device = next(model.model.parameters()).device.type
+            store.publish(stage, folder, {"n": len(candidates)}, made(device, 0.0))
+    return Pool(tuple(candidates), load_file(store.folder(stage.key) / VECTORS)["vectors"])
+
+
+def _threshold(store: StageStore, calibration: EvaluateStage) -> float:
+    manifest = store.read(calibration.key)
+    assert manifest is not None
+    return float(str(manifest.result["threshold"]))
+
+
 def _predict_and_score(
-    encoder: Encoder, model: TaskModel, stage: EvaluateStage, rows: Sequence[Row], folder: Path
+    model: _Trained,
+    stage: EvaluateStage,
+    rows: Sequence[Row],
+    folder: Path,
+    pool: Pool | None,
+    threshold: float | None,
 ) -> dict[str, JSON]:
-    """Write the official prediction file; score where the rows carry labels."""
+    """Write the official prediction file; score where the rows carry labels.
+
+    Where no threshold is given and the family knows one, it is fitted on these very rows.
+    """
     task = find_task(stage.task)
     family = family_of(task)
-    longest = min(stage.max_length, encoder.max_length or stage.max_length)
-    predictions = predict(
-        model, encoder.tokenizer, task, rows, max_length=longest, batch_size=stage.batch_size
+    run = predict if pool is None else embed_queries
+    predictions = run(
+        model.model,
+        model.tokenizer,
+        task,
+        rows,
+        max_length=model.at_most(stage.max_length),
+        batch_size=stage.batch_size,
     )
+    if pool is not None:
+        predictions = family.decode_against(predictions, rows, pool)
+        rows = family.against(rows, pool)
+    labelled = all(family.labelled(row) for row in rows)
+    if threshold is None and labelled:
+        threshold = family.fit_threshold(rows, predictions)
+    if threshold is not None:
+        predictions = family.keep(predictions, threshold)
     text = family.prediction_file(rows, predictions)
     (folder / f"predictions.{family.suffix}").write_text(text, encoding="utf-8")
-    labelled = all(family.labelled(row) for row in rows)
     scores: Mapping[str, float] = family.score(rows, predictions, task) if labelled else {}
-    return {"scores": dict(scores), "n": len(rows), "predictions": f"predictions.{family.suffix}"}
+    fitted: dict[str, JSON] = {} if threshold is None else {"threshold": threshold}
+    return {"scores": dict(scores), "n": len(rows), "predictions": f"predictions.{family.suffix}", **fitted}
 
 
 def training_rows(source: Source, part: Part, seed: int) -> list[Row]:
@@ -241,8 +295,20 @@ def encoder_of(store: StageStore, parent: Pretrained | PretrainStage | TrainStag
     return str(store.folder(parent.key) / ENCODER), None
 
 
-def _load_trained(store: StageStore, stage: EvaluateStage, task: Task) -> tuple[Encoder, TaskModel]:
-    """Load the parent's encoder with its trained head, or with retrieval's pooling."""
+@dataclass(frozen=True, slots=True)
+class _Trained:
+    """A model that predicts, its tokenizer and the longest input that its encoder reads."""
+
+    model: TaskModel
+    tokenizer: transformers.PreTrainedTokenizerFast
+    longest: int | None
+
+    def at_most(self, max_length: int) -> int:
+        return min(max_length, self.longest or max_length)
+
+
+def _load_trained(store: StageStore, stage: EvaluateStage, task: Task) -> _Trained:
+    """Load the parent's encoder, as deep as it is read, with its trained head or with retrieval's pooling."""
     encoder = load_encoder(*encoder_of(store, stage.parent))
     head = family_of(task).head(encoder, task, HeadSettings(stage.layer, stage.pooling))
     model = TaskModel(encoder.model, head)
@@ -251,7 +317,8 @@ def _load_trained(store: StageStore, stage: EvaluateStage, task: Task) -> tuple[
         head.load_state_dict(
             load_file(store.folder(stage.parent.key) / HEADS / f"{head_id(trained)}.safetensors")
         )
-    return encoder, model
+    model.drop_unread_blocks()
+    return _Trained(model, encoder.tokenizer, encoder.max_length)
 
 
 def check_length(encoder: Encoder, max_length: int, task: str) -> None:

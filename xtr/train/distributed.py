@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from xtr.errors import Diverged
 from xtr.spec.sweep import ComputeSpec
-from xtr.train.loop import World
+from xtr.train.step import World
 
 J = TypeVar("J")
 T = TypeVar("T")

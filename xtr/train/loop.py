@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -20,26 +18,12 @@ from torch.nn.parallel import DistributedDataParallel
 from transformers import PreTrainedTokenizerFast
 
 from xtr.errors import Diverged
-from xtr.families.family import Example, Family
 from xtr.fingerprint import derive_seed
 from xtr.model.heads import TaskModel
-from xtr.train.batches import Batch, Member, Sampling, Schedule, cut_by_length, rank_share
+from xtr.train.batches import Batch, Member, Sampling, Schedule
 from xtr.train.optimise import linear_schedule, make_optimizer, update
 from xtr.train.state import Epoch, Progress, load_state, save_state
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """Who runs the loop: this process's rank among `size`, and the device it trains on."""
-
-    rank: int = 0
-    size: int = 1
-    device: str = "cpu"
-
-    @property
-    def leads(self) -> bool:
-        """The first rank scores and saves."""
-        return self.rank == 0
+from xtr.train.step import Lesson, World, step_loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,23 +58,6 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """What is learnt of one task: its encoded training rows, equal on every rank, and the head that reads them.
-
-    Attributes:
-        name: the task, as the random streams know it.
-        head: the number of the model's head; members of a mixture may share one.
-        share: of all steps, see `Member`.
-    """
-
-    name: str
-    family: Family[Any, Any]
-    examples: Sequence[Example]
-    head: int = 0
-    share: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Learner:
     """A model, changed in place, and the lessons it learns from: one task, or the members of a mixture."""
 
@@ -98,9 +65,6 @@ class Learner:
     tokenizer: PreTrainedTokenizerFast
     lessons: tuple[Lesson, ...]
 
-
-MICRO_BATCH_TOKENS = {"cpu": 1024, "cuda": 32768}
-"""Tokens, padding included, that go through the encoder at once: bounds memory, and sorted, wastes less of it."""
 
 Scorer = Callable[[TaskModel], dict[str, float]]
 
@@ -132,7 +96,7 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
         masks = derive_seed(recipe.seed, lesson.name, "masks", step)
         batch = lesson.family.drawn([lesson.examples[i] for i in chosen], learner.tokenizer, masks)
         torch.manual_seed(derive_seed(recipe.seed, recipe.task, "dropout", step, world.rank))
-        loss = _step_loss(runner, learner.tokenizer, lesson, batch, world)
+        loss = step_loss(runner, learner.tokenizer, lesson, batch, world)
         if not math.isfinite(loss):
             raise Diverged(f"the loss is {loss} at step {step + 1} (learning rate {recipe.learning_rate:g})")
         rate = linear_schedule(
@@ -177,40 +141,6 @@ def _remaining_steps(schedule: Schedule, done: int) -> Iterator[tuple[int, Batch
         batches = schedule.epoch(epoch)
         for step in range(max(done, epoch * n), (epoch + 1) * n):
             yield step, batches[step - epoch * n]
-
-
-def _step_loss(
-    runner: nn.Module,
-    tokenizer: PreTrainedTokenizerFast,
-    lesson: Lesson,
-    batch: Sequence[Example],
-    world: World,
-) -> float:
-    """Run one step forward and backward and return the mean loss over the whole step.
-
-    The loss is normalised over the step's items on all ranks, so cutting the step into micro-batches changes
-    nothing but the order of summation. A rank without examples runs the first one with weight 0, because every
-    rank must take part in the reduction of gradients.
-    """
-    share = rank_share(batch, rank=world.rank, world_size=world.size)
-    weight = 1.0 if share else 0.0
-    family = lesson.family
-    n_items = max(1, sum(family.n_items(example) for example in batch))
-    # DistributedDataParallel averages gradients over ranks; the sum is wanted.
-    scale = weight * world.size / n_items
-    device = torch.device(world.device)
-    total = torch.zeros((), device=device)
-    micro_batches = cut_by_length(share or batch[:1], MICRO_BATCH_TOKENS[device.type])
-    for i, examples in enumerate(micro_batches):
-        last = i + 1 == len(micro_batches)
-        with nullcontext() if last or world.size == 1 else runner.no_sync():  # type: ignore[operator]
-            outputs = runner(family.inputs(examples, tokenizer, device), lesson.head)
-            loss = family.loss(outputs, examples) * scale
-            torch.autograd.backward(loss)
-        total += loss.detach() / world.size
-    if world.size > 1:
-        torch.distributed.all_reduce(total)
-    return float(total)
 
 
 def _close_epoch(progress: Progress, schedule: Schedule, model: TaskModel, score: Scorer | None) -> None:

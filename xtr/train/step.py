@@ -1,0 +1,150 @@
+"""This is where one optimiser step runs forward and backward, on one process or as one of many.
+
+    loss = step_loss(model, tokenizer, lesson, batch, World())     -> the mean loss; gradients are there
+
+However a step is cut, into ranks' shares or micro-batches, only the order of summation changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedTokenizerFast
+
+from xtr.families.family import Example, Family
+from xtr.train.batches import cut_by_length, rank_share
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Who runs the loop: this process's rank among `size`, and the device it trains on."""
+
+    rank: int = 0
+    size: int = 1
+    device: str = "cpu"
+
+    @property
+    def leads(self) -> bool:
+        """The first rank scores and saves."""
+        return self.rank == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What is learnt of one task: its encoded training rows, equal on every rank, and the head that reads them.
+
+    Attributes:
+        name: the task, as the random streams know it.
+        head: the number of the model's head; members of a mixture may share one.
+        share: of all steps, see `Member`.
+    """
+
+    name: str
+    family: Family[Any, Any]
+    examples: Sequence[Example]
+    head: int = 0
+    share: float | None = None
+
+
+MICRO_BATCH_TOKENS = {"cpu": 1024, "cuda": 32768}
+"""Tokens, padding included, that go through the encoder at once: bounds memory, and sorted, wastes less of it."""
+
+
+def step_loss(
+    runner: nn.Module,
+    tokenizer: PreTrainedTokenizerFast,
+    lesson: Lesson,
+    batch: Sequence[Example],
+    world: World,
+) -> float:
+    """Run one step forward and backward and return the mean loss over the whole step.
+
+    The loss is normalised over the step's items on all ranks, so cutting the step into micro-batches changes
+    nothing but the order of summation. A rank without examples runs the first one with weight 0, because every
+    rank must take part in the reduction of gradients.
+    """
+    if lesson.family.whole_step:
+        return _whole_step_loss(runner, tokenizer, lesson, batch, world)
+    share = rank_share(batch, rank=world.rank, world_size=world.size)
+    weight = 1.0 if share else 0.0
+    family = lesson.family
+    n_items = max(1, sum(family.n_items(example) for example in batch))
+    # DistributedDataParallel averages gradients over ranks; the sum is wanted.
+    scale = weight * world.size / n_items
+    device = torch.device(world.device)
+    total = torch.zeros((), device=device)
+    micro_batches = cut_by_length(share or batch[:1], MICRO_BATCH_TOKENS[device.type])
+    for i, examples in enumerate(micro_batches):
+        last = i + 1 == len(micro_batches)
+        with nullcontext() if last or world.size == 1 else runner.no_sync():  # type: ignore[operator]
+            outputs = runner(family.inputs(examples, tokenizer, device), lesson.head)
+            loss = family.loss(outputs, examples) * scale
+            torch.autograd.backward(loss)
+        total += loss.detach() / world.size
+    if world.size > 1:
+        torch.distributed.all_reduce(total)
+    return float(total)
+
+
+def _whole_step_loss(
+    runner: nn.Module,
+    tokenizer: PreTrainedTokenizerFast,
+    lesson: Lesson,
+    batch: Sequence[Example],
+    world: World,
+) -> float:
+    """Run one step whose loss compares its examples with one another.
+
+    Every rank runs its share, is told the others' outputs as constants and computes the loss of the whole step.
+    So its gradient is the part that its share has in that loss, and the sum over ranks is the whole.
+    """
+    device = torch.device(world.device)
+    share = rank_share(batch, rank=world.rank, world_size=world.size)
+    outputs = _all_outputs(runner, tokenizer, lesson, share or batch[:1], device)
+    whole = _gathered(outputs, len(batch), len(batch[0].sequences), world) if world.size > 1 else outputs
+    n_items = sum(lesson.family.n_items(example) for example in batch)
+    loss = lesson.family.loss(whole, batch) / n_items
+    # DistributedDataParallel averages gradients over ranks; the sum is wanted.
+    torch.autograd.backward(world.size * loss + 0 * outputs.sum())
+    return float(loss.detach())
+
+
+def _all_outputs(
+    runner: nn.Module,
+    tokenizer: PreTrainedTokenizerFast,
+    lesson: Lesson,
+    examples: Sequence[Example],
+    device: torch.device,
+) -> Tensor:
+    """Run all sequences, similar lengths together, and return their outputs in order, one a sequence."""
+    sequences = [sequence for example in examples for sequence in example.sequences]
+    parts = cut_by_length(
+        [Example(i, (sequence,)) for i, sequence in enumerate(sequences)], MICRO_BATCH_TOKENS[device.type]
+    )
+    outputs = torch.cat(
+        [runner(lesson.family.inputs(part, tokenizer, device), lesson.head) for part in parts]
+    )
+    places = torch.tensor([each.row for part in parts for each in part], device=device)
+    return outputs[torch.argsort(places)]
+
+
+def _gathered(outputs: Tensor, n_examples: int, n_sequences: int, world: World) -> Tensor:
+    """Put the outputs of all ranks' shares into the order of the step; gradients reach this rank's alone.
+
+    Args:
+        outputs: of this rank's share, `n_sequences` an example.
+        n_examples: of the whole step.
+    """
+    longest_share = -(-n_examples // world.size)
+    own = outputs[: longest_share * n_sequences]
+    padded = torch.cat([own, own.new_zeros(longest_share * n_sequences - len(own), own.shape[1])])
+    shares = [torch.empty_like(padded) for _ in range(world.size)]
+    torch.distributed.all_gather(shares, padded.detach())
+    shares[world.rank] = padded
+    by_example = torch.stack(shares).view(world.size, longest_share, n_sequences, -1).transpose(0, 1)
+    return by_example.flatten(0, 1)[:n_examples].flatten(0, 1)
