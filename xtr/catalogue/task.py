@@ -17,6 +17,7 @@ Format = Literal[
     "pairs_tsv", "pawsx_tsv", "nli_jsonl", "csqa_jsonl", "copa_jsonl", "tagged_words", "squad_json", "bitext"
 ]
 Columns = Literal["nli", "csqa", "copa", "question", "words"]
+AnswerRules = Literal["squad", "mlqa", "squad_v2"]
 Metric = Literal["accuracy", "f1", "precision", "recall", "exact_match", "map_at_20"]
 
 
@@ -67,6 +68,8 @@ class Task:
             a search sees. An empty `dev` means that the test files double as dev.
         held_out: share of the training rows that is `select` where no such file exists.
         select_languages: English but for tasks that are never trained.
+        answer_rules: by whose rules answers to questions are compared: SQuAD 1.1's, MLQA's for the language, or
+            SQuAD 2.0's, where a question may have no answer.
         hub: the same splits on the Hugging Face hub.
         overlaps: what else holds the same rows, in words.
     """
@@ -89,6 +92,7 @@ class Task:
     n_train: int = 0
     tokens_per_row: int = 0
     overlaps: tuple[str, ...] = ()
+    answer_rules: AnswerRules = "squad"
     hub: Mapping[Split, HubFiles] = field(default_factory=dict)
     licence: str = ""
     citation: str = ""

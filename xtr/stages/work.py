@@ -28,7 +28,7 @@ from xtr.errors import InputError, Problem
 from xtr.evaluate.predict import predict
 from xtr.families.family import HeadSettings
 from xtr.families.registry import family_of
-from xtr.fingerprint import JSON, derive_seed
+from xtr.fingerprint import JSON, canonical_json, derive_seed
 from xtr.model.encoder import Encoder, load_encoder, save_encoder
 from xtr.model.heads import TaskModel
 from xtr.spec.sweep import DataSpec, SweepSpec
@@ -39,6 +39,8 @@ from xtr.train.loop import Learner, Pause, Recipe, World, train
 from xtr.train.state import Progress
 
 ENCODER, HEAD = "encoder", "head.safetensors"
+ITEMS = "items.jsonl"
+"""How each row of an evaluation went: its id and its family's outcome, one JSON object a row, in file order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def train_once(job: TrainJob, world: World) -> Progress:
             max_length=settings.max_length,
             batch_size=stage.batch_size,
         )
-        return family.score(select, predictions, task)
+        return family.score(select, predictions, task, SOURCE_LANGUAGE)
 
     recipe = Recipe(
         task=stage.task,
@@ -123,7 +125,7 @@ def evaluate_group(job: EvaluateJob, world: World) -> None:
 def _predict_and_score(
     encoder: Encoder, model: TaskModel, stage: EvaluateStage, rows: Sequence[Row], folder: Path
 ) -> dict[str, JSON]:
-    """Write the official prediction file; score where the rows carry labels."""
+    """Write the official prediction file; score where the rows carry labels, as a whole and row by row."""
     task = find_task(stage.task)
     family = family_of(task)
     longest = min(stage.max_length, encoder.max_length or stage.max_length)
@@ -133,7 +135,12 @@ def _predict_and_score(
     text = family.prediction_file(rows, predictions)
     (folder / f"predictions.{family.suffix}").write_text(text, encoding="utf-8")
     labelled = all(family.labelled(row) for row in rows)
-    scores: Mapping[str, float] = family.score(rows, predictions, task) if labelled else {}
+    scores: Mapping[str, float] = {}
+    if labelled:
+        scores = family.score(rows, predictions, task, stage.language)
+        outcomes = family.outcomes(rows, predictions, task, stage.language)
+        lines = [canonical_json({"id": row.id, **each}) for row, each in zip(rows, outcomes, strict=True)]
+        (folder / ITEMS).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return {"scores": dict(scores), "n": len(rows), "predictions": f"predictions.{family.suffix}"}
 
 
