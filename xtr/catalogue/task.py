@@ -93,7 +93,7 @@ class Task:
     tokens_per_row: int = 0
     overlaps: tuple[str, ...] = ()
     answer_rules: AnswerRules = "squad"
-    hub: Mapping[Split, HubFiles] = field(default_factory=dict)
+    hub: Mapping[Split, HubFiles] = field(default_factory=dict, hash=False)
     licence: str = ""
     citation: str = ""
 
