@@ -52,7 +52,7 @@ def select_scorer(learner: Learner, demo: DemoSource, name: str = "mnli") -> Sco
 
     def score(model: TaskModel) -> dict[str, float]:
         predictions = predict(model, learner.tokenizer, task, rows, max_length=24, batch_size=8)
-        scores: dict[str, float] = family_of(task).score(rows, predictions, task)
+        scores: dict[str, float] = family_of(task).score(rows, predictions, task, "en")
         return scores
 
     return score

@@ -80,13 +80,30 @@ class Mining(Family[MiningRow, Mined]):
         """Keep pairs with at least that score."""
         return [pair if pair and pair[1] >= threshold else None for pair in predictions]
 
-    def score(self, rows: Sequence[MiningRow], predictions: Sequence[Mined], task: Task) -> dict[str, float]:
+    def score(
+        self, rows: Sequence[MiningRow], predictions: Sequence[Mined], task: Task, language: str
+    ) -> dict[str, float]:
         """Compute F1, precision and recall of the pairs."""
         return bucc_f1(_gold(rows), _pairs(rows, predictions))
+
+    def outcomes(
+        self, rows: Sequence[MiningRow], predictions: Sequence[Mined], task: Task, language: str
+    ) -> list[dict[str, float]]:
+        """Say of each foreign sentence how many translations it has, was given, and was rightly given."""
+        counts = []
+        for row, pair in zip(rows, predictions, strict=True):
+            gold = row.translations or ()
+            right = pair is not None and pair[0] in gold
+            counts.append({"gold": float(len(gold)), "mined": float(pair is not None), "right": float(right)})
+        return counts
 
     def prediction_file(self, rows: Sequence[MiningRow], predictions: Sequence[Mined]) -> str:
         """Write one pair a line: foreign id, tab, English id."""
         return "".join(f"{source}\t{target}\n" for source, target in _pairs(rows, predictions))
+
+    def label_file(self, rows: Sequence[MiningRow]) -> str:
+        """Write the gold pairs as predictions are written."""
+        return "".join(f"{source}\t{target}\n" for source, target in sorted(_gold(rows)))
 
     def cap(self, rows: Sequence[MiningRow], kept: Sequence[int]) -> list[MiningRow]:
         """Keep as many sentences: at most half in gold pairs, whole ones, and around them those at the indices."""

@@ -98,14 +98,26 @@ class Mlm(Family[TextRow, Guess]):
             counts[example.row] = (before[0] + right, before[1] + len(example.target))
         return counts
 
-    def score(self, rows: Sequence[TextRow], predictions: Sequence[Guess], task: Task) -> dict[str, float]:
+    def score(
+        self, rows: Sequence[TextRow], predictions: Sequence[Guess], task: Task, language: str
+    ) -> dict[str, float]:
         """Compute the share of hidden pieces that were guessed."""
         n_hidden = sum(n for _, n in predictions)
         return {"accuracy": sum(right for right, _ in predictions) / max(1, n_hidden)}
 
+    def outcomes(
+        self, rows: Sequence[TextRow], predictions: Sequence[Guess], task: Task, language: str
+    ) -> list[dict[str, float]]:
+        """Say how many pieces of each line were hidden, and how many were guessed."""
+        return [{"right": float(right), "hidden": float(n)} for right, n in predictions]
+
     def prediction_file(self, rows: Sequence[TextRow], predictions: Sequence[Guess]) -> str:
         """Write one JSON object a line; no official scorer reads it."""
         return "".join(json.dumps({"right": right, "hidden": n}) + "\n" for right, n in predictions)
+
+    def label_file(self, rows: Sequence[TextRow]) -> str:
+        """Write the lines; no official scorer reads them."""
+        return "".join(f"{row.text}\n" for row in rows)
 
     def labelled(self, row: TextRow) -> bool:
         """Text is its own label."""

@@ -28,7 +28,7 @@ from xtr.errors import InputError, Problem
 from xtr.evaluate.predict import embed, embed_queries, predict
 from xtr.families.family import HeadSettings, Pool
 from xtr.families.registry import family_of, head_id
-from xtr.fingerprint import JSON, derive_seed
+from xtr.fingerprint import JSON, canonical_json, derive_seed
 from xtr.model.encoder import Encoder, load_encoder, save_encoder
 from xtr.model.heads import Head, TaskModel
 from xtr.spec.sweep import DataSpec, SweepSpec
@@ -39,6 +39,8 @@ from xtr.train.state import Progress
 from xtr.train.step import Lesson, World
 
 ENCODER, HEADS, VECTORS = "encoder", "heads", "vectors.safetensors"
+ITEMS = "items.jsonl"
+"""How each row of an evaluation went: its id and its family's outcome, one JSON object a row, in file order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,35 +129,37 @@ def _lesson(
 
 
 def _select_scorer(stage: TrainStage, source: Source, learner: Learner) -> Scorer:
-    """Score each task's select rows; a mixture's metrics bear the task's name."""
-    rows = {
-        part.name: [
-            row
-            for language in part.select_languages
-            for row in capped(
-                source.rows(find_task(part.task), "select", language), stage.select_rows, find_task(part.task)
-            )
-        ]
-        for part in stage.parts
-    }
+    """Score each task's select rows, mean over their languages; a mixture's metrics bear the task's name."""
 
     def score(model: TaskModel) -> dict[str, float]:
         scores = {}
         for part, lesson in zip(stage.parts, learner.lessons, strict=True):
-            task, select = find_task(part.task), rows[part.name]
-            predictions = predict(
-                model.reading(lesson.head),
-                learner.tokenizer,
-                task,
-                select,
-                max_length=part.settings.max_length,
-                batch_size=stage.batch_size,
-            )
-            for metric, value in lesson.family.score(select, predictions, task).items():
+            by_language = [
+                _select_scores(model.reading(lesson.head), learner, part, stage, source, language)
+                for language in part.select_languages
+            ]
+            for metric in by_language[0]:
+                value = sum(each[metric] for each in by_language) / len(by_language)
                 scores[f"{part.name}/{metric}" if stage.is_mixture else metric] = value
         return scores
 
     return score
+
+
+def _select_scores(
+    model: TaskModel, learner: Learner, part: Part, stage: TrainStage, source: Source, language: str
+) -> dict[str, float]:
+    task = find_task(part.task)
+    rows = capped(source.rows(task, "select", language), stage.select_rows, task)
+    predictions = predict(
+        model,
+        learner.tokenizer,
+        task,
+        rows,
+        max_length=part.settings.max_length,
+        batch_size=stage.batch_size,
+    )
+    return family_of(task).score(rows, predictions, task, language)
 
 
 def evaluate_group(job: EvaluateJob, world: World) -> None:
@@ -215,7 +219,7 @@ def _predict_and_score(
     pool: Pool | None,
     threshold: float | None,
 ) -> dict[str, JSON]:
-    """Write the official prediction file; score where the rows carry labels.
+    """Write the official prediction file; score where the rows carry labels, as a whole and row by row.
 
     Where no threshold is given and the family knows one, it is fitted on these very rows.
     """
@@ -240,7 +244,12 @@ def _predict_and_score(
         predictions = family.keep(predictions, threshold)
     text = family.prediction_file(rows, predictions)
     (folder / f"predictions.{family.suffix}").write_text(text, encoding="utf-8")
-    scores: Mapping[str, float] = family.score(rows, predictions, task) if labelled else {}
+    scores: Mapping[str, float] = {}
+    if labelled:
+        scores = family.score(rows, predictions, task, stage.language)
+        outcomes = family.outcomes(rows, predictions, task, stage.language)
+        lines = [canonical_json({"id": row.id, **each}) for row, each in zip(rows, outcomes, strict=True)]
+        (folder / ITEMS).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     fitted: dict[str, JSON] = {} if threshold is None else {"threshold": threshold}
     return {"scores": dict(scores), "n": len(rows), "predictions": f"predictions.{family.suffix}", **fitted}
 
