@@ -5,11 +5,14 @@ find_task("mnli").labels     -> ("entailment", "neutral", "contradiction")
 
 from __future__ import annotations
 
-from xtr.catalogue import intermediate, targets
+from xtr.catalogue import commonsense, intermediate, native, tagging, targets
 from xtr.catalogue.task import Role, Task
 from xtr.errors import InputError, Problem, suggest
 
-TASKS: dict[str, Task] = {task.name: task for task in (*intermediate.TASKS, *targets.TASKS)}
+TASKS: dict[str, Task] = {
+    task.name: task
+    for task in (*intermediate.TASKS, *commonsense.TASKS, *tagging.TASKS, *native.TASKS, *targets.TASKS)
+}
 
 
 def names(role: Role | None = None) -> tuple[str, ...]:

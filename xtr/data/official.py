@@ -9,7 +9,7 @@ source.identity(XNLI, "dev", "de")   -> "5f0c...": the SHA-256 of the file
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from xtr.catalogue.task import Files, Format, Split, Task
 from xtr.data.readers import READERS
 from xtr.data.rows import ChoiceRow, PairRow, RetrievalRow, Row, SpanRow, TaggingRow
 from xtr.data.subsets import held_out_ids
+from xtr.data.words import words_and_numbers
 from xtr.errors import InputError, Problem
 from xtr.fingerprint import digest, file_digest
 
@@ -46,10 +47,11 @@ class OfficialSource:
     def languages(self, task: Task, split: Split) -> tuple[str, ...]:
         """List the languages whose files are there, without reading them.
 
-        In the catalogue's order; for `train`, languages in which the task is not scored follow.
+        In the catalogue's order; languages that no benchmark counts follow, translations of a training set among
+        them.
         """
-        known = task.select_languages if split == "select" else task.languages
-        others = (code for code in LANGUAGES if code not in known) if split == "train" else ()
+        known = task.select_languages if split == "select" else task.all_languages
+        others = (code for code in LANGUAGES if code not in known) if split != "select" else ()
         return tuple(code for code in (*known, *others) if self._existing(task, split, code))
 
     def rows(self, task: Task, split: Split, language: str) -> Sequence[Row]:
@@ -109,10 +111,19 @@ class OfficialSource:
         if split == "select" and language not in task.select_languages:
             return []
         return [
-            (layout.format, [self.root / path for path in _paths(layout, language)])
+            (layout.format, self._paths(task, layout, language))
             for layout in self._layouts(task, split)
-            if "{" in layout.pattern or language == _home(task)
+            if _covers(layout, language, _home(task))
         ]
+
+    def _paths(self, task: Task, layout: Files, language: str) -> list[Path]:
+        """The files of a layout in a language; where nothing matches a `*`, the pattern itself."""
+        paths: list[Path] = []
+        for pattern in (layout.pattern, *layout.also):
+            for path in _written_out(pattern, language):
+                matching = sorted(self.root.glob(path), key=lambda each: each.name) if "*" in path else []
+                paths += matching or [self.root / path]
+        return words_and_numbers(paths) if layout.format == "rejoined_words" else paths
 
     def _layouts(self, task: Task, split: Split) -> list[Files]:
         """The layouts of a split with patterns below root, the user's own instead of the catalogue's."""
@@ -123,7 +134,14 @@ class OfficialSource:
         if split in overrides:
             return [Files(overrides[split], (known or task.train or task.test)[0].format)]
         folder = self.folders.get(task.name, task.folder)
-        return [Files(f"{folder}/{layout.pattern}", layout.format) for layout in known]
+        return [
+            replace(
+                layout,
+                pattern=_below(folder, layout.pattern),
+                also=tuple(_below(folder, pattern) for pattern in layout.also),
+            )
+            for layout in known
+        ]
 
     def _stand_in(self, task: Task, split: Split) -> Split:
         """The split whose files are read for one that has none of its own."""
@@ -135,7 +153,7 @@ class OfficialSource:
         return task.held_out > 0 and not task.select and "select" not in self.files.get(task.name, {})
 
     def _splits_train(self, task: Task, split: Split, language: str) -> bool:
-        return split in ("train", "select") and language == "en" and self._holds_out(task)
+        return split in ("train", "select") and language in task.select_languages and self._holds_out(task)
 
 
 def _home(task: Task) -> str:
@@ -143,10 +161,22 @@ def _home(task: Task) -> str:
     return "en" if "en" in task.languages else task.languages[0]
 
 
-def _paths(layout: Files, language: str) -> list[str]:
-    path = layout.pattern.replace("{lang}", language).replace("{iso3}", iso3(language))
-    sides = (iso3(language), "eng") if layout.format == "bitext" else ("",)
-    return [path.replace("{side}", side) for side in sides]
+def _covers(layout: Files, language: str, home: str) -> bool:
+    if layout.languages:
+        return language in layout.languages
+    return "{" in layout.pattern or language == home
+
+
+def _below(folder: str, pattern: str) -> str:
+    """Put a pattern below the task's folder, or below the root where it begins with a slash."""
+    return pattern[1:] if pattern.startswith("/") else f"{folder}/{pattern}"
+
+
+def _written_out(pattern: str, language: str) -> list[str]:
+    """Put a language into a pattern; one with `{side}` names two files."""
+    name = LANGUAGES[language].name.lower() if language in LANGUAGES else language
+    path = pattern.replace("{lang}", language).replace("{iso3}", iso3(language)).replace("{language}", name)
+    return [path.replace("{side}", side) for side in (iso3(language), "eng")] if "{side}" in path else [path]
 
 
 @lru_cache(maxsize=4096)
