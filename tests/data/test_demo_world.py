@@ -38,6 +38,10 @@ from xtr.data.demo.world import (
 from xtr.errors import InputError
 from xtr.fingerprint import digest, file_digest
 
+TASKS_OF_THE_WORLD = (
+    "mnli", "csqa", "copa", "squad_v1", "xnli", "pawsx", "xcopa", "udpos", "panx", "xquad", "tydiqa", "tatoeba",
+)  # fmt: skip
+
 SCALE = 0.02
 # Of world version 1 at SCALE; when this has to change, WORLD_VERSION goes up.
 GOLDEN = "5971b2c561c66358da14211727bcf9491e62c5b6085956a0b3c292fdf652e135"
@@ -109,7 +113,7 @@ def test_a_smaller_world_is_the_beginning_of_a_larger_one(folder: Path, tmp_path
         assert len(small) <= len(large)
 
 
-@pytest.mark.parametrize("task", sorted(TASKS))
+@pytest.mark.parametrize("task", TASKS_OF_THE_WORLD)
 def test_a_catalogue_task_finds_its_files_where_an_official_reader_looks(folder: Path, task: str) -> None:
     entry = TASKS[task]
     languages = {
@@ -118,15 +122,14 @@ def test_a_catalogue_task_finds_its_files_where_an_official_reader_looks(folder:
         "dev": TARGET_LANGUAGES,
         "test": TARGET_LANGUAGES,
     }
-    if not (folder / entry.folder).is_dir():
-        pytest.skip(f"{task} is not part of the demo world")
     for split in ("train", "select", "dev", "test"):
         layouts = entry.layouts(split)
         for language in languages[split]:
             if not layouts or (entry.family == "retrieval" and language == "en"):
                 continue
             names = [
-                layout.pattern.format(lang=language, iso3=iso3(language), side="eng") for layout in layouts
+                layout.pattern.format(lang=language, iso3=iso3(language), side="eng", language=language)
+                for layout in layouts
             ]
             assert any((folder / entry.folder / name).is_file() for name in names), (split, language, names)
 

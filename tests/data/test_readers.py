@@ -137,7 +137,7 @@ def test_nli_is_read_by_either_set_of_names_and_without_rows_that_lack_consensus
     [
         ("{", "this is not JSON"),
         ("[1]", "the line is not an object"),
-        ('{"premise": "a", "label": "neutral"}', "'hypothesis' or 'sentence2' is missing"),
+        ('{"premise": "a", "label": "neutral"}', "'hypothesis' or 'sentence2' or 'hypo' is missing"),
         ('{"premise": 1, "hypothesis": "b"}', "'premise' is not text"),
         ('{"premise": "a", "hypothesis": "b", "label": "yes"}', "unknown label"),
     ],

@@ -9,7 +9,7 @@ import pytest
 
 from tests.metrics import reference
 from xtr.catalogue.benchmarks import BENCHMARKS
-from xtr.catalogue.targets import ENTITIES, UPOS
+from xtr.catalogue.tagging import ENTITIES, UPOS
 from xtr.metrics.accuracy import accuracy
 from xtr.metrics.binary import binary_f1
 from xtr.metrics.bucc import bucc_f1, fit_threshold, pairs_above

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xtr.catalogue.targets import ENTITIES, UPOS
+from xtr.catalogue.tagging import ENTITIES, UPOS
 from xtr.metrics.chunks import chunk_scores, find_chunks, token_accuracy
 
 Sentences = list[list[str]]

@@ -19,7 +19,7 @@ name: Size Curve
 descriptio: typo
 model: {name: demo}
 pairs:
-  intermediate: [squad_v2, mnli+, 3, tatoeba]
+  intermediate: [squad_v0, mnli+, 3, tatoeba]
   target: [udposs, mnli]
   exclude: [{intermediate: mnli, target: xnli}]
 stages:
@@ -89,7 +89,7 @@ def test_problems_come_in_reading_order(tmp_path: Path) -> None:
     [
         (2, "name", "size-curve"),
         (3, "descriptio", "did you mean 'description'?"),
-        (6, "pairs.intermediate[0]", "did you mean 'squad_v1'?"),
+        (6, "pairs.intermediate[0]", "did you mean 'squad_v2'?"),
         (7, "pairs.target[0]", "did you mean 'udpos'?"),
         (7, "pairs.target[1]", "xnli"),
         (11, "stages.target.learning_rates", "did you mean 'learning_rate'?"),

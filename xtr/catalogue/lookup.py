@@ -5,11 +5,15 @@ find_task("mnli").labels     -> ("entailment", "neutral", "contradiction")
 
 from __future__ import annotations
 
-from xtr.catalogue import intermediate, retrieval, targets
+from xtr.catalogue import commonsense, intermediate, native, retrieval, tagging, targets
 from xtr.catalogue.task import Role, Task
 from xtr.errors import InputError, Problem, suggest
 
-TASKS: dict[str, Task] = {task.name: task for task in (*intermediate.TASKS, *targets.TASKS, *retrieval.TASKS)}
+TASKS: dict[str, Task] = {
+    task.name: task
+    for room in (intermediate, commonsense, tagging, native, targets, retrieval)
+    for task in room.TASKS
+}
 
 
 def names(role: Role | None = None) -> tuple[str, ...]:

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from xtr.catalogue.targets import ENTITIES, UPOS, XNLI
-from xtr.catalogue.task import AnswerRules
+from xtr.catalogue.benchmarks import BENCHMARKS
+from xtr.catalogue.lookup import find_task
+from xtr.catalogue.task import AnswerRules, Family
 
 Form = Literal["labels", "indices", "choices", "tags", "answers", "pairs", "rankings"]
 
@@ -56,45 +57,28 @@ class Scored:
         return SUFFIXES[self.form]
 
 
-def _codes(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
-
+FORMS: Mapping[Family, Form] = {
+    "pair": "labels",
+    "choice": "choices",
+    "tagging": "tags",
+    "span": "answers",
+    "retrieval": "indices",
+    "mining": "pairs",
+    "ranking": "rankings",
+}
 
 SCORED: Mapping[str, Scored] = {
-    "xnli": Scored("labels", _codes("ar bg de el en es fr hi ru sw th tr ur vi zh"), labels=XNLI.labels),
-    "pawsx": Scored("labels", _codes("de en es fr ja ko zh"), labels=("0", "1")),
-    "xcopa": Scored("choices", _codes("et ht id it qu sw ta th tr vi zh")),
-    "udpos": Scored(
-        "tags",
-        _codes(
-            "af ar bg de el en es et eu fa fi fr he hi hu id it ja kk ko mr nl pt ru ta te th tl tr ur vi yo zh"
-        ),
-        _codes("lt pl ro uk wo"),
-        UPOS,
-    ),
-    "panx": Scored(
-        "tags",
-        _codes(
-            "af ar bg bn de el en es et eu fa fi fr he hi hu id it ja jv ka kk ko ml mr ms my nl pt ru sw ta te "
-            "th tl tr ur vi yo zh"
-        ),
-        _codes("az gu lt pa pl qu ro uk"),
-        ENTITIES,
-    ),
-    "xquad": Scored("answers", _codes("ar de el en es hi ru th tr vi zh"), ("ro",)),
-    "mlqa": Scored("answers", _codes("ar de en es hi vi zh"), rules="mlqa"),
-    "tydiqa": Scored("answers", _codes("ar bn en fi id ko ru sw te")),
-    "bucc2018": Scored("pairs", _codes("de fr ru zh")),
-    "tatoeba": Scored(
-        "indices",
-        _codes(
-            "af ar bg bn de el es et eu fa fi fr he hi hu id it ja jv ka kk ko ml mr nl pt ru sw ta te th tl tr "
-            "ur vi zh"
-        ),
-        _codes("az lt pl ro uk"),
-    ),
-    "mewslix": Scored("rankings", _codes("ar de en es fa ja pl ro ta tr uk")),
-    "lareqa": Scored("rankings", _codes("ar de el en es hi ru th tr vi zh")),
+    name: Scored(
+        form=FORMS[task.family],
+        languages=task.languages,
+        added=task.added_languages,
+        labels=task.labels,
+        rules=task.answer_rules,
+    )
+    for groups in BENCHMARKS.values()
+    for group in groups.values()
+    for name in group
+    for task in [find_task(name)]
 }
 
 

@@ -52,6 +52,14 @@ def field_objects(record: Record, name: str) -> list[Record]:
     return [_as_object(entry, f"an entry of {name!r}") for entry in value]
 
 
+def field_texts(record: Record, name: str) -> list[str]:
+    """Return a field; it must hold a list of texts."""
+    value = record.get(name)
+    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+        raise RowError(f"{name!r} is not a list of texts", value, '["...", "..."]')
+    return value
+
+
 def id_of(record: Record, *names: str, number: str) -> str:
     """Return the first of the named fields that holds text or a number; otherwise the row's number."""
     found = (record[name] for name in names if name in record)

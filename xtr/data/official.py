@@ -9,7 +9,7 @@ source.identity(XNLI, "dev", "de")   -> "5f0c...": the SHA-256 of the file
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from xtr.data.rows import (
     TextRow,
 )
 from xtr.data.subsets import held_out_ids
+from xtr.data.words import words_and_numbers
 from xtr.errors import InputError, Problem
 from xtr.fingerprint import digest, file_digest
 
@@ -57,10 +58,11 @@ class OfficialSource:
     def languages(self, task: Task, split: Split) -> tuple[str, ...]:
         """List the languages whose files are there, without reading them.
 
-        In the catalogue's order; for `train`, languages in which the task is not scored follow.
+        In the catalogue's order; languages that no benchmark counts follow, translations of a training set among
+        them.
         """
-        known = (task.select_languages if split == "select" else ()) or task.languages
-        others = (code for code in LANGUAGES if code not in known) if split == "train" else ()
+        known = (task.select_languages if split == "select" else ()) or task.all_languages
+        others = (code for code in LANGUAGES if code not in known) if split != "select" else ()
         return tuple(code for code in (*known, *others) if self._existing(task, split, code))
 
     def rows(self, task: Task, split: Split, language: str) -> Sequence[Row]:
@@ -120,10 +122,19 @@ class OfficialSource:
         if split == "select" and task.training_task is None and language not in task.select_languages:
             return []
         return [
-            (layout.format, [self.root / path for path in _paths(layout, language)])
+            (layout.format, self._paths(task, layout, language))
             for layout in self._layouts(task, split)
-            if "{" in layout.pattern or layout.mixed or language == _home(task)
+            if _covers(layout, language, _home(task))
         ]
+
+    def _paths(self, task: Task, layout: Files, language: str) -> list[Path]:
+        """The files of a layout in a language; where nothing matches a `*`, the pattern itself."""
+        paths: list[Path] = []
+        for pattern in (layout.pattern, *layout.also):
+            for path in _written_out(pattern, language, layout.format):
+                matching = sorted(self.root.glob(path), key=lambda each: each.name) if "*" in path else []
+                paths += matching or [self.root / path]
+        return words_and_numbers(paths) if layout.format == "rejoined_words" else paths
 
     def _layouts(self, task: Task, split: Split) -> list[Files]:
         """The layouts of a split with patterns below root, the user's own instead of the catalogue's."""
@@ -133,9 +144,16 @@ class OfficialSource:
         known = task.layouts(split)
         if split in overrides:
             first = (known or task.train or task.test)[0]
-            return [Files(overrides[split], first.format, first.mixed)]
+            return [Files(overrides[split], first.format, mixed=first.mixed)]
         folder = self.folders.get(task.name, task.folder)
-        return [Files(f"{folder}/{layout.pattern}", layout.format, layout.mixed) for layout in known]
+        return [
+            replace(
+                layout,
+                pattern=_below(folder, layout.pattern),
+                also=tuple(_below(folder, pattern) for pattern in layout.also),
+            )
+            for layout in known
+        ]
 
     def _stand_in(self, task: Task, split: Split) -> Split:
         """The split whose files are read for one that has none of its own."""
@@ -155,14 +173,29 @@ def _home(task: Task) -> str:
     return "en" if "en" in task.languages else task.languages[0]
 
 
-def _paths(layout: Files, language: str) -> list[str]:
-    path = layout.pattern.replace("{lang}", language).replace("{iso3}", iso3(language))
+def _covers(layout: Files, language: str, home: str) -> bool:
+    if layout.mixed:
+        return True
+    if layout.languages:
+        return language in layout.languages
+    return "{" in layout.pattern or language == home
+
+
+def _below(folder: str, pattern: str) -> str:
+    """Put a pattern below the task's folder, or below the root where it begins with a slash."""
+    return pattern[1:] if pattern.startswith("/") else f"{folder}/{pattern}"
+
+
+def _written_out(pattern: str, language: str, file_format: Format) -> list[str]:
+    """Put a language into a pattern; one with `{side}` names several files."""
+    name = LANGUAGES[language].name.lower() if language in LANGUAGES else language
+    path = pattern.replace("{lang}", language).replace("{iso3}", iso3(language)).replace("{language}", name)
     sides = {
         "bitext": (iso3(language), "eng"),
         "mining": (language, "en", "gold"),
         "mining_hidden": (language, "en"),
     }
-    return [path.replace("{side}", side) for side in sides.get(layout.format, ("",))]
+    return [path.replace("{side}", side) for side in sides.get(file_format, ("",))]
 
 
 @lru_cache(maxsize=4096)

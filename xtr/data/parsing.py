@@ -8,12 +8,15 @@ A parser of one row raises RowError; `parse_rows` adds file and line.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import gzip
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from xtr.catalogue.task import Task
 from xtr.data.rows import Row
-from xtr.errors import InputError, Problem
+from xtr.errors import InputError, Problem, suggest
 
 MOST_PROBLEMS = 10
 
@@ -38,12 +41,19 @@ class RowError(Exception):
 
 
 def read_text(path: Path) -> str:
-    """Read a UTF-8 file whole, without its byte order mark; line ends stay as they are.
+    """Read a UTF-8 file whole, without its byte order mark; line ends stay as they are, `.gz` is unpacked.
 
     Raises:
-        InputError: a byte is not UTF-8.
+        InputError: a byte is not UTF-8, or the file is no gzip file although its name says so.
     """
     data = path.read_bytes()
+    if path.suffix == ".gz":
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError) as error:
+            raise InputError(
+                Problem("the file cannot be unpacked", str(path), str(error), hint="fetch the file again")
+            ) from error
     try:
         return data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
@@ -104,6 +114,26 @@ def parse_rows(
     if not rows:
         raise InputError(Problem("the file holds no rows", where=f"{path}:1", hint="fetch the file again"))
     return rows
+
+
+def known_label(label: str, task: Task) -> str:
+    """Return a label that the task has; anything else is malformed."""
+    if label not in task.labels:
+        raise RowError("unknown label", label, ", ".join(task.labels), suggest(label, task.labels))
+    return label
+
+
+def usual_width(rows: Sequence[Sequence[str]], *, allowed: tuple[int, int]) -> int:
+    """How many columns most rows of a file have, so that one broken row does not condemn the others."""
+    widths = Counter(map(len, rows))
+    return max(allowed, key=widths.__getitem__)
+
+
+def check_width(fields: Sequence[str], n_columns: int) -> None:
+    """Refuse a row that has not as many columns as its file."""
+    if len(fields) != n_columns:
+        received = f"{len(fields)} columns: {' | '.join(fields)}"
+        raise RowError("wrong number of columns", received, f"{n_columns}, between tabs")
 
 
 def shorten(value: object, n_characters: int = 80) -> str:

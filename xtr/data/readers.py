@@ -4,25 +4,41 @@
     -> PairRow(id="0", first="und er hat gesagt, ...", second="er rief seine Mutter ...", label="neutral")
 
 Row ids are the file's own, or the row's number from 0. Text stays as it is but for white space at the ends of
-TSV fields and bitext lines, which XTREME's scripts drop too. As there, quotes are text and nothing is CSV.
+TSV fields and bitext lines, which XTREME's scripts drop too. Quotes are text, but for those that a CSV
+writer put there (docs/decisions/0012-quotes-in-tsv.md).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from xtr.catalogue.languages import LANGUAGES
 from xtr.catalogue.task import Format, Task
-from xtr.data.jsonfiles import read_json_lines, read_questions
-from xtr.data.parsing import RowError, numbered_lines, parse_rows, read_text
+from xtr.data.conllu import read_conllu_deprel, read_conllu_upos
+from xtr.data.jsonfiles import Question, Record, read_json_lines, read_questions
+from xtr.data.parsing import (
+    RowError,
+    check_width,
+    known_label,
+    numbered_lines,
+    parse_rows,
+    read_text,
+    usual_width,
+)
 from xtr.data.records import (
     RecordParser,
-    known_label,
     parse_copa,
+    parse_cosmos,
     parse_csqa,
+    parse_hellaswag,
+    parse_jcommonsenseqa,
     parse_nli,
     parse_question,
+    parse_repaired_question,
+    parse_siqa,
 )
 from xtr.data.retrieval_files import (
     read_mewslix_entities,
@@ -32,7 +48,17 @@ from xtr.data.retrieval_files import (
     read_squad_sentences,
     read_xquad_r,
 )
-from xtr.data.rows import PairRow, RetrievalRow, Row, SpanRow, TaggingRow, TextRow
+from xtr.data.rows import ChoiceRow, PairRow, RetrievalRow, Row, SpanRow, TextRow
+from xtr.data.tables import (
+    fields_of,
+    read_cosmos_csv,
+    read_nli_tsv,
+    read_qqp_partition,
+    read_qqp_tsv,
+    read_xnli_tsv,
+    without_csv_quotes,
+)
+from xtr.data.words import read_ccg, read_rejoined_words, read_tagged_words
 from xtr.errors import InputError, Problem
 
 Reader = Callable[[Sequence[Path], Task, str], Sequence[Row]]
@@ -43,11 +69,13 @@ PAWSX_HEADER = ["id", "sentence1", "sentence2", "label"]
 def read_pairs_tsv(paths: Sequence[Path], task: Task, language: str) -> list[PairRow]:
     """Read XTREME's two-sentence files: first, second and, but in its tests, label."""
     del language
-    lines = [(line, _fields(text)) for line, text in numbered_lines(read_text(paths[0]))]
-    n_columns = _usual_width([fields for _, fields in lines], allowed=(3, 2))
+    lines = without_csv_quotes(
+        [(line, fields_of(text)) for line, text in numbered_lines(read_text(paths[0]))]
+    )
+    n_columns = usual_width([fields for _, fields in lines], allowed=(3, 2))
 
     def parse(number: str, fields: list[str]) -> PairRow:
-        _check_width(fields, n_columns)
+        check_width(fields, n_columns)
         label = known_label(fields[2], task) if n_columns == 3 else None
         return PairRow(number, fields[0], fields[1], label)
 
@@ -57,14 +85,14 @@ def read_pairs_tsv(paths: Sequence[Path], task: Task, language: str) -> list[Pai
 def read_pawsx_tsv(paths: Sequence[Path], task: Task, language: str) -> list[PairRow]:
     """Read PAWS-X's own files: a header, then id, two sentences and, where it is known, the label."""
     del language
-    lines = [(line, _fields(text)) for line, text in numbered_lines(read_text(paths[0]))]
+    lines = [(line, fields_of(text)) for line, text in numbered_lines(read_text(paths[0]))]
     header = lines[0][1] if lines else PAWSX_HEADER
     if header not in (PAWSX_HEADER, PAWSX_HEADER[:3]):
         fault = RowError("the header is missing", "\t".join(header), "\t".join(PAWSX_HEADER))
         raise InputError(fault.problem(paths[0], 1))
 
     def parse(_number: str, fields: list[str]) -> PairRow:
-        _check_width(fields, len(header))
+        check_width(fields, len(header))
         label = known_label(fields[3], task) if len(header) == 4 else None
         return PairRow(fields[0], fields[1], fields[2], label)
 
@@ -81,35 +109,75 @@ def json_lines(parse: RecordParser) -> Reader:
     return read
 
 
-def read_squad_json(paths: Sequence[Path], task: Task, language: str) -> list[SpanRow]:
+def read_rounds(paths: Sequence[Path], task: Task, language: str) -> list[PairRow]:
+    """Read ANLI's rounds as one set; an id is that of its round and its own."""
+    del language
+    return [
+        replace(row, id=f"{path.parent.name}/{row.id}")
+        for path in paths
+        for row in read_json_lines(path, lambda number, record: parse_nli(number, record, task))
+    ]
+
+
+def read_xnli_jsonl(paths: Sequence[Path], task: Task, language: str) -> list[PairRow]:
+    """Read one language out of XNLI's own files, in which all stand below each other."""
+
+    def parse(number: str, record: Record) -> PairRow | None:
+        return parse_nli(number, record, task) if record.get("language") == language else None
+
+    return read_json_lines(paths[0], parse)
+
+
+def read_siqa_labels(paths: Sequence[Path], task: Task, language: str) -> list[ChoiceRow]:
+    """Read Social IQa's first release: questions in one file, the numbers of the answers in another."""
+    del language
+    labels = [text.strip() for _, text in numbered_lines(read_text(paths[1]))]
+
+    def parse(number: str, record: Record) -> ChoiceRow:
+        if int(number) >= len(labels):
+            raise RowError("the row has no label", f"{len(labels)} labels in {paths[1]}", "a label a row")
+        return parse_siqa(number, {**record, "label": labels[int(number)]}, task)
+
+    rows = read_json_lines(paths[0], parse)
+    if len(rows) != len(labels):
+        fault = RowError("there are more labels than rows", f"{len(labels)} labels, {len(rows)} rows")
+        raise InputError(fault.problem(paths[1], len(rows) + 1))
+    return rows
+
+
+def questions(parse: Callable[[str, Question], SpanRow]) -> Reader:
     """Read SQuAD's JSON: articles with paragraphs with questions."""
+
+    def read(paths: Sequence[Path], task: Task, language: str) -> list[SpanRow]:
+        del task, language
+        return read_questions(paths[0], parse)
+
+    return read
+
+
+def read_repeated_ids(paths: Sequence[Path], task: Task, language: str) -> list[SpanRow]:
+    """Read a file in which ids repeat, as in XTREME's TyDiQA training files: the second `7` becomes `7#2`."""
     del task, language
-    return read_questions(paths[0], parse_question)
+    seen: Counter[str] = Counter()
+
+    def parse(number: str, question: Question) -> SpanRow:
+        row = parse_question(number, question)
+        seen[row.id] += 1
+        return row if seen[row.id] == 1 else replace(row, id=f"{row.id}#{seen[row.id]}")
+
+    return read_questions(paths[0], parse)
 
 
-def read_tagged_words(paths: Sequence[Path], task: Task, language: str) -> list[TaggingRow]:
-    """Read one word a line with, but in XTREME's tests, its tag; blank lines, however many, end a sentence.
+def read_tydiqa(paths: Sequence[Path], task: Task, language: str) -> list[SpanRow]:
+    """Read one language out of TyDiQA's own file of all: its ids begin with the language's name."""
+    del task
+    mark = f"{LANGUAGES[language].name.lower()}-"
 
-    WikiAnn's own files write every word as `en:word`; that prefix is cut where every word has it.
-    """
-    sentences: list[list[tuple[int, list[str]]]] = [[]]
-    for line, text in numbered_lines(read_text(paths[0])):
-        if text.strip():
-            sentences[-1].append((line, _fields(text)))
-        elif sentences[-1]:
-            sentences.append([])
-    items = [(sentence[0][0], sentence) for sentence in sentences if sentence]
-    words = [fields for _, sentence in items for _, fields in sentence]
-    n_columns = _usual_width(words, allowed=(2, 1))
-    mark = f"{language}:" if all(fields[0].startswith(f"{language}:") for fields in words) else ""
+    def parse(number: str, question: Question) -> SpanRow | None:
+        mine = str(question.record.get("id", mark)).startswith(mark)
+        return parse_question(number, question) if mine else None
 
-    def parse(number: str, sentence: list[tuple[int, list[str]]]) -> TaggingRow:
-        for line, fields in sentence:
-            _check_word(line, fields, n_columns, task)
-        tags = tuple(fields[1] for _, fields in sentence) if n_columns == 2 else None
-        return TaggingRow(number, tuple(fields[0].removeprefix(mark) for _, fields in sentence), tags)
-
-    return parse_rows(paths[0], items, parse)
+    return read_questions(paths[0], parse)
 
 
 def read_bitext(paths: Sequence[Path], task: Task, language: str) -> list[RetrievalRow]:
@@ -150,10 +218,29 @@ READERS: Mapping[Format, Reader] = {
     "pairs_tsv": read_pairs_tsv,
     "pawsx_tsv": read_pawsx_tsv,
     "nli_jsonl": json_lines(parse_nli),
+    "nli_jsonl_rounds": read_rounds,
+    "nli_tsv": read_nli_tsv,
+    "xnli_jsonl": read_xnli_jsonl,
+    "xnli_tsv": read_xnli_tsv,
+    "qqp_tsv": read_qqp_tsv,
+    "qqp_partition": read_qqp_partition,
     "csqa_jsonl": json_lines(parse_csqa),
     "copa_jsonl": json_lines(parse_copa),
+    "hellaswag_jsonl": json_lines(parse_hellaswag),
+    "cosmos_csv": read_cosmos_csv,
+    "cosmos_jsonl": json_lines(parse_cosmos),
+    "siqa_jsonl": json_lines(parse_siqa),
+    "siqa_labels": read_siqa_labels,
+    "jcommonsenseqa_jsonl": json_lines(parse_jcommonsenseqa),
     "tagged_words": read_tagged_words,
-    "squad_json": read_squad_json,
+    "rejoined_words": read_rejoined_words,
+    "conllu_upos": read_conllu_upos,
+    "conllu_deprel": read_conllu_deprel,
+    "ccg_tsv": read_ccg,
+    "squad_json": questions(parse_question),
+    "squad_json_repeated_ids": read_repeated_ids,
+    "squad_json_repaired": questions(parse_repaired_question),
+    "tydiqa_json": read_tydiqa,
     "bitext": read_bitext,
     "text_lines": read_text_lines,
     "mining": read_mining,
@@ -164,31 +251,3 @@ READERS: Mapping[Format, Reader] = {
     "mewslix_mentions": read_mewslix_mentions,
     "mewslix_entities": read_mewslix_entities,
 }
-
-
-def _fields(text: str) -> list[str]:
-    return [field.strip() for field in text.split("\t")]
-
-
-def _usual_width(rows: Sequence[Sequence[str]], *, allowed: tuple[int, int]) -> int:
-    """How many columns most rows of a file have, so that one broken row does not condemn the others."""
-    widths = Counter(map(len, rows))
-    return max(allowed, key=widths.__getitem__)
-
-
-def _check_width(fields: Sequence[str], n_columns: int) -> None:
-    if len(fields) != n_columns:
-        received = f"{len(fields)} columns: {' | '.join(fields)}"
-        raise RowError("wrong number of columns", received, f"{n_columns}, between tabs")
-
-
-def _check_word(line: int, fields: Sequence[str], n_columns: int, task: Task) -> None:
-    try:
-        _check_width(fields, n_columns)
-        if not fields[0]:
-            raise RowError("the word is empty", "\t".join(fields), "a word")
-        if n_columns == 2:
-            known_label(fields[1], task)
-    except RowError as fault:
-        fault.place = line
-        raise
