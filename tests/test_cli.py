@@ -31,7 +31,7 @@ def xtr(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "plan", "validate", "tasks", "status", "best", "evaluate", "export"]
+    "command", ["run", "plan", "validate", "tasks", "status", "best", "evaluate", "score", "export"]
 )
 def test_every_command_has_help_with_an_example(tmp_path: Path, command: str) -> None:
     result = xtr(tmp_path, command, "--help")

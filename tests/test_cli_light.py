@@ -1,4 +1,4 @@
-"""Help, validate, plan and tasks answer at once: they import none of the heavy libraries."""
+"""Help, validate, plan, tasks and score answer at once: they import none of the heavy libraries."""
 
 from __future__ import annotations
 
@@ -40,10 +40,16 @@ Path(report).write_text(json.dumps({"code": code, "modules": sorted(sys.modules)
         ["tasks"],
         ["tasks", "xnli"],
         ["tasks", "--json"],
+        ["score", "--predictions", "own/labels", "--labels", "labels"],
     ],
     ids=lambda arguments: " ".join(Path(each).name for each in arguments),
 )
 def test_it_imports_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
+    for path in arguments:
+        if path.endswith("labels") and not path.startswith("-"):  # `score` is given two folders of this shape
+            (tmp_path / path / "bucc2018").mkdir(parents=True, exist_ok=True)
+            for language in ("de", "fr", "ru", "zh"):
+                (tmp_path / path / "bucc2018" / f"test-{language}.tsv").write_text("x-1\ten-1\n")
     report = tmp_path / "report.json"
     done = subprocess.run(
         [sys.executable, "-c", RUNNER, str(report), *arguments],

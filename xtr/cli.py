@@ -146,16 +146,34 @@ def evaluate(
     """Score the winners in every language and write XTREME's prediction files."""
     spec, _ = _find(sweep, root)
     chosen = split or spec.stages.evaluate.split
-    if chosen not in ("test", "dev"):
-        raise InputError(
-            Problem("unknown split", "--split", chosen, "test, dev", suggest(chosen, ["test", "dev"]))
-        )
+    _one_of("--split", chosen, ("test", "dev"))
     from xtr.search.evaluation import evaluate_sweep
     from xtr.search.report import evaluation_document, evaluation_text, track_evaluation
 
     evaluation = evaluate_sweep(spec, chosen, _say if not as_json else _hush)  # type: ignore[arg-type]
     track_evaluation(spec, evaluation, _hush if as_json else _say)
     _show(evaluation_document(spec, evaluation), evaluation_text(spec, evaluation), as_json=as_json)
+
+
+@app.command(epilog="Example: xtr score --predictions mine --labels gold --benchmark xtreme --json")
+def score(
+    predictions: Annotated[Path, typer.Option(help="Folder with <task>/test-<language>.<suffix>.")],
+    labels: Annotated[Path, typer.Option(help="Folder with the same files, holding the gold.")],
+    benchmark: Annotated[str, typer.Option(help="xtreme or xtreme-r.")] = "xtreme",
+    languages: Annotated[
+        str, typer.Option(help="all: every language that the benchmark counts; available: those with labels.")
+    ] = "all",
+    as_json: AsJson = False,
+) -> None:
+    """Score prediction files against label files as XTREME's evaluate.py does."""
+    from xtr.analysis.official import official_document, official_text, score_folders
+
+    _one_of("--benchmark", benchmark, ("xtreme", "xtreme-r"))
+    _one_of("--languages", languages, ("all", "available"))
+    scores = score_folders(predictions, labels, benchmark, languages)  # type: ignore[arg-type]
+    document = official_document(scores, benchmark, languages)  # type: ignore[arg-type]
+    text = official_text(scores, benchmark, languages)  # type: ignore[arg-type]
+    _show(document, text, as_json=as_json)
 
 
 @app.command(epilog="Example: xtr export demo --to best/")
@@ -190,6 +208,12 @@ def main() -> None:
         if end.code == INTERRUPTED:
             print("interrupted; the same command goes on from here", file=sys.stderr)  # noqa: T201
         raise
+
+
+def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        what = f"unknown {option.removeprefix('--')}"
+        raise InputError(Problem(what, option, value, ", ".join(allowed), suggest(value, allowed)))
 
 
 def _load(file: Path, overrides: list[str]) -> SweepSpec:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -21,6 +22,7 @@ from tests.families.perfect import (
 )
 from xtr.catalogue.lookup import find_task
 from xtr.data.demo.source import DemoSource
+from xtr.data.readers import READERS
 from xtr.families.family import HeadSettings, collate, split_outputs
 from xtr.families.registry import FAMILIES, family_of
 from xtr.model.encoder import Encoder
@@ -79,7 +81,7 @@ def test_a_model_that_is_always_right_predicts_the_gold_and_scores_one(
     predictions = family.decode(right_outputs(name, rows, examples), examples, rows, task)
     if task.family != "span" or max_length >= 16:  # an answer can be longer than the smallest windows
         assert predictions == [gold(row) for row in rows]
-        scores = family.score(rows, predictions, task)
+        scores = family.score(rows, predictions, task, "en")
         assert scores == dict.fromkeys(task.metrics, 1.0)
     assert len(predictions) == len(rows)
 
@@ -187,9 +189,46 @@ def test_the_official_scorer_reads_back_what_was_predicted(name: str, demo: Demo
     predictions = [gold(row) for row in rows]
     expected: object = predictions
     if task.family == "span":
-        expected = {row.id: answer for row, answer in zip(rows, predictions, strict=True)}
+        expected = {row.id: answer.text for row, answer in zip(rows, predictions, strict=True)}
     assert family.suffix == suffix
     assert read(family.prediction_file(rows, predictions)) == expected
+
+
+@pytest.mark.parametrize("name", [name for name in READ_OFFICIALLY if name != "squad_v1"])
+def test_labels_are_written_as_perfect_predictions_are(name: str, demo: DemoSource) -> None:
+    rows, family = demo_rows(demo, name), family_of(find_task(name))
+    assert family.label_file(rows) == family.prediction_file(rows, [gold(row) for row in rows])
+
+
+def test_the_labels_of_questions_are_squads_json_and_read_back_as_the_same_rows(
+    demo: DemoSource, tmp_path: Path
+) -> None:
+    rows, family = demo_rows(demo, "squad_v1"), family_of(find_task("squad_v1"))
+    (tmp_path / "labels.json").write_text(family.label_file(rows), encoding="utf-8")
+    assert READERS["squad_json"]([tmp_path / "labels.json"], find_task("squad_v1"), "en") == rows
+
+
+@every_task
+def test_outcomes_of_rows_add_up_to_the_score(name: str, demo: DemoSource) -> None:
+    task, rows = find_task(name), demo_rows(demo, name)
+    family = family_of(task)
+    predictions = [gold(row) for row in rows]
+    predictions[: len(rows) // 2] = reversed(predictions[: len(rows) // 2])
+    if task.family == "tagging":  # tags must keep to their own sentence
+        predictions = [tuple(reversed(tags)) if i % 2 else tags for i, tags in enumerate(map(gold, rows))]
+    outcomes = family.outcomes(rows, predictions, task, "en")
+    totals = {key: sum(each[key] for each in outcomes) for key in outcomes[0]}
+    scores = family.score(rows, predictions, task, "en")
+    assert 0 < scores[task.metric] < 1
+    if task.family == "tagging":
+        assert scores["f1"] == pytest.approx(
+            2 * totals["chunks_right"] / (totals["chunks_found"] + totals["chunks_gold"])
+        )
+        assert scores.get("accuracy", totals["words_right"] / totals["words"]) == pytest.approx(
+            totals["words_right"] / totals["words"]
+        )
+    else:
+        assert scores == {key: pytest.approx(total / len(rows)) for key, total in totals.items()}
 
 
 @every_task

@@ -121,7 +121,7 @@ def test_the_threshold_of_one_split_cuts_another_and_is_met_by_equal_scores() ->
     test = [("en-0", threshold), ("en-1", threshold - 1e-6), ("en-2", 2.0), None, None, None]
     kept = MINING.keep(test, threshold)
     assert [pair and pair[0] for pair in kept[:3]] == ["en-0", None, "en-2"]
-    assert MINING.score(rows, kept, BUCC) == {"f1": 0.5, "precision": 0.5, "recall": 0.5}
+    assert MINING.score(rows, kept, BUCC, "xx") == {"f1": 0.5, "precision": 0.5, "recall": 0.5}
     assert MINING.prediction_file(rows, kept) == "xx-0\ten-0\nxx-2\ten-2\n"
 
 
@@ -166,7 +166,7 @@ def test_bucc_chinese_dev_is_mined_as_the_definition_says() -> None:
     mined = decode(rows, vectors)
     assert time.monotonic() - started < 60
     kept = MINING.keep(mined, MINING.fit_threshold(rows, mined))
-    scores = MINING.score(rows, kept, BUCC)
+    scores = MINING.score(rows, kept, BUCC, "zh")
     assert scores["f1"] > 0.05
     texts = Counter((row.foreign, row.text.strip()) for row in rows)
     once = [row for row in rows if texts[row.foreign, row.text.strip()] == 1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -17,7 +18,7 @@ from xtr.catalogue.lookup import find_task
 from xtr.data.official import OfficialSource
 from xtr.data.rows import Answer, SpanRow
 from xtr.families.family import Example
-from xtr.families.span import MAX_ANSWER_TOKENS, NOT_CONTEXT, Span
+from xtr.families.span import MAX_ANSWER_TOKENS, NOT_CONTEXT, Found, Span
 
 SQUAD, TYDIQA = find_task("squad_v1"), find_task("tydiqa")
 NO_ANSWER = (0, 0)
@@ -61,9 +62,9 @@ def check_windows(rows: Sequence[SpanRow], tokenizer: PreTrainedTokenizerFast, m
         ]
         if not wanted or not held or len(wanted) > MAX_ANSWER_TOKENS:
             continue
-        assert predictions[i] == row.context[wanted[0][0] : wanted[-1][1]].strip()
+        assert predictions[i].text == row.context[wanted[0][0] : wanted[-1][1]].strip()
         assert row.answers
-        n_exact += predictions[i] == row.answers[0].text.strip()
+        n_exact += predictions[i].text == row.answers[0].text.strip()
     return n_exact / len(rows)
 
 
@@ -122,12 +123,38 @@ def test_the_best_answer_over_all_windows_wins_and_is_not_too_long(
     [output] = right_outputs("squad_v1", [row], [example])
     output[example.places.index((0, 4)), 0] = 5.0
     [prediction] = Span().decode([output], [example], [row], SQUAD)
-    assert len(prediction.split()) <= MAX_ANSWER_TOKENS
+    assert len(prediction.text.split()) <= MAX_ANSWER_TOKENS
     windows = Span().encode([row], SQUAD, tokenizer, 24)
     assert len(windows) > 2
-    assert Span().decode(right_outputs("squad_v1", [row], windows), windows, [row], SQUAD) == ["bope"]
+    assert Span().decode(right_outputs("squad_v1", [row], windows), windows, [row], SQUAD) == [("bope", -2.0)]
 
 
 def test_any_gold_answer_counts() -> None:
     row = SpanRow("q", "?", "a red house", (Answer("red", 2), Answer("red house", 2)))
-    assert Span().score([row], ["red house"], SQUAD) == {"f1": 1.0, "exact_match": 1.0}
+    assert Span().score([row], [Found("red house")], SQUAD, "en") == {"f1": 1.0, "exact_match": 1.0}
+
+
+def test_mlqa_is_scored_by_the_rules_of_its_language_and_others_by_squads() -> None:
+    mlqa = replace(SQUAD, answer_rules="mlqa")
+    row, found = SpanRow("q", "?", "北京市", (Answer("北京市", 0),)), Found("北京")
+    assert Span().score([row], [found], SQUAD, "zh")["f1"] == 0.0
+    assert Span().score([row], [found], mlqa, "zh")["f1"] == pytest.approx(0.8)
+    assert Span().outcomes([row], [found], mlqa, "zh") == [{"f1": pytest.approx(0.8), "exact_match": 0.0}]
+
+
+def test_squad_v2_is_scored_at_the_best_threshold_on_doubt() -> None:
+    squad_v2 = replace(SQUAD, answer_rules="squad_v2")
+    rows = [SpanRow("a", "?", "a red house", (Answer("red", 2),)), SpanRow("b", "?", "a red house", ())]
+    sure, unsure = Found("red", -3.0), Found("house", 4.0)
+    assert Span().score(rows, [sure, unsure], squad_v2, "en") == {"f1": 1.0, "exact_match": 1.0}
+    assert Span().score(rows, [unsure, sure], squad_v2, "en") == {"f1": 0.5, "exact_match": 0.5}
+
+
+def test_a_question_without_an_answer_is_learnt_as_no_answer_and_doubt_tells_it(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    row = SpanRow("0", "tare ?", "kura bope . reda ninu .", ())
+    [example] = Span().encode([row], SQUAD, tokenizer, 64)
+    assert example.target == (0, 0)
+    [none] = Span().decode(right_outputs("squad_v1", [row], [example]), [example], [row], SQUAD)
+    assert none.doubt > 0

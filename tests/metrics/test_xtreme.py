@@ -40,6 +40,13 @@ def test_the_papers_xlmr_large_row_averages_to_68_1() -> None:
     assert score.groups["qa"] == pytest.approx((68.7 + 62.4 + 55.05) / 3)
 
 
+def test_the_leaderboards_x_stilts_row_averages_tasks_and_not_groups() -> None:
+    groups = {"classification": 0.839, "tagging": 0.694, "qa": 0.672, "retrieval": 0.765}
+    given = {task: scores_of(task, groups[group]) for group, tasks in XTREME.items() for task in tasks}
+    assert benchmark_score(given).overall == pytest.approx(73.5, abs=0.05)
+    assert sum(groups.values()) / 4 * 100 == pytest.approx(74.25)
+
+
 def test_the_overall_score_needs_every_task_and_a_group_its_own() -> None:
     score = benchmark_score({task: scores_of(task, 0.5) for task in XLMR_LARGE if task != "mlqa"})
     assert score.overall is None

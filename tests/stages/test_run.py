@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,7 +21,7 @@ from xtr.spec.sweep import DataSpec, EvaluateSettings, Pair
 from xtr.stages.path import Paths
 from xtr.stages.run import Runner
 from xtr.stages.stage import EvaluateStage, TrainStage
-from xtr.stages.work import capped, check_length, training_rows
+from xtr.stages.work import ITEMS, capped, check_length, training_rows
 from xtr.train.pretrain import build_model, train_tokenizer
 
 XNLI = find_task("xnli")
@@ -181,6 +182,11 @@ def test_evaluation_writes_official_predictions_and_scores_and_loads_the_model_o
         text = (runner.store.folder(each.key) / outcome.result["predictions"]).read_text(encoding="utf-8")
         assert outcome.result["n"] == len(labels) == 8
         assert outcome.scores == {"accuracy": accuracy(labels, text.splitlines())}
+        items = (runner.store.folder(each.key) / ITEMS).read_text(encoding="utf-8").splitlines()
+        assert [json.loads(item) for item in items] == [
+            {"id": row.id, "accuracy": float(label == guess)}
+            for row, label, guess in zip(rows, labels, text.splitlines(), strict=True)
+        ]
 
     again = runner.evaluate(stages)
     assert len(loaded) == 1

@@ -50,7 +50,7 @@ def select_scorer(learner: Learner, demo: DemoSource, name: str = "mnli") -> Sco
 
     def score(model: TaskModel) -> dict[str, float]:
         predictions = predict(model, learner.tokenizer, task, rows, max_length=24, batch_size=8)
-        return learner.family.score(rows, predictions, task)
+        return learner.family.score(rows, predictions, task, "en")
 
     return score
 

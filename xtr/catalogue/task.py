@@ -19,6 +19,7 @@ Format = Literal[
     "mewslix_pairs", "mewslix_mentions", "mewslix_entities",
 ]  # fmt: skip
 Columns = Literal["nli", "csqa", "copa", "question", "words"]
+AnswerRules = Literal["squad", "mlqa", "squad_v2"]
 Metric = Literal["accuracy", "f1", "precision", "recall", "exact_match", "map_at_20"]
 
 
@@ -73,6 +74,8 @@ class Task:
         pool: what dev and test rank: the candidates of all languages together. `select` ranks its own rows'.
         calibration: the split on which the threshold of test predictions is fitted; None where there is none.
         query_length: longest query of a ranking in tokens; candidates may be as long as the stage's inputs.
+        answer_rules: by whose rules answers to questions are compared: SQuAD 1.1's, MLQA's for the language, or
+            SQuAD 2.0's, where a question may have no answer.
         hub: the same splits on the Hugging Face hub.
         overlaps: what else holds the same rows, in words.
     """
@@ -98,7 +101,8 @@ class Task:
     n_train: int = 0
     tokens_per_row: int = 0
     overlaps: tuple[str, ...] = ()
-    hub: Mapping[Split, HubFiles] = field(default_factory=dict)
+    answer_rules: AnswerRules = "squad"
+    hub: Mapping[Split, HubFiles] = field(default_factory=dict, hash=False)
     licence: str = ""
     citation: str = ""
 

@@ -65,13 +65,27 @@ class Choice(Family[ChoiceRow, int]):
         """Take the choice with the highest score."""
         return [int(scores.squeeze(-1).argmax()) for scores in outputs]
 
-    def score(self, rows: Sequence[ChoiceRow], predictions: Sequence[int], task: Task) -> dict[str, float]:
+    def score(
+        self, rows: Sequence[ChoiceRow], predictions: Sequence[int], task: Task, language: str
+    ) -> dict[str, float]:
         """Compute accuracy."""
         return {"accuracy": accuracy([row.label for row in rows], predictions)}
+
+    def outcomes(
+        self, rows: Sequence[ChoiceRow], predictions: Sequence[int], task: Task, language: str
+    ) -> list[dict[str, float]]:
+        """Give 1 to each right prediction, 0 to the others."""
+        return [
+            {"accuracy": float(row.label == choice)} for row, choice in zip(rows, predictions, strict=True)
+        ]
 
     def prediction_file(self, rows: Sequence[ChoiceRow], predictions: Sequence[int]) -> str:
         """Write one JSON object a line, as XTREME-R reads XCOPA."""
         return "".join(json.dumps({"label": choice}) + "\n" for choice in predictions)
+
+    def label_file(self, rows: Sequence[ChoiceRow]) -> str:
+        """Write the gold as predictions are written."""
+        return self.prediction_file(rows, [row.label or 0 for row in rows])
 
     def labelled(self, row: ChoiceRow) -> bool:
         """Say whether the right choice is known."""

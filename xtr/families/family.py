@@ -1,7 +1,8 @@
 """This is where the family contract stands: what a kind of task must know to be trained, scored and submitted.
 
-A family reads top to bottom: encode rows, give the head, compute the loss, decode outputs, score predictions,
-write the official file. Training and evaluation know families only through this contract.
+A family reads top to bottom: encode rows, give the head, compute the loss, decode outputs, score predictions
+as a whole and one by one, write the official files. Training and evaluation know families only through this
+contract.
 """
 
 from __future__ import annotations
@@ -143,12 +144,24 @@ class Family(ABC, Generic[R, P]):
         raise NotImplementedError("this family has no pool")
 
     @abstractmethod
-    def score(self, rows: Sequence[R], predictions: Sequence[P], task: Task) -> dict[str, float]:
-        """Compute the official metrics, between 0 and 1."""
+    def score(
+        self, rows: Sequence[R], predictions: Sequence[P], task: Task, language: str
+    ) -> dict[str, float]:
+        """Compute the official metrics, between 0 and 1, of labelled rows in a language."""
+
+    @abstractmethod
+    def outcomes(
+        self, rows: Sequence[R], predictions: Sequence[P], task: Task, language: str
+    ) -> list[dict[str, float]]:
+        """Say of each labelled row how it went, so that two systems can be compared row by row."""
 
     @abstractmethod
     def prediction_file(self, rows: Sequence[R], predictions: Sequence[P]) -> str:
         """Write predictions as the official scorer of XTREME reads them."""
+
+    @abstractmethod
+    def label_file(self, rows: Sequence[R]) -> str:
+        """Write the gold of labelled rows as the official scorer of XTREME reads it."""
 
     def cap(self, rows: Sequence[R], kept: Sequence[int]) -> list[R]:
         """Keep the rows at these indices."""

@@ -16,6 +16,7 @@ from xtr.catalogue.task import Task
 from xtr.data.rows import PairRow
 from xtr.families.family import Example, Family, HeadSettings, text_sequences
 from xtr.metrics.accuracy import accuracy
+from xtr.metrics.binary import binary_f1
 from xtr.model.encoder import Encoder
 from xtr.model.heads import SentenceHead
 
@@ -54,13 +55,29 @@ class Pair(Family[PairRow, str]):
         """Take the best label of each row."""
         return [task.labels[int(scores[0].argmax())] for scores in outputs]
 
-    def score(self, rows: Sequence[PairRow], predictions: Sequence[str], task: Task) -> dict[str, float]:
-        """Compute accuracy."""
-        return {"accuracy": accuracy([row.label for row in rows], predictions)}
+    def score(
+        self, rows: Sequence[PairRow], predictions: Sequence[str], task: Task, language: str
+    ) -> dict[str, float]:
+        """Compute accuracy and, where the task asks for it, the F1 of its last label (QQP: `1`)."""
+        gold = [row.label for row in rows]
+        scores = {"accuracy": accuracy(gold, predictions)}
+        if "f1" in task.metrics:
+            scores["f1"] = binary_f1(gold, predictions, positive=task.labels[-1])["f1"]
+        return scores
+
+    def outcomes(
+        self, rows: Sequence[PairRow], predictions: Sequence[str], task: Task, language: str
+    ) -> list[dict[str, float]]:
+        """Give 1 to each right prediction, 0 to the others."""
+        return [{"accuracy": float(row.label == label)} for row, label in zip(rows, predictions, strict=True)]
 
     def prediction_file(self, rows: Sequence[PairRow], predictions: Sequence[str]) -> str:
         """Write one label a line."""
         return "".join(f"{label}\n" for label in predictions)
+
+    def label_file(self, rows: Sequence[PairRow]) -> str:
+        """Write the gold as predictions are written."""
+        return self.prediction_file(rows, [row.label or "" for row in rows])
 
     def labelled(self, row: PairRow) -> bool:
         """Say whether the row has a label."""

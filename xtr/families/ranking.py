@@ -24,7 +24,7 @@ from xtr.catalogue.task import Task
 from xtr.data.rows import Candidate, RankingRow, Row
 from xtr.families.family import Example, Family, HeadSettings, Pool, Tokens, text_sequences
 from xtr.families.neighbours import closest
-from xtr.metrics.ranking import map_at_k
+from xtr.metrics.ranking import average_precision, map_at_k
 from xtr.model.encoder import Encoder
 from xtr.model.heads import VectorHead
 
@@ -118,25 +118,43 @@ class Ranking(Family[RankingRow, Ranked]):
         return [replace(row, candidates=tuple(by_key.get(row.key or "", ()))) for row in rows]
 
     def score(
-        self, rows: Sequence[RankingRow], predictions: Sequence[Ranked], task: Task
+        self, rows: Sequence[RankingRow], predictions: Sequence[Ranked], task: Task, language: str
     ) -> dict[str, float]:
         """Compute mAP@20; a query whose answer is not among the candidates scores 0."""
-        relevant: defaultdict[str, set[str]] = defaultdict(set)
-        for candidate in dict.fromkeys(_candidates(rows)):
-            for key in candidate.keys:
-                relevant[key].add(candidate.id)
-        gold = {row.id: relevant.get(row.key or "") or {row.key or ""} for row in rows}
         rankings = {row.id: ranked for row, ranked in zip(rows, predictions, strict=True)}
-        return {"map_at_20": map_at_k(rankings, gold, TOP)}
+        return {"map_at_20": map_at_k(rankings, _relevant(rows), TOP)}
+
+    def outcomes(
+        self, rows: Sequence[RankingRow], predictions: Sequence[Ranked], task: Task, language: str
+    ) -> list[dict[str, float]]:
+        """Compute each query's average precision at 20."""
+        relevant = _relevant(rows)
+        return [
+            {"map_at_20": average_precision(ranked, relevant[row.id], TOP)}
+            for row, ranked in zip(rows, predictions, strict=True)
+        ]
 
     def prediction_file(self, rows: Sequence[RankingRow], predictions: Sequence[Ranked]) -> str:
         """Write `{query id: [candidate ids, best first]}`, as XTREME-R reads Mewsli-X."""
         ranked = {row.id: list(ids) for row, ids in zip(rows, predictions, strict=True)}
         return json.dumps(ranked, ensure_ascii=False, indent=1) + "\n"
 
+    def label_file(self, rows: Sequence[RankingRow]) -> str:
+        """Write the right candidates as predictions are written."""
+        return self.prediction_file(rows, [tuple(sorted(ids)) for ids in _relevant(rows).values()])
+
     def labelled(self, row: RankingRow) -> bool:
         """Say whether it is known what the query asks for."""
         return row.key is not None
+
+
+def _relevant(rows: Sequence[RankingRow]) -> dict[str, set[str]]:
+    """Find each query's right candidates; one that is not among them stands for itself, and is never found."""
+    by_key: defaultdict[str, set[str]] = defaultdict(set)
+    for candidate in dict.fromkeys(_candidates(rows)):
+        for key in candidate.keys:
+            by_key[key].add(candidate.id)
+    return {row.id: by_key.get(row.key or "") or {row.key or ""} for row in rows}
 
 
 def _candidates(rows: Sequence[Row]) -> list[Candidate]:

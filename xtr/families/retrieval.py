@@ -69,13 +69,25 @@ class Retrieval(Family[RetrievalRow, int]):
         vectors = functional.normalize(torch.cat(list(outputs)).float(), dim=-1)
         return nearest(vectors[: len(rows)], vectors[len(rows) :])
 
-    def score(self, rows: Sequence[RetrievalRow], predictions: Sequence[int], task: Task) -> dict[str, float]:
+    def score(
+        self, rows: Sequence[RetrievalRow], predictions: Sequence[int], task: Task, language: str
+    ) -> dict[str, float]:
         """Compute accuracy."""
         return {"accuracy": accuracy([row.gold for row in rows], predictions)}
+
+    def outcomes(
+        self, rows: Sequence[RetrievalRow], predictions: Sequence[int], task: Task, language: str
+    ) -> list[dict[str, float]]:
+        """Give 1 to each right prediction, 0 to the others."""
+        return [{"accuracy": float(row.gold == index)} for row, index in zip(rows, predictions, strict=True)]
 
     def prediction_file(self, rows: Sequence[RetrievalRow], predictions: Sequence[int]) -> str:
         """Write one plain integer a line (`[367]` would score 0: protocol of evaluate.py)."""
         return "".join(f"{index}\n" for index in predictions)
+
+    def label_file(self, rows: Sequence[RetrievalRow]) -> str:
+        """Write the gold as predictions are written."""
+        return self.prediction_file(rows, [row.gold or 0 for row in rows])
 
     def cap(self, rows: Sequence[RetrievalRow], kept: Sequence[int]) -> list[RetrievalRow]:
         """Keep these queries and their translations, or the first rows where the gold is hidden."""

@@ -1,4 +1,4 @@
-"""This is where answers are found in a text: SQuAD, XQuAD, TyDiQA.
+"""This is where answers are found in a text: SQuAD, XQuAD, MLQA, TyDiQA.
 
     `<s> question </s></s> window of the context </s>`  ->  a start and an end score for every token
 
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import groupby
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,7 +21,9 @@ from transformers import PreTrainedTokenizerFast
 from xtr.catalogue.task import Task
 from xtr.data.rows import SpanRow
 from xtr.families.family import Example, Family, HeadSettings, Tokens
-from xtr.metrics.squad import squad_scores
+from xtr.metrics.mlqa import normalise_for
+from xtr.metrics.squad import answer_scores, mean_scores, normalise_answer
+from xtr.metrics.squad_v2 import given_scores, squad_v2_scores
 from xtr.model.encoder import Encoder
 from xtr.model.heads import TokenHead
 
@@ -31,8 +35,15 @@ NOT_CONTEXT: Place = (-1, -1)
 """The place of a token outside the context."""
 
 
-class Span(Family[SpanRow, str]):
-    """Extractive question answering; a prediction is the answer's text."""
+class Found(NamedTuple):
+    """An answer; the higher the doubt, the less sure it is that there is one (null score minus best span)."""
+
+    text: str
+    doubt: float = 0.0
+
+
+class Span(Family[SpanRow, Found]):
+    """Extractive question answering; a prediction is the answer's text and the doubt about it."""
 
     suffix = "json"
 
@@ -96,28 +107,69 @@ class Span(Family[SpanRow, str]):
         examples: Sequence[Example],
         rows: Sequence[SpanRow],
         task: Task,
-    ) -> list[str]:
+    ) -> list[Found]:
         """Take the best span over all windows of a row."""
         best: list[tuple[float, int, int]] = [(float("-inf"), 0, 0)] * len(rows)
         for scores, example in zip(outputs, examples, strict=True):
             found = _best_span(scores, example.places)
             if found is not None and found[0] > best[example.row][0]:
                 best[example.row] = found
-        return [row.context[start:end].strip() for row, (_, start, end) in zip(rows, best, strict=True)]
+        return [
+            Found(row.context[start:end].strip(), -score)
+            for row, (score, start, end) in zip(rows, best, strict=True)
+        ]
 
-    def score(self, rows: Sequence[SpanRow], predictions: Sequence[str], task: Task) -> dict[str, float]:
-        """Compute SQuAD's exact match and F1."""
-        gold = {row.id: [answer.text for answer in row.answers or ()] for row in rows}
-        return dict(squad_scores(gold, {row.id: text for row, text in zip(rows, predictions, strict=True)}))
+    def score(
+        self, rows: Sequence[SpanRow], predictions: Sequence[Found], task: Task, language: str
+    ) -> dict[str, float]:
+        """Compute exact match and F1 by the task's rules; SQuAD 2.0's at their best thresholds."""
+        if task.answer_rules == "squad_v2":
+            texts = {row.id: each.text for row, each in zip(rows, predictions, strict=True)}
+            doubt = {row.id: each.doubt for row, each in zip(rows, predictions, strict=True)}
+            return squad_v2_scores(_gold(rows), texts, doubt)
+        outcomes = self.outcomes(rows, predictions, task, language)
+        return mean_scores({row.id: each for row, each in zip(rows, outcomes, strict=True)})
 
-    def prediction_file(self, rows: Sequence[SpanRow], predictions: Sequence[str]) -> str:
+    def outcomes(
+        self, rows: Sequence[SpanRow], predictions: Sequence[Found], task: Task, language: str
+    ) -> list[dict[str, float]]:
+        """Compute each question's exact match and F1; SQuAD 2.0's as if every answer were given."""
+        gold = _gold(rows)
+        if task.answer_rules == "squad_v2":
+            return [
+                given_scores(gold[row.id], each.text) for row, each in zip(rows, predictions, strict=True)
+            ]
+        normalise = normalise_for(language) if task.answer_rules == "mlqa" else normalise_answer
+        texts = {row.id: each.text for row, each in zip(rows, predictions, strict=True)}
+        scores = answer_scores(gold, texts, normalise)
+        return [scores[row.id] for row in rows]
+
+    def prediction_file(self, rows: Sequence[SpanRow], predictions: Sequence[Found]) -> str:
         """Write one JSON object from question id to answer."""
-        answers = {row.id: text for row, text in zip(rows, predictions, strict=True)}
+        answers = {row.id: each.text for row, each in zip(rows, predictions, strict=True)}
         return json.dumps(answers, ensure_ascii=False, indent=0) + "\n"
+
+    def label_file(self, rows: Sequence[SpanRow]) -> str:
+        """Write SQuAD's JSON; questions that follow each other on one context share its paragraph."""
+        paragraphs = [
+            {"context": context, "qas": [_question(row) for row in each]}
+            for context, each in groupby(rows, key=lambda row: row.context)
+        ]
+        document = {"version": "1.1", "data": [{"title": "", "paragraphs": paragraphs}]}
+        return json.dumps(document, ensure_ascii=False, indent=0) + "\n"
 
     def labelled(self, row: SpanRow) -> bool:
         """Say whether gold answers are known."""
         return row.answers is not None
+
+
+def _gold(rows: Sequence[SpanRow]) -> dict[str, list[str]]:
+    return {row.id: [answer.text for answer in row.answers or ()] for row in rows}
+
+
+def _question(row: SpanRow) -> dict[str, object]:
+    answers = [{"text": answer.text, "answer_start": answer.start} for answer in row.answers or ()]
+    return {"id": row.id, "question": row.question, "answers": answers}
 
 
 def _shorten(question: str, tokenizer: PreTrainedTokenizerFast, room: int) -> str:
@@ -165,7 +217,7 @@ def _answer_tokens(row: SpanRow, window: Places) -> list[int]:
 
 def _target(row: SpanRow, extent: Place | None, window: Places) -> tuple[int, ...]:
     """Find the first gold answer's first and last token; (0, 0) where this window does not hold them all."""
-    if not row.answers:
+    if row.answers is None:
         return ()
     inside = _answer_tokens(row, window)
     if not inside or (window[inside[0]][0], window[inside[-1]][1]) != extent:

@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerFast
 from xtr.catalogue.task import Task
 from xtr.data.rows import TaggingRow
 from xtr.families.family import Example, Family, HeadSettings, Tokens
-from xtr.metrics.chunks import chunk_scores, token_accuracy
+from xtr.metrics.chunks import chunk_scores, find_chunks, token_accuracy
 from xtr.model.encoder import Encoder
 from xtr.model.heads import TokenHead
 
@@ -63,7 +63,9 @@ class Tagging(Family[TaggingRow, Tags]):
                 tags[example.row][word] = task.labels[best[position]]
         return [tuple(sentence) for sentence in tags]
 
-    def score(self, rows: Sequence[TaggingRow], predictions: Sequence[Tags], task: Task) -> dict[str, float]:
+    def score(
+        self, rows: Sequence[TaggingRow], predictions: Sequence[Tags], task: Task, language: str
+    ) -> dict[str, float]:
         """Compute chunk F1 as XTREME does and, where the task asks for it, accuracy over words."""
         gold = [row.tags or () for row in rows]
         scores = dict(chunk_scores(gold, predictions))
@@ -71,13 +73,34 @@ class Tagging(Family[TaggingRow, Tags]):
             scores["accuracy"] = token_accuracy(gold, predictions)
         return scores
 
+    def outcomes(
+        self, rows: Sequence[TaggingRow], predictions: Sequence[Tags], task: Task, language: str
+    ) -> list[dict[str, float]]:
+        """Count each sentence's words and chunks; summed over sentences they give accuracy and chunk F1."""
+        return [_counts(row.tags or (), tags) for row, tags in zip(rows, predictions, strict=True)]
+
     def prediction_file(self, rows: Sequence[TaggingRow], predictions: Sequence[Tags]) -> str:
         """Write one tag a line and a blank line after each sentence."""
         return "".join("".join(f"{tag}\n" for tag in sentence) + "\n" for sentence in predictions)
 
+    def label_file(self, rows: Sequence[TaggingRow]) -> str:
+        """Write the gold as predictions are written."""
+        return self.prediction_file(rows, [row.tags or () for row in rows])
+
     def labelled(self, row: TaggingRow) -> bool:
         """Say whether the sentence is tagged."""
         return row.tags is not None
+
+
+def _counts(gold: Tags, predicted: Tags) -> dict[str, float]:
+    right, found = set(find_chunks([gold])), set(find_chunks([predicted]))
+    return {
+        "words_right": sum(tag == guess for tag, guess in zip(gold, predicted, strict=True)),
+        "words": len(gold),
+        "chunks_right": len(right & found),
+        "chunks_found": len(found),
+        "chunks_gold": len(right),
+    }
 
 
 WordPieces = list[tuple[int, list[int]]]

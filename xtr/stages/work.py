@@ -28,7 +28,7 @@ from xtr.errors import InputError, Problem
 from xtr.evaluate.predict import embed, embed_queries, predict
 from xtr.families.family import HeadSettings, Pool
 from xtr.families.registry import family_of
-from xtr.fingerprint import JSON, derive_seed
+from xtr.fingerprint import JSON, canonical_json, derive_seed
 from xtr.model.encoder import Encoder, load_encoder, save_encoder
 from xtr.model.heads import TaskModel
 from xtr.spec.sweep import DataSpec, SweepSpec
@@ -39,6 +39,8 @@ from xtr.train.loop import Learner, Pause, Recipe, World, train
 from xtr.train.state import Progress
 
 ENCODER, HEAD, VECTORS = "encoder", "head.safetensors", "vectors.safetensors"
+ITEMS = "items.jsonl"
+"""How each row of an evaluation went: its id and its family's outcome, one JSON object a row, in file order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def train_once(job: TrainJob, world: World) -> Progress:
             max_length=settings.max_length,
             batch_size=stage.batch_size,
         )
-        return family.score(select, predictions, task)
+        return family.score(select, predictions, task, SOURCE_LANGUAGE)
 
     recipe = Recipe(
         task=stage.task,
@@ -160,7 +162,7 @@ def _predict_and_score(
     pool: Pool | None,
     threshold: float | None,
 ) -> dict[str, JSON]:
-    """Write the official prediction file; score where the rows carry labels.
+    """Write the official prediction file; score where the rows carry labels, as a whole and row by row.
 
     Where no threshold is given and the family knows one, it is fitted on these very rows.
     """
@@ -185,7 +187,12 @@ def _predict_and_score(
         predictions = family.keep(predictions, threshold)
     text = family.prediction_file(rows, predictions)
     (folder / f"predictions.{family.suffix}").write_text(text, encoding="utf-8")
-    scores: Mapping[str, float] = family.score(rows, predictions, task) if labelled else {}
+    scores: Mapping[str, float] = {}
+    if labelled:
+        scores = family.score(rows, predictions, task, stage.language)
+        outcomes = family.outcomes(rows, predictions, task, stage.language)
+        lines = [canonical_json({"id": row.id, **each}) for row, each in zip(rows, outcomes, strict=True)]
+        (folder / ITEMS).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     fitted: dict[str, JSON] = {} if threshold is None else {"threshold": threshold}
     return {"scores": dict(scores), "n": len(rows), "predictions": f"predictions.{family.suffix}", **fitted}
 
