@@ -12,12 +12,23 @@ from torch.nn.utils.rnn import pad_sequence
 
 from xtr.catalogue.lookup import find_task
 from xtr.data.demo.source import DemoSource
-from xtr.data.rows import ChoiceRow, PairRow, RetrievalRow, Row, SpanRow, TaggingRow, TextRow
+from xtr.data.rows import (
+    Candidate,
+    ChoiceRow,
+    MiningRow,
+    PairRow,
+    RankingRow,
+    RetrievalRow,
+    Row,
+    SpanRow,
+    TaggingRow,
+    TextRow,
+)
 from xtr.families.family import Example
 from xtr.families.span import Found
 
 TRAINED = ("mnli", "csqa", "copa", "udpos", "panx", "squad_v1")
-TASKS = (*TRAINED, "tatoeba")
+TASKS = (*TRAINED, "tatoeba", "bucc2018", "squad_qa_retrieval")
 
 
 def demo_rows(demo: DemoSource, name: str) -> Sequence[Row]:
@@ -37,6 +48,12 @@ def unlabelled(row: Row) -> Row:
             return replace(row, gold=None)
         case TextRow():
             return row
+        case MiningRow():
+            return replace(row, translations=None)
+        case RankingRow():
+            return replace(row, key=None)
+        case Candidate():
+            return replace(row, keys=())
 
 
 def gold(row: Row) -> Any:
@@ -52,6 +69,12 @@ def gold(row: Row) -> Any:
             return row.gold
         case TextRow():
             return row.text
+        case MiningRow():
+            return row.translations[0] if row.translations else None
+        case RankingRow():
+            return next(each.id for each in row.candidates if row.key in each.keys)
+        case Candidate():
+            return row.keys
 
 
 def right_outputs(name: str, rows: Sequence[Row], examples: Sequence[Example]) -> list[Tensor]:
@@ -61,7 +84,31 @@ def right_outputs(name: str, rows: Sequence[Row], examples: Sequence[Example]) -
         queries, candidates = examples[: len(rows)], examples[len(rows) :]
         places = [gold(rows[query.row]) for query in queries] + [candidate.row for candidate in candidates]
         return list(torch.eye(len(rows))[places].unsqueeze(1))
+    if task.family in ("mining", "ranking"):
+        return _same_vector_for_what_belongs_together(rows, examples)
     return [_right_output(example, task.family, len(task.labels)) for example in examples]
+
+
+def _same_vector_for_what_belongs_together(rows: Sequence[Row], examples: Sequence[Example]) -> list[Tensor]:
+    """Give a sentence and its translation one direction, a query and its answer one direction."""
+    names: list[object] = []
+    for row in rows:
+        match row:
+            case MiningRow():
+                names.append(row.translations[0] if row.translations else row.id)
+            case RankingRow():
+                names.append(gold(row))
+    if all(isinstance(row, RankingRow) for row in rows):
+        pairs = len(examples) == len(rows) and len(examples[0].sequences) == 2
+        if pairs:  # what is learnt from: a query and its answer each
+            order = {name: i for i, name in enumerate(dict.fromkeys(names))}
+            return [torch.eye(len(order))[[order[name]] * 2] for name in names]
+        candidates = dict.fromkeys(
+            each for row in rows if isinstance(row, RankingRow) for each in row.candidates
+        )
+        names += [candidate.id for candidate in candidates]
+    order = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    return [torch.eye(len(order))[[order[name]]] for name in names]
 
 
 def _right_output(example: Example, family: str, n_labels: int) -> Tensor:

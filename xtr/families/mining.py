@@ -89,21 +89,23 @@ class Mining(Family[MiningRow, Mined]):
     def outcomes(
         self, rows: Sequence[MiningRow], predictions: Sequence[Mined], task: Task, language: str
     ) -> list[dict[str, float]]:
-        """Say of each foreign sentence how many translations it has, was given, and was rightly given."""
-        counts = []
-        for row, pair in zip(rows, predictions, strict=True):
-            gold = row.translations or ()
-            right = pair is not None and pair[0] in gold
-            counts.append({"gold": float(len(gold)), "mined": float(pair is not None), "right": float(right)})
-        return counts
+        """Count each sentence's pairs; summed over sentences they give precision, recall and F1."""
+        return [
+            {
+                "pairs_right": float(pair is not None and pair[0] in (row.translations or ())),
+                "pairs_found": float(pair is not None),
+                "pairs_gold": float(len(row.translations or ())),
+            }
+            for row, pair in zip(rows, predictions, strict=True)
+        ]
 
     def prediction_file(self, rows: Sequence[MiningRow], predictions: Sequence[Mined]) -> str:
         """Write one pair a line: foreign id, tab, English id."""
         return "".join(f"{source}\t{target}\n" for source, target in _pairs(rows, predictions))
 
     def label_file(self, rows: Sequence[MiningRow]) -> str:
-        """Write the gold pairs as predictions are written."""
-        return "".join(f"{source}\t{target}\n" for source, target in sorted(_gold(rows)))
+        """Write the gold as predictions are written."""
+        return "".join(f"{row.id}\t{each}\n" for row in rows for each in row.translations or ())
 
     def cap(self, rows: Sequence[MiningRow], kept: Sequence[int]) -> list[MiningRow]:
         """Keep as many sentences: at most half in gold pairs, whole ones, and around them those at the indices."""

@@ -121,17 +121,16 @@ class Ranking(Family[RankingRow, Ranked]):
         self, rows: Sequence[RankingRow], predictions: Sequence[Ranked], task: Task, language: str
     ) -> dict[str, float]:
         """Compute mAP@20; a query whose answer is not among the candidates scores 0."""
-        gold = _relevant(rows)
         rankings = {row.id: ranked for row, ranked in zip(rows, predictions, strict=True)}
-        return {"map_at_20": map_at_k(rankings, gold, TOP)}
+        return {"map_at_20": map_at_k(rankings, _relevant(rows), TOP)}
 
     def outcomes(
         self, rows: Sequence[RankingRow], predictions: Sequence[Ranked], task: Task, language: str
     ) -> list[dict[str, float]]:
-        """Give each query's average precision."""
-        gold = _relevant(rows)
+        """Compute each query's average precision at 20."""
+        relevant = _relevant(rows)
         return [
-            {"average_precision": average_precision(ranked, gold[row.id], TOP)}
+            {"map_at_20": average_precision(ranked, relevant[row.id], TOP)}
             for row, ranked in zip(rows, predictions, strict=True)
         ]
 
@@ -141,9 +140,8 @@ class Ranking(Family[RankingRow, Ranked]):
         return json.dumps(ranked, ensure_ascii=False, indent=1) + "\n"
 
     def label_file(self, rows: Sequence[RankingRow]) -> str:
-        """Write `{query id: [ids of the right candidates]}`."""
-        gold = {query: sorted(ids) for query, ids in _relevant(rows).items()}
-        return json.dumps(gold, ensure_ascii=False, indent=1) + "\n"
+        """Write the right candidates as predictions are written."""
+        return self.prediction_file(rows, [tuple(sorted(ids)) for ids in _relevant(rows).values()])
 
     def labelled(self, row: RankingRow) -> bool:
         """Say whether it is known what the query asks for."""
@@ -151,12 +149,12 @@ class Ranking(Family[RankingRow, Ranked]):
 
 
 def _relevant(rows: Sequence[RankingRow]) -> dict[str, set[str]]:
-    """Name the right candidates of each query; where none is at hand, the key itself, which none has as its id."""
-    relevant: defaultdict[str, set[str]] = defaultdict(set)
+    """Find each query's right candidates; one that is not among them stands for itself, and is never found."""
+    by_key: defaultdict[str, set[str]] = defaultdict(set)
     for candidate in dict.fromkeys(_candidates(rows)):
         for key in candidate.keys:
-            relevant[key].add(candidate.id)
-    return {row.id: relevant.get(row.key or "") or {row.key or ""} for row in rows}
+            by_key[key].add(candidate.id)
+    return {row.id: by_key.get(row.key or "") or {row.key or ""} for row in rows}
 
 
 def _candidates(rows: Sequence[Row]) -> list[Candidate]:

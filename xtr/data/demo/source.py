@@ -24,15 +24,16 @@ class DemoSource:
     def languages(self, task: Task, split: Split) -> tuple[str, ...]:
         """List the world's languages in which the split exists."""
         if task.training_task is None:
-            return SELECT_LANGUAGES if split == "select" else TARGET_LANGUAGES[1:]
+            select = split == "select" and task.calibration is None
+            return SELECT_LANGUAGES if select else TARGET_LANGUAGES[1:]
         if split in ("train", "select"):
             return ("en",)
         return TARGET_LANGUAGES
 
     def rows(self, task: Task, split: Split, language: str) -> Sequence[Row]:
         """Read a split."""
-        if split == "select" and language in SELECT_LANGUAGES:
-            task = replace(task, select_languages=SELECT_LANGUAGES)
+        if split == "select" and task.training_task is None:
+            task = replace(task, select_languages=self.languages(task, split))
         return self._files.rows(task, split, language)
 
     def identity(self, task: Task, split: Split, language: str) -> str:

@@ -58,6 +58,8 @@ SIZES: Mapping[str, Mapping[str, int]] = {
     "udpos": {"train": 600, "dev": 200, "test": 300},
     "panx": {"train": 600, "dev": 200, "test": 300},
     "tatoeba": {"test": 200},
+    "bucc2018": {"dev": 240, "test": 240},
+    "xquad-r": {"test": 100},
     "mlm": {"train": 40_000},
 }
 """Items of every split in each of its languages, at scale 1."""

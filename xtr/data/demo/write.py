@@ -80,7 +80,16 @@ def write_world(folder: Path, *, seed: int, scale: float) -> None:
         scale: share of the full sizes, at least a dozen items a split.
     """
     writer = _Writer(draw_world(seed), folder, scale)
-    for write in (_write_pairs, _write_choices, _write_tagging, _write_spans, _write_bitexts, _write_text):
+    for write in (
+        _write_pairs,
+        _write_choices,
+        _write_tagging,
+        _write_spans,
+        _write_bitexts,
+        _write_text,
+        _write_corpora,
+        _write_answering_sentences,
+    ):
         write(writer)
 
 
@@ -220,3 +229,35 @@ def _write_bitexts(writer: _Writer) -> None:
 
 def _write_text(writer: _Writer) -> None:
     writer.lines("mlm/text.txt", documents(writer.world, writer.size("mlm", "train")))
+
+
+def _write_corpora(writer: _Writer) -> None:
+    """Write BUCC's corpora: of three sentences one is said on both sides, one on each alone."""
+    seed = writer.world.seed
+    for split in ("dev", "test"):
+        items = draw_sentences(writer.world, "bucc2018", split, writer.size("bucc2018", split))
+        for language in TARGET_LANGUAGES[1:]:
+            path = f"bucc2018/{language}-en.{split}"
+            for spoken, absent in ((language, 2), ("en", 1)):
+                lines = (
+                    f"{spoken}-{number:09d}\t{writer.world.say(item.arranged(spoken), spoken)}"
+                    for number, item in enumerate(items)
+                    if (number + seed) % 3 != absent
+                )
+                writer.lines(f"{path}.{spoken}", lines)
+            both = range(-seed % 3, len(items), 3)
+            writer.lines(f"{path}.gold", (f"{language}-{number:09d}\ten-{number:09d}" for number in both))
+
+
+def _write_answering_sentences(writer: _Writer) -> None:
+    """Write XQuAD-R: paragraphs of two sentences, and where they begin and end."""
+    items = draw_spans(writer.world, "xquad-r", "test", writer.size("xquad-r", "test"))
+    for language in TARGET_LANGUAGES:
+        paragraphs = []
+        for number, item in enumerate(items):
+            first, second = (writer.clause(clause, language) for clause in item.context)
+            breaks = [[0, len(first)], [len(first) + 1, len(first) + 1 + len(second)]]
+            paragraph = _paragraph(writer, item, f"xquad-r-{number}", language)
+            paragraphs.append({**paragraph, "sentence_breaks": breaks})
+        document = {"version": "1.1", "data": [{"title": "xquad-r", "paragraphs": paragraphs}]}
+        writer.lines(f"xquad-r/{language}.json", [json.dumps(document, ensure_ascii=False)])
