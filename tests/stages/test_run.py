@@ -65,7 +65,8 @@ def test_a_training_leaves_an_encoder_a_head_and_scores_by_epoch(build: Build) -
     assert [set(outcome.scores_after(epoch)) for epoch in (1, 2)] == [{"accuracy"}] * 2
     folder = runner.store.folder(stage.key)
     assert load_encoder(str(folder / "encoder")).hidden_size == 96
-    assert load_file(folder / "head.safetensors")["out.weight"].shape == (3, 96)
+    [head] = (folder / "heads").iterdir()
+    assert load_file(head)["out.weight"].shape == (3, 96)
     assert not runner.store.progress_folder(stage.key).exists()
 
 

@@ -34,9 +34,9 @@ class Files:
     """One known layout of one split: a path below the task's folder and the format of the file.
 
     `{lang}` stands for the ISO 639-1 code, `{iso3}` for the ISO 639-3 code, and in a bitext or a mining set
-    `{side}` for each file's suffix; `{language}` for the language's English name in small letters. `*` stands for
-    any part of a file name; all files that match are read, sorted by name. A pattern that begins with `/` lies below
-    the data root instead of the task's folder.
+    `{side}` for each file's suffix; `{language}` for the language's English name in small letters. `*` stands
+    for any part of a file name; all files that match are read, sorted by name. A pattern that begins with `/` lies
+    below the data root instead of the task's folder.
 
     Attributes:
         languages: the languages that this layout has; empty where the pattern names the language, or where the

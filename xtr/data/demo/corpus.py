@@ -53,6 +53,13 @@ def documents(world: World, n: int) -> Iterator[str]:
             yield _say_switched(world, rng, _tell(world, rng, language), language)
 
 
+def plain_text(world: World, language: str, n: int) -> Iterator[str]:
+    """Write n documents in one language alone: text for masked language modelling beside a task."""
+    rng = stream(world.seed, "text", language)
+    for _ in range(n):
+        yield world.say(_tell(world, rng, language), language)
+
+
 def _translation(world: World, rng: random.Random, language: str) -> str:
     context = draw_context(world, rng)
     sides = [

@@ -12,6 +12,9 @@ from xtr.data.demo import SELECT_LANGUAGES, TARGET_LANGUAGES, prepare_world, wor
 from xtr.data.official import OfficialSource
 from xtr.data.rows import Row
 
+ENGLISH_ALONE = frozenset({"csqa", "copa", "squad_qa_retrieval"})
+"""What the world has training rows of in English alone."""
+
 
 class DemoSource:
     """The demo world of one seed and scale, kept below a folder."""
@@ -26,14 +29,16 @@ class DemoSource:
         if task.training_task is None:
             select = split == "select" and task.calibration is None
             return SELECT_LANGUAGES if select else TARGET_LANGUAGES[1:]
-        if split in ("train", "select"):
-            return ("en",)
-        return TARGET_LANGUAGES
+        if split == "train" and task.name not in ENGLISH_ALONE:
+            return TARGET_LANGUAGES
+        return ("en",) if split in ("train", "select") else TARGET_LANGUAGES
 
     def rows(self, task: Task, split: Split, language: str) -> Sequence[Row]:
         """Read a split."""
         if split == "select" and task.training_task is None:
             task = replace(task, select_languages=self.languages(task, split))
+        if split == "train":  # the world's languages stand for those that a layout lists
+            task = replace(task, train=tuple(replace(each, languages=()) for each in task.train))
         return self._files.rows(task, split, language)
 
     def identity(self, task: Task, split: Split, language: str) -> str:

@@ -61,6 +61,7 @@ SIZES: Mapping[str, Mapping[str, int]] = {
     "bucc2018": {"dev": 240, "test": 240},
     "xquad-r": {"test": 100},
     "mlm": {"train": 40_000},
+    "text": {"train": 1_000},
 }
 """Items of every split in each of its languages, at scale 1."""
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xtr.data.demo.corpus import documents
+from xtr.data.demo.corpus import documents, plain_text
 from xtr.data.demo.tasks import (
     PAWSX_LABELS,
     SIZES,
@@ -48,6 +48,7 @@ from xtr.fingerprint import canonical_json
 SMALLEST = 12  # items of a split at the smallest scale
 
 ENGLISH = ("en",)
+TRANSLATED_SQUAD = "squad-translate-train-train-v1.1.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +96,10 @@ def write_world(folder: Path, *, seed: int, scale: float) -> None:
 
 def _write_pairs(writer: _Writer) -> None:
     plan: tuple[tuple[str, str, str, Sequence[str]], ...] = (
-        ("mnli", "train", "xnli/train-{}.tsv", ENGLISH),
+        ("mnli", "train", "xnli/train-{}.tsv", TARGET_LANGUAGES),
         ("xnli", "dev", "xnli/dev-{}.tsv", TARGET_LANGUAGES),
         ("xnli", "test", "xnli/test-{}.tsv", TARGET_LANGUAGES),
-        ("pawsx", "train", "pawsx/train-{}.tsv", ENGLISH),
+        ("pawsx", "train", "pawsx/train-{}.tsv", TARGET_LANGUAGES),
         ("pawsx", "dev", "pawsx/dev-{}.tsv", TARGET_LANGUAGES),
         ("pawsx", "test", "pawsx/test-{}.tsv", TARGET_LANGUAGES),
     )
@@ -169,7 +170,7 @@ def _write_tagging(writer: _Writer) -> None:
     for task, tag in taggers.items():
         for split in ("train", "dev", "test"):
             items = draw_sentences(writer.world, task, split, writer.size(task, split))
-            for language in ENGLISH if split == "train" else TARGET_LANGUAGES:
+            for language in TARGET_LANGUAGES:
                 sentences = (_tagged_lines(writer, item, language, tag) for item in items)
                 writer.lines(
                     f"{task}/{split}-{language}.tsv", (line for lines in sentences for line in lines)
@@ -187,9 +188,10 @@ def _tagged_lines(
 def _write_spans(writer: _Writer) -> None:
     plan: tuple[tuple[str, str, str, Sequence[str]], ...] = (
         ("squad", "train", "squad/train-v1.1.json", ENGLISH),
+        ("squad", "train", f"squad/mlqa-translate-train/{{}}_{TRANSLATED_SQUAD}", TARGET_LANGUAGES[1:]),
         ("squad", "dev", "squad/dev-v1.1.json", ENGLISH),
         ("xquad", "test", "xquad/xquad.{}.json", TARGET_LANGUAGES),
-        ("tydiqa", "train", "tydiqa/tydiqa-goldp-v1.1-train/tydiqa.goldp.{}.train.json", ENGLISH),
+        ("tydiqa", "train", "tydiqa/tydiqa-goldp-v1.1-train/tydiqa.goldp.{}.train.json", TARGET_LANGUAGES),
         ("tydiqa", "test", "tydiqa/tydiqa-goldp-v1.1-dev/tydiqa.goldp.{}.dev.json", TARGET_LANGUAGES),
     )
     for task, split, path, languages in plan:
@@ -229,6 +231,8 @@ def _write_bitexts(writer: _Writer) -> None:
 
 def _write_text(writer: _Writer) -> None:
     writer.lines("mlm/text.txt", documents(writer.world, writer.size("mlm", "train")))
+    for language in TARGET_LANGUAGES:
+        writer.lines(f"mlm/{language}.txt", plain_text(writer.world, language, writer.size("text", "train")))
 
 
 def _write_corpora(writer: _Writer) -> None:
