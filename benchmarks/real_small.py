@@ -26,7 +26,8 @@ from xtr.metrics.chunks import token_accuracy
 from xtr.spec.load import load_sweep
 from xtr.spec.sweep import Pair, SweepSpec
 from xtr.stages.path import Paths
-from xtr.stages.work import capped, source_of, training_rows
+from xtr.stages.training import training_rows
+from xtr.stages.work import capped, source_of
 
 SWEEP = Path(__file__).parent.parent / "sweeps" / "real-small.yaml"
 ALONE, AFTER = Pair("none", "tydiqa"), Pair("squad_v1", "tydiqa")
@@ -52,7 +53,7 @@ def tagging(spec: SweepSpec, best: Winner, scores: list[ScoreRow]) -> list[Figur
     for seed in best.seeds:
         stage = Paths(spec, source).path(best.pair, best.params, seed).target
         assert stage is not None
-        train = [row for row in training_rows(source, stage) if isinstance(row, TaggingRow)]
+        train = [row for row in training_rows(source, stage.parts[0], seed) if isinstance(row, TaggingRow)]
         baselines.append(100 * most_frequent_tag(train, [row for row in rows if isinstance(row, TaggingRow)]))
     accuracy, baseline = mean_score(scores, best.pair, "en", "accuracy"), statistics.mean(baselines)
     return [

@@ -18,7 +18,7 @@ from xtr.stages.path import Path as StagePath
 from xtr.stages.path import Paths
 from xtr.stages.run import Runner
 from xtr.stages.stage import Pretrained, TrainStage
-from xtr.stages.work import training_rows
+from xtr.stages.training import training_rows
 
 Build = Callable[..., Runner]
 

@@ -22,12 +22,12 @@ from xtr.search.cluster import ray_cluster
 from xtr.search.sweep import hold_sweep, sweep_folder
 from xtr.spec.expressions import target_task
 from xtr.spec.sweep import SweepSpec
+from xtr.stages.evaluating import EvaluateJob, evaluate_group, label_file
 from xtr.stages.path import Paths
 from xtr.stages.preflight import read_all
 from xtr.stages.run import Runner
 from xtr.stages.stage import EvaluateStage
-from xtr.stages.work import EvaluateJob, evaluate_group
-from xtr.storage import folder_name
+from xtr.storage import folder_name, write_atomic
 from xtr.train.step import World
 
 Say = Callable[[str], None]
@@ -41,11 +41,14 @@ class Evaluation:
         rows: a score per winner, seed, language and metric.
         unlabelled: (target, language) whose files carry no labels, so only predictions were written.
         predictions: the folder that holds `<intermediate>/seed-<n>[@<languages>]/<task>/test-<lang>.<suffix>`.
+        labels: the folder that holds the gold, `<task>/test-<lang>.<suffix>`, of languages that have it; from
+            the two, `xtr score` gives the scores of `rows`.
     """
 
     rows: tuple[ScoreRow, ...]
     unlabelled: tuple[tuple[str, str], ...]
     predictions: Path
+    labels: Path
 
 
 def evaluate_sweep(spec: SweepSpec, split: Split, say: Say) -> Evaluation:
@@ -126,11 +129,16 @@ def _compute(spec: SweepSpec, missing: Sequence[EvaluateStage]) -> None:
 
 
 def _collect(runner: Runner, folder: Path, wanted: Wanted, split: Split) -> Evaluation:
-    """Gather scores and lay the official prediction files out as XTREME's scorer reads them."""
+    """Gather scores and lay the official prediction and label files out as XTREME's scorer reads them."""
     rows: list[ScoreRow] = []
     unlabelled: dict[tuple[str, str], None] = {}
-    predictions = folder / "predictions" / split
-    shutil.rmtree(predictions, ignore_errors=True)
+    predictions, labels = folder / "predictions" / split, folder / "labels" / split
+    for laid_out in (predictions, labels):
+        shutil.rmtree(laid_out, ignore_errors=True)
+    for stage in {(s.task, s.language): s for stages in wanted.values() for s in stages}.values():
+        if (labelled := label_file(runner.source, stage)) is not None:
+            name, text = labelled
+            write_atomic(labels / stage.task / name, text)
     for (intermediate, target, seed), stages in wanted.items():
         out = predictions / folder_name(intermediate) / _run_name(target, seed) / target_task(target)
         out.mkdir(parents=True)
@@ -151,7 +159,7 @@ def _collect(runner: Runner, folder: Path, wanted: Wanted, split: Split) -> Eval
                 for metric, value in scores.items()
             ]
     write_scores(folder, rows, split)
-    return Evaluation(tuple(rows), tuple(unlabelled), predictions)
+    return Evaluation(tuple(rows), tuple(unlabelled), predictions, labels)
 
 
 def _run_name(target: str, seed: int) -> str:

@@ -10,18 +10,10 @@ from typing import Any
 from xtr.data.demo import prepare_world
 from xtr.fingerprint import JSON
 from xtr.spec.sweep import SweepSpec
+from xtr.stages.evaluating import EvaluateJob, evaluate_group
 from xtr.stages.stage import EvaluateStage, Pretrained, PretrainStage, TrainStage
-from xtr.stages.work import (
-    ENCODER,
-    EvaluateJob,
-    TrainJob,
-    evaluate_group,
-    give_memory_back,
-    made,
-    source_of,
-    store_of,
-    train_once,
-)
+from xtr.stages.training import TrainJob, train_once
+from xtr.stages.work import ENCODER, give_memory_back, made, source_of, store_of
 from xtr.train.distributed import needs_workers, run_on_workers
 from xtr.train.pretrain import pretrain_encoder
 from xtr.train.state import Progress, read_progress

@@ -1,6 +1,6 @@
-"""This is where one process works on a stage: trains it on its rank, or predicts and scores.
+"""This is what every stage's work needs: store, source, the encoder to start from, the rows that are scored.
 
-Nothing here waits or decides; `run` does. A job pickles, so that it can be sent to a worker on another machine.
+Training is in `training`, evaluation in `evaluating`. Nothing in the three waits or decides; `run` does.
 """
 
 from __future__ import annotations
@@ -9,267 +9,25 @@ import ctypes
 import gc
 import json
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import torch
 import transformers
-from safetensors.torch import load_file, save_file
 
-from xtr.catalogue.lookup import find_task
 from xtr.catalogue.task import Task
 from xtr.data.open import open_source
 from xtr.data.rows import Row
 from xtr.data.source import Source
-from xtr.data.subsets import nested_subset, resolve_size
-from xtr.errors import InputError, Problem
-from xtr.evaluate.predict import embed, embed_queries, predict
-from xtr.families.family import HeadSettings, Pool
-from xtr.families.registry import family_of, head_id
-from xtr.fingerprint import JSON, canonical_json, derive_seed
-from xtr.model.encoder import Encoder, load_encoder, save_encoder
-from xtr.model.heads import Head, TaskModel
+from xtr.data.subsets import nested_subset
+from xtr.families.registry import family_of
+from xtr.fingerprint import JSON
 from xtr.spec.sweep import DataSpec, SweepSpec
-from xtr.stages.stage import EmbedStage, EvaluateStage, Part, Pretrained, PretrainStage, TrainStage
+from xtr.stages.stage import Pretrained, PretrainStage, TrainStage
 from xtr.stages.store import StageStore
-from xtr.train.loop import Learner, Pause, Recipe, Scorer, train
-from xtr.train.state import Progress
-from xtr.train.step import Lesson, World
 
-ENCODER, HEADS, VECTORS = "encoder", "heads", "vectors.safetensors"
-ITEMS = "items.jsonl"
-"""How each row of an evaluation went: its id and its family's outcome, one JSON object a row, in file order."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainJob:
-    """What a worker must know to train a stage; everything in it pickles."""
-
-    spec: SweepSpec
-    stage: TrainStage
-    folder: str
-    until_epoch: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluateJob:
-    """What a worker must know to evaluate stages that share a parent, a task and a head."""
-
-    spec: SweepSpec
-    stages: tuple[EvaluateStage, ...]
-
-
-def train_once(job: TrainJob, world: World) -> Progress:
-    """Train a stage on this process's rank; the leading rank leaves the finished files in `job.folder`."""
-    torch.set_num_threads(job.spec.compute.per_worker.CPU)
-    store, source, stage = store_of(job.spec), source_of(job.spec), job.stage
-    encoder = load_encoder(*encoder_of(store, stage.parent))
-    heads = _make_heads(encoder, stage, store)
-    numbers = {name: number for number, name in enumerate(heads)}
-    lessons = tuple(_lesson(part, stage, source, encoder, numbers) for part in stage.parts)
-    learner = Learner(TaskModel(encoder.model, *heads.values()), encoder.tokenizer, lessons)
-    score = _select_scorer(stage, source, learner)
-    every_steps = job.spec.compute.checkpoint_every_steps
-    pause = Pause(store.progress_folder(stage.key), every_steps, job.until_epoch)
-    progress = train(learner, _recipe(stage), pause=pause, score=score, world=world)
-    if world.leads and len(progress.epochs) == stage.settings.epochs:
-        save_encoder(encoder, Path(job.folder) / ENCODER)
-        (Path(job.folder) / HEADS).mkdir()
-        for name, head in heads.items():
-            save_file(head.state_dict(), Path(job.folder) / HEADS / f"{name}.safetensors")
-    return progress
-
-
-def _recipe(stage: TrainStage) -> Recipe:
-    settings = stage.settings
-    return Recipe(
-        task=stage.task,
-        seed=stage.seed,
-        learning_rate=settings.learning_rate,
-        epochs=settings.epochs,
-        batch_size=settings.batch_size,
-        warmup_fraction=settings.warmup_fraction,
-        weight_decay=settings.weight_decay,
-        sampling=settings.mixture.sampling,
-        cap=settings.mixture.cap,
-        temperature=settings.mixture.temperature,
-    )
-
-
-def _make_heads(encoder: Encoder, stage: TrainStage, store: StageStore) -> dict[str, Head]:
-    """Make one head for each kind of head that the tasks need, or take over the parent's where that is asked."""
-    heads: dict[str, Head] = {}
-    for part in stage.parts:
-        task = find_task(part.task)
-        name = head_id(task)
-        if name in heads:
-            continue
-        torch.manual_seed(derive_seed(stage.seed, part.name, "head"))
-        heads[name] = family_of(task).head(encoder, task, HeadSettings())
-        if stage.settings.carry_head and isinstance(stage.parent, TrainStage):
-            trained = store.folder(stage.parent.key) / HEADS / f"{name}.safetensors"
-            if trained.exists():
-                heads[name].load_state_dict(load_file(trained))
-    return heads
-
-
-def _lesson(
-    part: Part, stage: TrainStage, source: Source, encoder: Encoder, heads: Mapping[str, int]
-) -> Lesson:
-    """Encode what a stage learns of one task."""
-    task = find_task(part.task)
-    check_length(encoder, part.settings.max_length, part.task)
-    family = family_of(task)
-    rows = training_rows(source, part, stage.seed)
-    examples = family.encode_training(rows, task, encoder.tokenizer, part.settings.max_length)
-    share = stage.settings.mixture.mlm_share if stage.is_mixture and task.family == "mlm" else None
-    return Lesson(part.name, family, examples, heads[head_id(task)], share)
-
-
-def _select_scorer(stage: TrainStage, source: Source, learner: Learner) -> Scorer:
-    """Score each task's select rows, mean over their languages; a mixture's metrics bear the task's name."""
-
-    def score(model: TaskModel) -> dict[str, float]:
-        scores = {}
-        for part, lesson in zip(stage.parts, learner.lessons, strict=True):
-            by_language = [
-                _select_scores(model.reading(lesson.head), learner, part, stage, source, language)
-                for language in part.select_languages
-            ]
-            for metric in by_language[0]:
-                value = sum(each[metric] for each in by_language) / len(by_language)
-                scores[f"{part.name}/{metric}" if stage.is_mixture else metric] = value
-        return scores
-
-    return score
-
-
-def _select_scores(
-    model: TaskModel, learner: Learner, part: Part, stage: TrainStage, source: Source, language: str
-) -> dict[str, float]:
-    task = find_task(part.task)
-    rows = capped(source.rows(task, "select", language), stage.select_rows, task)
-    predictions = predict(
-        model,
-        learner.tokenizer,
-        task,
-        rows,
-        max_length=part.settings.max_length,
-        batch_size=stage.batch_size,
-    )
-    return family_of(task).score(rows, predictions, task, language)
-
-
-def evaluate_group(job: EvaluateJob, world: World) -> None:
-    """Predict and score stages that share a parent, a task and a head, and publish each."""
-    torch.set_num_threads(job.spec.compute.per_worker.CPU)
-    store, source, first = store_of(job.spec), source_of(job.spec), job.stages[0]
-    task = find_task(first.task)
-    model = _load_trained(store, first, task)
-    model.model.to(world.device)
-    pools: dict[str, Pool] = {}
-    for stage in (each for asked in job.stages for each in (asked.calibration, asked) if each is not None):
-        lease = store.claim(stage.key)
-        if lease is None:
-            continue
-        with lease, store.workspace(stage.key) as folder:
-            if stage.pool is not None and stage.pool.key not in pools:
-                pools[stage.pool.key] = _pool(store, source, stage.pool, model)
-            rows = capped(source.rows(task, stage.split, stage.language), stage.max_rows, task)
-            pool = pools[stage.pool.key] if stage.pool else None
-            threshold = _threshold(store, stage.calibration) if stage.calibration else None
-            result = _predict_and_score(model, stage, rows, folder, pool, threshold)
-            store.publish(stage, folder, result, made(world.device, 0.0))
-
-
-def _pool(store: StageStore, source: Source, stage: EmbedStage, model: _Trained) -> Pool:
-    """Read a pool's vectors from the store, or make them and leave them there."""
-    task = find_task(stage.task)
-    rows = [row for language, _ in stage.data for row in source.rows(task, "pool", language)]
-    candidates = family_of(task).pool_candidates(rows)
-    if store.open(stage.key) is None and (lease := store.claim(stage.key)):
-        with lease, store.workspace(stage.key) as folder:
-            pool = embed(
-                model.model,
-                model.tokenizer,
-                task,
-                candidates,
-                max_length=model.at_most(stage.max_length),
-                batch_size=stage.batch_size,
-            )
-            save_file({"vectors": pool.vectors}, folder / VECTORS)
-            device = next(model.model.parameters()).device.type
-            store.publish(stage, folder, {"n": len(candidates)}, made(device, 0.0))
-    return Pool(tuple(candidates), load_file(store.folder(stage.key) / VECTORS)["vectors"])
-
-
-def _threshold(store: StageStore, calibration: EvaluateStage) -> float:
-    manifest = store.read(calibration.key)
-    assert manifest is not None
-    return float(str(manifest.result["threshold"]))
-
-
-def _predict_and_score(
-    model: _Trained,
-    stage: EvaluateStage,
-    rows: Sequence[Row],
-    folder: Path,
-    pool: Pool | None,
-    threshold: float | None,
-) -> dict[str, JSON]:
-    """Write the official prediction file; score where the rows carry labels, as a whole and row by row.
-
-    Where no threshold is given and the family knows one, it is fitted on these very rows.
-    """
-    task = find_task(stage.task)
-    family = family_of(task)
-    run = predict if pool is None else embed_queries
-    predictions = run(
-        model.model,
-        model.tokenizer,
-        task,
-        rows,
-        max_length=model.at_most(stage.max_length),
-        batch_size=stage.batch_size,
-    )
-    if pool is not None:
-        predictions = family.decode_against(predictions, rows, pool)
-        rows = family.against(rows, pool)
-    labelled = all(family.labelled(row) for row in rows)
-    if threshold is None and labelled:
-        threshold = family.fit_threshold(rows, predictions)
-    if threshold is not None:
-        predictions = family.keep(predictions, threshold)
-    text = family.prediction_file(rows, predictions)
-    (folder / f"predictions.{family.suffix}").write_text(text, encoding="utf-8")
-    scores: Mapping[str, float] = {}
-    if labelled:
-        scores = family.score(rows, predictions, task, stage.language)
-        outcomes = family.outcomes(rows, predictions, task, stage.language)
-        lines = [canonical_json({"id": row.id, **each}) for row, each in zip(rows, outcomes, strict=True)]
-        (folder / ITEMS).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    fitted: dict[str, JSON] = {} if threshold is None else {"threshold": threshold}
-    return {"scores": dict(scores), "n": len(rows), "predictions": f"predictions.{family.suffix}", **fitted}
-
-
-def training_rows(source: Source, part: Part, seed: int) -> list[Row]:
-    """Read the nested subset of a task's training rows.
-
-    Several languages share the rows of one: the first row is the first language's, the second the second's, so
-    that sets which translate each other give every item once. Pooled tasks give each language's rows.
-    """
-    task, settings = find_task(part.task), part.settings
-    fraction = settings.fraction if settings.examples is None else None
-    by_language = [source.rows(task, "train", language) for language in part.languages]
-    if task.pools_languages:
-        by_language = [[row for rows in by_language for row in rows]]
-    n_rows = min(map(len, by_language))
-    size = resolve_size(n_rows, fraction=fraction, examples=settings.examples, cap=settings.max_rows)
-    orders = [nested_subset(len(rows), size, seed=seed, task=task.name) for rows in by_language]
-    turns = [i % len(by_language) for i in range(size)]
-    return [by_language[turn][orders[turn][i]] for i, turn in enumerate(turns)]
+ENCODER, HEADS = "encoder", "heads"
 
 
 def capped(rows: Sequence[Row], max_rows: int | None, task: Task) -> Sequence[Row]:
@@ -302,50 +60,6 @@ def encoder_of(store: StageStore, parent: Pretrained | PretrainStage | TrainStag
     if isinstance(parent, Pretrained):
         return parent.name, parent.revision
     return str(store.folder(parent.key) / ENCODER), None
-
-
-@dataclass(frozen=True, slots=True)
-class _Trained:
-    """A model that predicts, its tokenizer and the longest input that its encoder reads."""
-
-    model: TaskModel
-    tokenizer: transformers.PreTrainedTokenizerFast
-    longest: int | None
-
-    def at_most(self, max_length: int) -> int:
-        return min(max_length, self.longest or max_length)
-
-
-def _load_trained(store: StageStore, stage: EvaluateStage, task: Task) -> _Trained:
-    """Load the parent's encoder, as deep as it is read, with its trained head or with retrieval's pooling."""
-    encoder = load_encoder(*encoder_of(store, stage.parent))
-    head = family_of(task).head(encoder, task, HeadSettings(stage.layer, stage.pooling))
-    model = TaskModel(encoder.model, head)
-    if isinstance(stage.parent, TrainStage) and task.training_task is not None:
-        trained = find_task(task.training_task)
-        head.load_state_dict(
-            load_file(store.folder(stage.parent.key) / HEADS / f"{head_id(trained)}.safetensors")
-        )
-    model.drop_unread_blocks()
-    return _Trained(model, encoder.tokenizer, encoder.max_length)
-
-
-def check_length(encoder: Encoder, max_length: int, task: str) -> None:
-    """Refuse a length that the encoder has no positions for.
-
-    Raises:
-        InputError: with the length that would do.
-    """
-    if encoder.max_length is not None and max_length > encoder.max_length:
-        raise InputError(
-            Problem(
-                "inputs would be longer than the encoder can read",
-                where=f"max_length of {task}",
-                received=str(max_length),
-                allowed=f"at most {encoder.max_length} tokens",
-                hint=f"stages.intermediate.max_length and stages.target.max_length, or tasks.{task}.max_length",
-            )
-        )
 
 
 def give_memory_back() -> None:

@@ -1,0 +1,174 @@
+"""This is where one process evaluates: predicts, scores and leaves the official prediction files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+from xtr.catalogue.lookup import find_task
+from xtr.catalogue.task import Task
+from xtr.data.rows import Row
+from xtr.data.source import Source
+from xtr.evaluate.predict import embed, embed_queries, predict
+from xtr.families.family import HeadSettings, Pool
+from xtr.families.registry import family_of, head_id
+from xtr.fingerprint import JSON, canonical_json
+from xtr.model.encoder import load_encoder
+from xtr.model.heads import TaskModel
+from xtr.spec.sweep import SweepSpec
+from xtr.stages.stage import EmbedStage, EvaluateStage, TrainStage
+from xtr.stages.store import StageStore
+from xtr.stages.work import HEADS, capped, encoder_of, made, source_of, store_of
+from xtr.train.step import World
+
+VECTORS = "vectors.safetensors"
+ITEMS = "items.jsonl"
+"""How each row of an evaluation went: its id and its family's outcome, one JSON object a row, in file order."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateJob:
+    """What a worker must know to evaluate stages that share a parent, a task and a head."""
+
+    spec: SweepSpec
+    stages: tuple[EvaluateStage, ...]
+
+
+def evaluate_group(job: EvaluateJob, world: World) -> None:
+    """Predict and score stages that share a parent, a task and a head, and publish each."""
+    torch.set_num_threads(job.spec.compute.per_worker.CPU)
+    store, source, first = store_of(job.spec), source_of(job.spec), job.stages[0]
+    task = find_task(first.task)
+    model = _load_trained(store, first, task)
+    model.model.to(world.device)
+    pools: dict[str, Pool] = {}
+    for stage in (each for asked in job.stages for each in (asked.calibration, asked) if each is not None):
+        lease = store.claim(stage.key)
+        if lease is None:
+            continue
+        with lease, store.workspace(stage.key) as folder:
+            if stage.pool is not None and stage.pool.key not in pools:
+                pools[stage.pool.key] = _pool(store, source, stage.pool, model)
+            rows = capped(source.rows(task, stage.split, stage.language), stage.max_rows, task)
+            pool = pools[stage.pool.key] if stage.pool else None
+            threshold = _threshold(store, stage.calibration) if stage.calibration else None
+            result = _predict_and_score(model, stage, rows, folder, pool, threshold)
+            store.publish(stage, folder, result, made(world.device, 0.0))
+
+
+def _pool(store: StageStore, source: Source, stage: EmbedStage, model: _Trained) -> Pool:
+    """Read a pool's vectors from the store, or make them and leave them there."""
+    task = find_task(stage.task)
+    candidates = family_of(task).pool_candidates(_pool_rows(source, stage))
+    if store.open(stage.key) is None and (lease := store.claim(stage.key)):
+        with lease, store.workspace(stage.key) as folder:
+            pool = embed(
+                model.model,
+                model.tokenizer,
+                task,
+                candidates,
+                max_length=model.at_most(stage.max_length),
+                batch_size=stage.batch_size,
+            )
+            save_file({"vectors": pool.vectors}, folder / VECTORS)
+            device = next(model.model.parameters()).device.type
+            store.publish(stage, folder, {"n": len(candidates)}, made(device, 0.0))
+    return Pool(tuple(candidates), load_file(store.folder(stage.key) / VECTORS)["vectors"])
+
+
+def _pool_rows(source: Source, stage: EmbedStage) -> list[Row]:
+    task = find_task(stage.task)
+    return [row for language, _ in stage.data for row in source.rows(task, "pool", language)]
+
+
+def _threshold(store: StageStore, calibration: EvaluateStage) -> float:
+    manifest = store.read(calibration.key)
+    assert manifest is not None
+    return float(str(manifest.result["threshold"]))
+
+
+def _predict_and_score(
+    model: _Trained,
+    stage: EvaluateStage,
+    rows: Sequence[Row],
+    folder: Path,
+    pool: Pool | None,
+    threshold: float | None,
+) -> dict[str, JSON]:
+    """Write the official prediction file; score where the rows carry labels, as a whole and row by row.
+
+    Where no threshold is given and the family knows one, it is fitted on these very rows.
+    """
+    task = find_task(stage.task)
+    family = family_of(task)
+    run = predict if pool is None else embed_queries
+    predictions = run(
+        model.model,
+        model.tokenizer,
+        task,
+        rows,
+        max_length=model.at_most(stage.max_length),
+        batch_size=stage.batch_size,
+    )
+    if pool is not None:
+        predictions = family.decode_against(predictions, rows, pool)
+        rows = family.against(rows, pool)
+    labelled = all(family.labelled(row) for row in rows)
+    if threshold is None and labelled:
+        threshold = family.fit_threshold(rows, predictions)
+    if threshold is not None:
+        predictions = family.keep(predictions, threshold)
+    text = family.prediction_file(rows, predictions)
+    (folder / f"predictions.{family.suffix}").write_text(text, encoding="utf-8")
+    scores: Mapping[str, float] = {}
+    if labelled:
+        scores = family.score(rows, predictions, task, stage.language)
+        outcomes = family.outcomes(rows, predictions, task, stage.language)
+        lines = [canonical_json({"id": row.id, **each}) for row, each in zip(rows, outcomes, strict=True)]
+        (folder / ITEMS).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    fitted: dict[str, JSON] = {} if threshold is None else {"threshold": threshold}
+    return {"scores": dict(scores), "n": len(rows), "predictions": f"predictions.{family.suffix}", **fitted}
+
+
+@dataclass(frozen=True, slots=True)
+class _Trained:
+    """A model that predicts, its tokenizer and the longest input that its encoder reads."""
+
+    model: TaskModel
+    tokenizer: transformers.PreTrainedTokenizerFast
+    longest: int | None
+
+    def at_most(self, max_length: int) -> int:
+        return min(max_length, self.longest or max_length)
+
+
+def _load_trained(store: StageStore, stage: EvaluateStage, task: Task) -> _Trained:
+    """Load the parent's encoder, as deep as it is read, with its trained head or with retrieval's pooling."""
+    encoder = load_encoder(*encoder_of(store, stage.parent))
+    head = family_of(task).head(encoder, task, HeadSettings(stage.layer, stage.pooling))
+    model = TaskModel(encoder.model, head)
+    if isinstance(stage.parent, TrainStage) and task.training_task is not None:
+        trained = find_task(task.training_task)
+        head.load_state_dict(
+            load_file(store.folder(stage.parent.key) / HEADS / f"{head_id(trained)}.safetensors")
+        )
+    model.drop_unread_blocks()
+    return _Trained(model, encoder.tokenizer, encoder.max_length)
+
+
+def label_file(source: Source, stage: EvaluateStage) -> tuple[str, str] | None:
+    """Write the gold of the rows that a stage predicts: the file's name and its text; None where it is hidden."""
+    task = find_task(stage.task)
+    family = family_of(task)
+    rows = capped(source.rows(task, stage.split, stage.language), stage.max_rows, task)
+    if stage.pool is not None:
+        pool = family.pool_candidates(_pool_rows(source, stage.pool))
+        rows = family.against(rows, Pool(tuple(pool), torch.empty(0)))
+    if not all(family.labelled(row) for row in rows):
+        return None
+    return f"test-{stage.language}.{family.suffix}", family.label_file(rows)
