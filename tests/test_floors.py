@@ -32,14 +32,6 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 
 STAGE_WORK = ("stages/training.py", "stages/evaluating.py")
 NEURAL = ("model/", "families/", "train/", "evaluate/", "stages/work.py", *STAGE_WORK)
-    "model/",
-    "families/",
-    "train/",
-    "evaluate/",
-    "stages/work.py",
-    "stages/training.py",
-    "stages/evaluating.py",
-)
 OWNERS: dict[str, tuple[str, ...]] = {
     "typer": ("cli.py",),
     "click": ("cli.py",),
