@@ -41,7 +41,9 @@ def make_learner(
     torch.manual_seed(0)
     model = TaskModel(encoder.model, family.head(encoder, task, HeadSettings()))
     rows = demo.rows(task, "train", "en")[:n_rows]
-    return Learner(model, family, encoder.tokenizer, family.encode(rows, task, encoder.tokenizer, 24))
+    return Learner(
+        model, family, encoder.tokenizer, family.encode_training(rows, task, encoder.tokenizer, 24)
+    )
 
 
 def select_scorer(learner: Learner, demo: DemoSource, name: str = "mnli") -> Scorer:
