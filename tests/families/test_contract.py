@@ -1,4 +1,4 @@
-"""The contract of a family, kept by all five on the demo world's rows."""
+"""The contract of a family, kept by all on the demo world's rows."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from tests.families.perfect import (
+    SEARCHING,
     TASKS,
     TRAINED,
     as_batch,
@@ -31,15 +32,16 @@ from xtr.model.heads import TaskModel
 CPU = torch.device("cpu")
 LENGTHS = (8, 11, 16, 128)
 every_task = pytest.mark.parametrize("name", TASKS)
+every_family = pytest.mark.parametrize("name", (*TASKS, *SEARCHING))
 every_trained_task = pytest.mark.parametrize("name", TRAINED)
 every_length = pytest.mark.parametrize("max_length", LENGTHS)
 
 
 def test_the_suite_knows_every_family() -> None:
-    assert {find_task(name).family for name in TASKS} == set(FAMILIES)
+    assert {find_task(name).family for name in (*TASKS, *SEARCHING)} == set(FAMILIES)
 
 
-@every_task
+@every_family
 @every_length
 def test_encoding_keeps_the_length_and_every_row(
     name: str, max_length: int, demo: DemoSource, tokenizer: PreTrainedTokenizerFast
@@ -54,7 +56,7 @@ def test_encoding_keeps_the_length_and_every_row(
             assert sequence.input_ids[-1] == tokenizer.sep_token_id
 
 
-@every_task
+@every_family
 def test_rows_without_labels_give_the_same_sequences_and_no_targets(
     name: str, demo: DemoSource, tokenizer: PreTrainedTokenizerFast
 ) -> None:
@@ -138,7 +140,7 @@ def test_an_undecided_model_loses_the_logarithm_of_the_number_of_answers(
         assert float(family.loss(zeros, examples)) / n_items == pytest.approx(math.log(n_answers), rel=1e-5)
 
 
-@every_task
+@every_family
 def test_padding_does_not_change_what_the_model_says(name: str, demo: DemoSource, encoder: Encoder) -> None:
     task, rows = find_task(name), demo_rows(demo, name)
     family = family_of(task)
@@ -231,7 +233,7 @@ def test_outcomes_of_rows_add_up_to_the_score(name: str, demo: DemoSource) -> No
         assert scores == {key: pytest.approx(total / len(rows)) for key, total in totals.items()}
 
 
-@every_task
+@every_family
 def test_capping_to_all_rows_changes_nothing(name: str, demo: DemoSource) -> None:
     rows = demo_rows(demo, name)
     assert family_of(find_task(name)).cap(rows, range(len(rows))) == list(rows)

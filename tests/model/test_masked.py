@@ -34,7 +34,9 @@ def test_the_embeddings_are_trained_once_and_saved_with_the_encoder(encoder_fold
     assert sum(parameter is embeddings for parameter in model.parameters()) == 1
     assert "_tied" not in " ".join(head.state_dict())
     ids = torch.tensor([[0, 10, 20, 2]])
-    model({"input_ids": ids, "attention_mask": torch.ones_like(ids), PLACES: torch.tensor([[1]])}).sum().backward()
+    model(
+        {"input_ids": ids, "attention_mask": torch.ones_like(ids), PLACES: torch.tensor([[1]])}
+    ).sum().backward()
     assert embeddings.grad is not None
     assert embeddings.grad[400].abs().sum() > 0, "a piece that is not read is still scored"
 

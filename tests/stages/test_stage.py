@@ -11,7 +11,7 @@ from tests.stages.sample import SMALL, a_part, a_stage
 from xtr.errors import InputError
 from xtr.spec.settings import MixtureSettings
 from xtr.spec.sweep import ModelSpec, TrainSettings
-from xtr.stages.stage import EvaluateStage, Pretrained, PretrainStage, TrainStage, pretrained
+from xtr.stages.stage import EmbedStage, EvaluateStage, Pretrained, PretrainStage, TrainStage, pretrained
 
 TRAIN = a_stage()
 EVALUATE = EvaluateStage(
@@ -67,6 +67,15 @@ def with_settings(change: dict[str, object]) -> TrainStage:
     return replace(TRAIN, settings=settings, parts=(a_part(settings=settings),))
 
 
+POOL = EmbedStage(TRAIN, "xnli", (("de", "rows"),), 128, 64)
+POOLS = [
+    POOL,
+    replace(POOL, parent=replace(TRAIN, seed=2)),
+    replace(POOL, task="pawsx"),
+    replace(POOL, data=(("de", "other rows"),)),
+    replace(POOL, max_length=64),
+    replace(POOL, batch_size=32),
+]
 OTHERS = [
     *(with_settings(change) for change in SETTINGS),
     replace(TRAIN, seed=2),
@@ -111,6 +120,8 @@ def test_every_change_of_an_evaluation_changes_its_key() -> None:
         replace(EVALUATE, batch_size=32),
         replace(EVALUATE, layer=3),
         replace(EVALUATE, pooling="cls"),
+        replace(EVALUATE, calibration=EVALUATE),
+        *(replace(EVALUATE, pool=pool) for pool in POOLS),
     ]
     keys = [EVALUATE.key, *(other.key for other in others)]
     assert len(set(keys)) == len(keys)

@@ -42,7 +42,7 @@ def make_learner(
     torch.manual_seed(0)
     model = TaskModel(encoder.model, family.head(encoder, task, HeadSettings()))
     rows = demo.rows(task, "train", "en")[:n_rows]
-    lesson = Lesson(name, family, family.encode(rows, task, encoder.tokenizer, 24))
+    lesson = Lesson(name, family, family.encode_training(rows, task, encoder.tokenizer, 24))
     return Learner(model, encoder.tokenizer, (lesson,))
 
 

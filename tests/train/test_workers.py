@@ -17,21 +17,21 @@ from xtr.spec.sweep import ComputeSpec, PerWorker
 from xtr.train.distributed import needs_workers
 from xtr.train.step import World
 
-TASK = "udpos"
 # 9 sentences in steps of 4: the last step has one sentence for two workers.
 N_ROWS = 9
-SMALL = replace(RECIPE, task=TASK, learning_rate=1e-4)
+SMALL = replace(RECIPE, learning_rate=1e-4)
 
 
-def work(rank: int, size: int, encoder_folder: Path, demo: DemoSource, folder: Path) -> None:
+def work(task: str, world: World, encoder_folder: Path, demo: DemoSource, folder: Path) -> None:
     """What each worker runs."""
     torch.set_num_threads(1)
+    rank, size = world.rank, world.size
     if size > 1:
         rendezvous = f"file://{folder}/rendezvous"
         torch.distributed.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=size)
-    learner = make_learner(encoder_folder, demo, TASK, N_ROWS)
-    scorer = select_scorer(learner, demo, TASK)
-    progress = run(learner, scorer, folder / "run", recipe=SMALL, world=World(rank, size))
+    learner = make_learner(encoder_folder, demo, task, N_ROWS)
+    scorer = select_scorer(learner, demo, task)
+    progress = run(learner, scorer, folder / "run", recipe=replace(SMALL, task=task), world=world)
     save_file(weights(learner), folder / f"rank{rank}.safetensors")
     epochs = [[epoch.loss, epoch.scores] for epoch in progress.epochs]
     (folder / f"rank{rank}.json").write_text(json.dumps(epochs))
@@ -39,14 +39,17 @@ def work(rank: int, size: int, encoder_folder: Path, demo: DemoSource, folder: P
         torch.distributed.destroy_process_group()
 
 
-def test_two_workers_train_what_one_trains(encoder_folder: Path, demo: DemoSource, tmp_path: Path) -> None:
+@pytest.mark.parametrize("task", ["udpos", "squad_qa_retrieval"])
+def test_two_workers_train_what_one_trains(
+    task: str, encoder_folder: Path, demo: DemoSource, tmp_path: Path
+) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     one.mkdir()
     two.mkdir()
-    work(0, 1, encoder_folder, demo, one)
+    work(task, World(), encoder_folder, demo, one)
     context = multiprocessing.get_context("spawn")
     workers = [
-        context.Process(target=work, args=(rank, 2, encoder_folder, demo, two), daemon=True)
+        context.Process(target=work, args=(task, World(rank, 2), encoder_folder, demo, two), daemon=True)
         for rank in (0, 1)
     ]
     for worker in workers:

@@ -108,6 +108,8 @@ def finalists(rows: Sequence[TrialRow], top: int) -> list[TrialRow]:
 def winner(rows: Sequence[TrialRow], top: int) -> Winner | None:
     """Choose a pair's winner: by the mean over confirming seeds where there are any, else by the search.
 
+    The search's own seed counts among them where the pair had a single setting.
+
     None where no search trial has completed.
     """
     candidates = [_confirmed(rows, finalist) for finalist in finalists(rows, top)]
@@ -123,4 +125,7 @@ def _confirmed(rows: Sequence[TrialRow], finalist: TrialRow) -> tuple[Winner, bo
         if row.phase == "confirm" and row.of == finalist.number and row.value is not None
     }
     own = {finalist.seed: finalist.value or 0.0}
+    was_chosen = sum(row.phase == "search" for row in rows) > 1
+    if scores and not was_chosen:  # a seed by which nothing was chosen tells as much as the others
+        scores = own | scores
     return Winner(finalist.pair, finalist.number, finalist.params, scores or own), bool(scores)

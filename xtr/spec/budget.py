@@ -62,4 +62,5 @@ def control_trials(spec: SweepSpec, pair: Pair) -> int:
     """Count at most how often `none` is trained at this pair's winning target settings."""
     if pair.intermediate == "none" or find_task(pair.target_task).training_task is None:
         return 0
-    return max(1, len(spec.search.confirm.seeds))
+    n_confirming = len(spec.search.confirm.seeds)
+    return n_confirming + (search_trials(spec, pair) == 1 or not n_confirming)

@@ -12,6 +12,7 @@ from typing import get_args
 
 from xtr.catalogue.languages import LANGUAGES
 from xtr.catalogue.lookup import TASKS, names
+from xtr.catalogue.mixtures import MIXTURES
 from xtr.catalogue.task import Role, Split
 from xtr.errors import InputError, Problem, suggest
 from xtr.spec.explain import Finding, shown
@@ -130,7 +131,7 @@ def _stages(spec: SweepSpec) -> Iterator[Finding]:
         dict.fromkeys(task.training_task for task in TASKS.values() if "target" in task.roles)
     )
     trained = {
-        "intermediate": names("intermediate"),
+        "intermediate": (*names("intermediate"), *MIXTURES),
         "target": tuple(name for name in target_trainings if name),
     }
     for stage, settings in (("intermediate", spec.stages.intermediate), ("target", spec.stages.target)):

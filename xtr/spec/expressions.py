@@ -13,7 +13,7 @@ Whether tasks and languages exist is checked elsewhere, against the catalogue.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from xtr.catalogue.mixtures import MIXTURES
 from xtr.errors import InputError, Problem
@@ -39,9 +39,14 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One training stage of a chain: a task, or a mixture of several."""
+    """One training stage of a chain: a task, or a mixture of several.
+
+    Attributes:
+        name: of a mixture that has one, such as anli_plus; its settings are looked up by it.
+    """
 
     members: tuple[Member, ...]
+    name: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return "+".join(map(str, self.members))
@@ -131,7 +136,7 @@ def _link(text: str, whole: str) -> Link:
     tasks = [member.task for member in members]
     if len(set(tasks)) < len(tasks):
         raise _refused("a mixture names a task twice; its languages stand together, as in mnli@en,ru", whole)
-    return Link(members)
+    return Link(members, text if text in MIXTURES else "")
 
 
 def _member(text: str, whole: str, allowed: str) -> Member:

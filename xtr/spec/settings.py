@@ -29,26 +29,6 @@ class Described(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-class TaskSettings(Described):
-    """What differs for one training task; null keeps what the stage says."""
-
-    learning_rate: LearningRate | None = Field(default=None, description="Peak learning rate, per step.")
-    epochs: Count | None = Field(default=None, description="Passes over the training rows, at least 1.")
-    fraction: Share | None = Field(default=None, description="Share of the training rows, in (0, 1].")
-    examples: Count | None = Field(default=None, description="Training rows, instead of a fraction.")
-    batch_size: Count | None = Field(default=None, description="Training rows per optimiser step.")
-    max_length: MaxLength | None = Field(default=None, description="Longest input in tokens, at least 8.")
-    warmup_fraction: Part | None = Field(default=None, description="Share of warm-up steps, in [0, 1].")
-    weight_decay: Part | None = Field(default=None, description="Decoupled weight decay, in [0, 1].")
-    max_rows: Count | None = Field(default=None, description="Training rows that are read at most.")
-
-    @model_validator(mode="after")
-    def _has_one_amount(self) -> TaskSettings:
-        if self.fraction is not None and self.examples is not None:
-            raise refusal("fraction and examples exclude each other", allowed="one of the two")
-        return self
-
-
 class MixtureSettings(Described):
     """How the members of a mixture share the steps; a step has rows of one member."""
 
@@ -68,6 +48,30 @@ class MixtureSettings(Described):
         description="Share of the steps that are masked language modelling, where mlm is a member; the "
         "other members have as many steps as without it.",
     )
+
+
+class TaskSettings(Described):
+    """What differs for one training task or named mixture; null keeps what the stage says."""
+
+    learning_rate: LearningRate | None = Field(default=None, description="Peak learning rate, per step.")
+    epochs: Count | None = Field(default=None, description="Passes over the training rows, at least 1.")
+    fraction: Share | None = Field(default=None, description="Share of the training rows, in (0, 1].")
+    examples: Count | None = Field(default=None, description="Training rows, instead of a fraction.")
+    batch_size: Count | None = Field(default=None, description="Training rows per optimiser step.")
+    max_length: MaxLength | None = Field(default=None, description="Longest input in tokens, at least 8.")
+    warmup_fraction: Part | None = Field(default=None, description="Share of warm-up steps, in [0, 1].")
+    weight_decay: Part | None = Field(default=None, description="Decoupled weight decay, in [0, 1].")
+    max_rows: Count | None = Field(default=None, description="Training rows that are read at most.")
+    mixture: MixtureSettings | None = Field(
+        default=None,
+        description="How its members share the steps; of a mixture with a name, such as anli_plus.",
+    )
+
+    @model_validator(mode="after")
+    def _has_one_amount(self) -> TaskSettings:
+        if self.fraction is not None and self.examples is not None:
+            raise refusal("fraction and examples exclude each other", allowed="one of the two")
+        return self
 
 
 class TrainSettings(Described):

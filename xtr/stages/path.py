@@ -158,7 +158,11 @@ class Paths:
         parts = tuple(
             self._part(member, settings, _own(params, role, member.task)) for member in link.members
         )
-        whole = parts[0].settings if len(parts) == 1 else settings.resolved_for(str(link), _own(params, role))
+        whole = (
+            parts[0].settings
+            if len(parts) == 1
+            else settings.resolved_for(link.name or str(link), _own(params, role))
+        )
         evaluate = stages.evaluate
         return TrainStage(parent, parts, whole, seed, evaluate.max_rows, evaluate.batch_size)
 
