@@ -206,7 +206,7 @@ def test_files_that_a_family_writes_score_what_the_family_scores(
     if task.family == "tagging":
         predictions[:half] = [tags[::-1] for tags in predictions[:half]]
     else:
-        predictions[:half] = reversed(predictions[:half])
+        predictions[:half] = [*predictions[1:half], predictions[0]]
     for side, text in (
         ("predictions", family.prediction_file(rows, predictions)),
         ("labels", family.label_file(rows)),

@@ -173,7 +173,7 @@ def test_evaluation_writes_official_predictions_and_scores_and_loads_the_model_o
         loaded.append(name)
         return load_encoder(name, revision)
 
-    monkeypatch.setattr("xtr.stages.work.load_encoder", counting)
+    monkeypatch.setattr("xtr.stages.evaluating.load_encoder", counting)
     stages = evaluations(runner, stage, ("en", "xa", "xd"))
     outcomes = runner.evaluate(stages)
     assert len(loaded) == 1
