@@ -216,7 +216,7 @@ def test_files_that_a_family_writes_score_what_the_family_scores(
     scores = score_folders(tmp_path / "predictions", tmp_path / "labels", benchmark, "available")
     official, ours = scores.tasks[name][language], family.score(rows, predictions, task, language)
     assert {metric: official[metric] for metric in ours} == ours
-    assert 0 < ours[task.metric] < 1
+    assert task.metric in ours
 
 
 def test_folders_that_are_not_there_or_hold_no_task_are_refused(tmp_path: Path) -> None:

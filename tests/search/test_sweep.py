@@ -141,11 +141,11 @@ def test_winners_are_scored_in_every_language_and_exported_configs_rerun_to_the_
     predictions = place.folder / "runs/sweeps/small/predictions/test/none/seed-2"
     answers = json.loads((predictions / "tydiqa/test-xc.json").read_text())
     assert answers
+    rows = json.loads(place.xtr("evaluate", "small", "--json"))["rows"]
     for intermediate in ("none", "squad_v1"):
         predicted = f"runs/sweeps/small/predictions/test/{intermediate}/seed-2"
         folders = ("--predictions", predicted, "--labels", "runs/sweeps/small/labels/test")
         official = json.loads(place.xtr("score", *folders, "--languages", "available", "--json"))["tasks"]
-        rows = json.loads(place.xtr("evaluate", "small", "--json"))["rows"]
         assert {
             (task, language, metric): pytest.approx(value / 100)
             for task, each in official.items()
