@@ -57,6 +57,7 @@ SETTINGS: list[dict[str, object]] = [
     {"warmup_fraction": 0.2},
     {"weight_decay": 0.1},
     {"max_rows": 15},
+    {"cross_lingual_share": 0.5},
 ]
 POOL = EmbedStage(TRAIN, "xnli", (("de", "rows"),), 128, 64)
 POOLS = [
@@ -75,6 +76,8 @@ OTHERS = [
     replace(TRAIN, select_data="other rows"),
     replace(TRAIN, select_rows=None),
     replace(TRAIN, batch_size=32),
+    replace(TRAIN, parallel_data=(("de", "rows"),)),
+    replace(TRAIN, parallel_data=(("de", "other rows"),)),
     replace(TRAIN, parent=TRAIN),
     replace(TRAIN, parent=Pretrained("xlm-roberta-base", "another", "xlm-roberta-base@another")),
 ]

@@ -14,6 +14,7 @@ from xtr.catalogue.lookup import find_task, training_task
 from xtr.catalogue.task import Role, Split, Task
 from xtr.data.demo import world_identity
 from xtr.data.source import Source
+from xtr.errors import InputError, Problem
 from xtr.spec.intermediate import parse_intermediate
 from xtr.spec.space import Value
 from xtr.spec.sweep import Pair, SweepSpec
@@ -148,16 +149,38 @@ class Paths:
             for name, value in params.items()
             if name.startswith(f"{role}.")
         }
+        resolved = settings.resolved_for(task.name, own)
+        if task.family != "ranking":
+            resolved = resolved.model_copy(update={"cross_lingual_share": None})
         return TrainStage(
             parent=parent,
             task=task.name,
-            settings=settings.resolved_for(task.name, own),
+            settings=resolved,
             seed=seed,
             train_data=self.source.identity(task, "train", SOURCE_LANGUAGE),
             select_data=self.source.identity(task, "select", SOURCE_LANGUAGE),
             select_rows=self.spec.stages.evaluate.max_rows,
             batch_size=self.spec.stages.evaluate.batch_size,
+            parallel_data=self._parallel(task) if resolved.cross_lingual_share else (),
         )
+
+    def _parallel(self, task: Task) -> tuple[tuple[str, str], ...]:
+        """Name the training rows in the other languages that are at hand.
+
+        Raises:
+            InputError: there are none.
+        """
+        languages = [each for each in self.source.languages(task, "train") if each != SOURCE_LANGUAGE]
+        if not languages:
+            raise InputError(
+                Problem(
+                    "cross_lingual_share needs the training rows in another language",
+                    where=f"{task.name} train",
+                    received="English alone",
+                    allowed=", ".join(files.pattern for files in task.train if "{lang}" in files.pattern),
+                )
+            )
+        return tuple((each, self.source.identity(task, "train", each)) for each in languages)
 
 
 def target_languages(target: Task, source: Source) -> tuple[str, ...]:

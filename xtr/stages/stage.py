@@ -67,6 +67,7 @@ class TrainStage:
         settings: fully resolved, so `settings.tasks` is empty.
         train_data, select_data: identities from the data source.
         select_rows: how many rows of the select split are scored after each epoch; None means all.
+        parallel_data: (language, identity) of the same rows in other languages, where some are mixed in.
     """
 
     parent: Pretrained | PretrainStage | TrainStage
@@ -77,6 +78,7 @@ class TrainStage:
     select_data: str
     select_rows: int | None
     batch_size: int
+    parallel_data: tuple[tuple[str, str], ...] = ()
     kind: Kind = "train"
 
     @property
@@ -87,6 +89,8 @@ class TrainStage:
             for name, value in self.settings.model_dump(mode="json", exclude={"tasks"}).items()
             if value is not None
         }
+        parallel: list[JSON] = [[language, identity] for language, identity in self.parallel_data]
+        mixed: dict[str, JSON] = {"parallel_data": parallel} if parallel else {}
         return {
             "kind": self.kind,
             "version": RECIPE_VERSION,
@@ -97,6 +101,7 @@ class TrainStage:
             "train_data": self.train_data,
             "select": {"data": self.select_data, "rows": self.select_rows, "batch_size": self.batch_size},
             "precision": "float32",
+            **mixed,
         }
 
     @cached_property

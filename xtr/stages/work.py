@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from xtr.catalogue.lookup import find_task
 from xtr.catalogue.task import Task
 from xtr.data.open import open_source
+from xtr.data.parallel import mix_languages
 from xtr.data.rows import Row
 from xtr.data.source import Source
 from xtr.data.subsets import nested_subset, resolve_size
@@ -203,7 +204,15 @@ def training_rows(source: Source, stage: TrainStage) -> list[Row]:
     rows = source.rows(task, "train", SOURCE_LANGUAGE)
     fraction = settings.fraction if settings.examples is None else None
     size = resolve_size(len(rows), fraction=fraction, examples=settings.examples, cap=settings.max_rows)
-    return [rows[i] for i in nested_subset(len(rows), size, seed=stage.seed, task=stage.task)]
+    chosen = [rows[i] for i in nested_subset(len(rows), size, seed=stage.seed, task=stage.task)]
+    if not stage.parallel_data:
+        return chosen
+    return mix_languages(
+        chosen,
+        [source.rows(task, "train", language) for language, _ in stage.parallel_data],
+        share=settings.cross_lingual_share or 0.0,
+        seed=derive_seed(stage.seed, stage.task, "languages"),
+    )
 
 
 def capped(rows: Sequence[Row], max_rows: int | None, task: Task) -> Sequence[Row]:
