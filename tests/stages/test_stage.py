@@ -58,6 +58,7 @@ SETTINGS: list[dict[str, object]] = [
     {"weight_decay": 0.1},
     {"max_rows": 15},
     {"carry_head": True},
+    {"cross_lingual_share": 0.5},
 ]
 MIXED = replace(TRAIN, parts=(a_part(), a_part("csqa")))
 
@@ -85,6 +86,8 @@ OTHERS = [
     replace(TRAIN, parts=(a_part(), a_part("csqa"))),
     replace(TRAIN, select_rows=None),
     replace(TRAIN, batch_size=32),
+    replace(TRAIN, parts=(replace(a_part(), parallel_data=(("de", "rows"),)),)),
+    replace(TRAIN, parts=(replace(a_part(), parallel_data=(("de", "other rows"),)),)),
     replace(TRAIN, parent=TRAIN),
     replace(TRAIN, parent=Pretrained("xlm-roberta-base", "another", "xlm-roberta-base@another")),
 ]

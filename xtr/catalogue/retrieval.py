@@ -47,7 +47,10 @@ SQUAD_QA_RETRIEVAL = Task(
     languages=("en",),
     metrics=("map_at_20",),
     training_task="squad_qa_retrieval",
-    train=(Files("train-v1.1.json", "squad_sentences"),),
+    train=(
+        Files("train-v1.1.json", "squad_sentences"),
+        Files("translate-train/squad.translate.train.en-{lang}.json", "squad_sentences"),
+    ),
     select=(Files("dev-v1.1.json", "squad_sentences"),),
     query_length=96,
     n_train=87_599,

@@ -66,6 +66,9 @@ class TaskSettings(Described):
         default=None,
         description="How its members share the steps; of a mixture with a name, such as anli_plus.",
     )
+    cross_lingual_share: Part | None = Field(
+        default=None, description="Ranking: share of the rows whose answer is in another language, in [0, 1]."
+    )
 
     @model_validator(mode="after")
     def _has_one_amount(self) -> TaskSettings:
@@ -97,6 +100,11 @@ class TrainSettings(Described):
     weight_decay: Part = Field(default=0.01, description="Decoupled weight decay of AdamW, in [0, 1].")
     max_rows: Count | None = Field(
         default=None, description="Training rows that are read at most, for rehearsals; null reads all."
+    )
+    cross_lingual_share: Part | None = Field(
+        default=None,
+        description="Ranking: share of the rows that pair a query with an answer in another language, from the "
+        "training task's parallel files; null learns from English alone.",
     )
     schedule: Literal["linear"] = Field(
         default="linear", description="Course of the learning rate after the warm-up: linear to zero."

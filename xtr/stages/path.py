@@ -14,6 +14,7 @@ from xtr.catalogue.lookup import find_task, training_task
 from xtr.catalogue.task import Role, Split, Task
 from xtr.data.demo import world_identity
 from xtr.data.source import Source
+from xtr.errors import InputError, Problem
 from xtr.spec.expressions import Link, Member, parse_intermediate, parse_target
 from xtr.spec.settings import TrainSettings
 from xtr.spec.space import Value
@@ -169,14 +170,18 @@ class Paths:
     def _part(self, member: Member, settings: TrainSettings, own: Mapping[str, Value]) -> Part:
         task, source = find_task(member.task), self.source
         (_, languages), (_, select) = self.rows_read(member)
+        resolved = settings.resolved_for(task.name, own)
+        if task.family != "ranking":
+            resolved = resolved.model_copy(update={"cross_lingual_share": None})
         return Part(
             name=str(member),
             task=task.name,
             languages=languages,
             select_languages=select,
-            settings=settings.resolved_for(task.name, own),
+            settings=resolved,
             train_data=tuple(source.identity(task, "train", language) for language in languages),
             select_data=tuple(source.identity(task, "select", language) for language in select),
+            parallel_data=self._parallel(task, languages) if resolved.cross_lingual_share else (),
         )
 
     def _home(self, task: Task) -> tuple[str, ...]:
@@ -187,6 +192,24 @@ class Paths:
         if source_language in task.languages or "en" in task.languages:
             return (source_language,)
         return task.languages[:1]  # a set of one language that is not the source
+
+    def _parallel(self, task: Task, own: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        """Name the training rows in the other languages that are at hand.
+
+        Raises:
+            InputError: there are none.
+        """
+        languages = [each for each in self.source.languages(task, "train") if each not in own]
+        if not languages:
+            raise InputError(
+                Problem(
+                    "cross_lingual_share needs the training rows in another language",
+                    where=f"{task.name} train",
+                    received=f"{', '.join(own)} alone",
+                    allowed=", ".join(files.pattern for files in task.train if "{lang}" in files.pattern),
+                )
+            )
+        return tuple((each, self.source.identity(task, "train", each)) for each in languages)
 
 
 def _own(params: Mapping[str, Value], role: Role, task: str | None = None) -> dict[str, Value]:

@@ -22,7 +22,7 @@ from xtr.spec.sweep import ModelSpec, TrainSettings
 RECIPE_VERSION = 2
 """Raised when the same recipe comes to other numbers than before; a golden-number test watches over it."""
 
-ROW_SETTINGS = ("fraction", "examples", "max_rows", "max_length")
+ROW_SETTINGS = ("fraction", "examples", "max_rows", "max_length", "cross_lingual_share")
 """Settings that say which rows a task gives and how they are read; members of a mixture have their own."""
 
 Kind = Literal["pretrain", "train", "embed", "evaluate"]
@@ -72,6 +72,7 @@ class Part:
         select_languages: of the rows that are scored after each epoch.
         settings: fully resolved for this task; of a mixture's member, amount and length of the rows count.
         train_data, select_data: identities from the data source, one a language.
+        parallel_data: (language, identity) of the same rows in other languages, where some are mixed in.
     """
 
     name: str
@@ -81,16 +82,19 @@ class Part:
     settings: TrainSettings
     train_data: tuple[str, ...]
     select_data: tuple[str, ...]
+    parallel_data: tuple[tuple[str, str], ...] = ()
 
     @property
     def recipe(self) -> dict[str, JSON]:
         """What the rows and their encoding depend on."""
         own = self.settings.model_dump(mode="json", include=set(ROW_SETTINGS), exclude_none=True)
+        parallel: list[JSON] = [[language, identity] for language, identity in self.parallel_data]
         return {
             "task": self.name,
             "settings": own,
             "train_data": list(self.train_data),
             "select_data": list(self.select_data),
+            **({"parallel_data": parallel} if parallel else {}),
         }
 
 

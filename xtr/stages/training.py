@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from xtr.catalogue.lookup import find_task
+from xtr.data.parallel import mix_languages
 from xtr.data.rows import Row
 from xtr.data.source import Source
 from xtr.data.subsets import nested_subset, resolve_size
@@ -158,7 +159,15 @@ def training_rows(source: Source, part: Part, seed: int) -> list[Row]:
     size = resolve_size(n_rows, fraction=fraction, examples=settings.examples, cap=settings.max_rows)
     orders = [nested_subset(len(rows), size, seed=seed, task=task.name) for rows in by_language]
     turns = [i % len(by_language) for i in range(size)]
-    return [by_language[turn][orders[turn][i]] for i, turn in enumerate(turns)]
+    chosen = [by_language[turn][orders[turn][i]] for i, turn in enumerate(turns)]
+    if not part.parallel_data:
+        return chosen
+    return mix_languages(
+        chosen,
+        [source.rows(task, "train", language) for language, _ in part.parallel_data],
+        share=settings.cross_lingual_share or 0.0,
+        seed=derive_seed(seed, task.name, "languages"),
+    )
 
 
 def check_length(encoder: Encoder, max_length: int, task: str) -> None:
