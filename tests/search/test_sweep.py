@@ -136,9 +136,26 @@ def test_winners_are_scored_in_every_language_and_exported_configs_rerun_to_the_
     assert first_run
     text = place.xtr("evaluate", "small")
     assert re.search(r"after +en +xa +xb +xc +xd +mean +gap", text)
+    assert re.search(r"mean over 2 targets after +score\nthe best intermediate per target +[0-9.]+", text)
+    assert re.search(r"one for all: squad_v1 +[0-9.]+\nnone +[0-9.]+", text)
     predictions = place.folder / "runs/sweeps/small/predictions/test/none/seed-2"
     answers = json.loads((predictions / "tydiqa/test-xc.json").read_text())
     assert answers
+    rows = json.loads(place.xtr("evaluate", "small", "--json"))["rows"]
+    for intermediate in ("none", "squad_v1"):
+        predicted = f"runs/sweeps/small/predictions/test/{intermediate}/seed-2"
+        folders = ("--predictions", predicted, "--labels", "runs/sweeps/small/labels/test")
+        official = json.loads(place.xtr("score", *folders, "--languages", "available", "--json"))["tasks"]
+        assert {
+            (task, language, metric): pytest.approx(value / 100)
+            for task, each in official.items()
+            for language, metrics in each["languages"].items()
+            for metric, value in metrics.items()
+        } == {
+            (row["target"], row["language"], row["metric"]): row["value"]
+            for row in rows
+            if (row["intermediate"], row["seed"]) == (intermediate, 2)
+        }
     lines = (predictions / "tatoeba/test-xa.tsv").read_text().splitlines()
     assert sorted(set(map(int, lines)) - set(range(len(lines)))) == []
     place.xtr("export", "small", "--to", "best")

@@ -17,6 +17,7 @@ from xtr.catalogue.lookup import find_task
 from xtr.catalogue.task import Split, Task
 from xtr.data.source import Source
 from xtr.errors import InputError, Problem
+from xtr.families.registry import family_of
 from xtr.fingerprint import JSON
 from xtr.search.cluster import ray_cluster
 from xtr.search.sweep import hold_sweep, sweep_folder
@@ -25,7 +26,8 @@ from xtr.stages.path import Paths
 from xtr.stages.preflight import read_all
 from xtr.stages.run import Runner
 from xtr.stages.stage import EvaluateStage
-from xtr.stages.work import EvaluateJob, evaluate_group
+from xtr.stages.work import EvaluateJob, capped, evaluate_group
+from xtr.storage import write_atomic
 from xtr.train.loop import World
 
 Say = Callable[[str], None]
@@ -39,11 +41,14 @@ class Evaluation:
         rows: a score per winner, seed, language and metric.
         unlabelled: (target, language) whose files carry no labels, so only predictions were written.
         predictions: the folder that holds `<intermediate>/seed-<n>/<task>/test-<lang>.<suffix>`.
+        labels: the folder that holds the gold, `<task>/test-<lang>.<suffix>`, of languages that have it; from
+            the two, `xtr score` gives the scores of `rows`.
     """
 
     rows: tuple[ScoreRow, ...]
     unlabelled: tuple[tuple[str, str], ...]
     predictions: Path
+    labels: Path
 
 
 def evaluate_sweep(spec: SweepSpec, split: Split, say: Say) -> Evaluation:
@@ -124,11 +129,14 @@ def _compute(spec: SweepSpec, missing: Sequence[EvaluateStage]) -> None:
 
 
 def _collect(runner: Runner, folder: Path, wanted: Wanted, split: Split) -> Evaluation:
-    """Gather scores and lay the official prediction files out as XTREME's scorer reads them."""
+    """Gather scores and lay the official prediction and label files out as XTREME's scorer reads them."""
     rows: list[ScoreRow] = []
     unlabelled: dict[tuple[str, str], None] = {}
-    predictions = folder / "predictions" / split
-    shutil.rmtree(predictions, ignore_errors=True)
+    predictions, labels = folder / "predictions" / split, folder / "labels" / split
+    for laid_out in (predictions, labels):
+        shutil.rmtree(laid_out, ignore_errors=True)
+    for stage in {(s.task, s.language): s for stages in wanted.values() for s in stages}.values():
+        _write_labels(runner.source, stage, labels / stage.task)
     for (intermediate, target, seed), stages in wanted.items():
         out = predictions / intermediate / f"seed-{seed}" / target
         out.mkdir(parents=True)
@@ -149,7 +157,20 @@ def _collect(runner: Runner, folder: Path, wanted: Wanted, split: Split) -> Eval
                 for metric, value in scores.items()
             ]
     write_scores(folder, rows, split)
-    return Evaluation(tuple(rows), tuple(unlabelled), predictions)
+    return Evaluation(tuple(rows), tuple(unlabelled), predictions, labels)
+
+
+def _write_labels(source: Source, stage: EvaluateStage, folder: Path) -> None:
+    """Write the gold of the rows that a stage predicts, where they have it."""
+    task = find_task(stage.task)
+    family = family_of(task)
+    rows = capped(source.rows(task, stage.split, stage.language), stage.max_rows, task)
+    if stage.pool is not None:
+        pool = [row for language, _ in stage.pool.data for row in source.rows(task, "pool", language)]
+        rows = family.against(rows, family.pool_candidates(pool))
+    if all(family.labelled(row) for row in rows):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(folder / f"test-{stage.language}.{family.suffix}", family.label_file(rows))
 
 
 def _number(value: JSON) -> float:

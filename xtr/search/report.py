@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from xtr.analysis.leaderboard import best_rows, leaderboard, winners
 from xtr.analysis.scores import ScoreRow, by_language, xtreme_scores
+from xtr.analysis.summary import summarise, summary_document, summary_text
 from xtr.analysis.tables import columns, percent
 from xtr.analysis.trials import read_trials
 from xtr.catalogue.lookup import find_task
@@ -29,33 +30,39 @@ def best_pairs(spec: SweepSpec) -> dict[str, Pair]:
 def evaluation_document(spec: SweepSpec, evaluation: Evaluation) -> dict[str, JSON]:
     """Return an evaluation as a JSON document; values of rows in [0, 1], of benchmarks 0 to 100."""
     scores = xtreme_scores(evaluation.rows, best_pairs(spec))
+    summary = summarise(evaluation.rows, leaderboard(spec, read_trials(sweep_folder(spec))))
     rows: list[JSON] = [asdict(row) for row in evaluation.rows]
     return {
         "schema_version": SCHEMA_VERSION,
         "sweep": spec.name,
         "predictions": str(evaluation.predictions),
+        "labels": str(evaluation.labels),
         "rows": rows,
         "benchmarks": {
             name: {"tasks": dict(each.tasks), "groups": dict(each.groups), "overall": each.overall}
             for name, each in scores.items()
         },
+        "summary": None if summary is None else summary_document(summary),
     }
 
 
 def evaluation_text(spec: SweepSpec, evaluation: Evaluation) -> str:
     """Write one table a target: scores by language for every pair's winner, and the transfer under them."""
     blocks = [_target_table(spec, evaluation.rows, target) for target in dict.fromkeys(spec.pairs.target)]
-    scores = xtreme_scores(evaluation.rows, best_pairs(spec))["xtreme"]
-    if scores.tasks:
-        tasks = ", ".join(f"{task} {value:.1f}" for task, value in scores.tasks.items())
-        overall = f"; average {scores.overall:.1f}" if scores.overall is not None else ""
-        blocks.append(f"XTREME task scores of the best pairs (0 to 100): {tasks}{overall}")
+    summary = summarise(evaluation.rows, leaderboard(spec, read_trials(sweep_folder(spec))))
+    if summary is not None:
+        blocks.append(summary_text(summary))
+    for name, scores in xtreme_scores(evaluation.rows, best_pairs(spec)).items():
+        means = {**scores.groups} | ({} if scores.overall is None else {"overall": scores.overall})
+        if means:
+            told = ", ".join(f"{group} {value:.1f}" for group, value in means.items())
+            blocks.append(f"{name}, groups of tasks after the best pairs (0 to 100): {told}")
     if evaluation.unlabelled:
         hidden = ", ".join(f"{target}/{language}" for target, language in evaluation.unlabelled)
         blocks.append(
             f"no labels in the files of {hidden}: predictions written, nothing scored; try --split dev"
         )
-    blocks.append(f"prediction files: {evaluation.predictions}")
+    blocks.append(f"prediction files: {evaluation.predictions}\nlabel files: {evaluation.labels}")
     return "\n\n".join(block for block in blocks if block)
 
 

@@ -180,7 +180,7 @@ def _predict_and_score(
     )
     if pool is not None:
         predictions = family.decode_against(predictions, rows, pool)
-        rows = family.against(rows, pool)
+        rows = family.against(rows, pool.candidates)
     labelled = all(family.labelled(row) for row in rows)
     if threshold is None and labelled:
         threshold = family.fit_threshold(rows, predictions)

@@ -1,0 +1,84 @@
+"""The two numbers of a sweep: the best intermediate per target, and one for all."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from xtr.analysis.leaderboard import Row
+from xtr.analysis.scores import ScoreRow
+from xtr.analysis.summary import summarise, summary_document, summary_text
+from xtr.spec.sweep import Pair
+
+
+def ranked(target: str, intermediate: str, score: float) -> Row:
+    return Row(target, intermediate, score, None, None, None, (1,), {})
+
+
+def scored(intermediate: str, target: str, english: float, german: float, seed: int = 1) -> list[ScoreRow]:
+    return [
+        ScoreRow(intermediate, target, seed, "test", language, "accuracy", value, 10)
+        for language, value in (("en", english), ("de", german))
+    ]
+
+
+ROWS = [
+    *scored("none", "xnli", 0.6, 0.4),
+    *scored("none", "pawsx", 0.8, 0.6),
+    *scored("mnli", "xnli", 0.7, 0.5, seed=1),
+    *scored("mnli", "xnli", 0.9, 0.7, seed=2),
+    *scored("mnli", "pawsx", 0.9, 0.7),
+    *scored("csqa", "xnli", 0.5, 0.3),
+    *scored("csqa", "pawsx", 1.0, 0.8),
+]
+RANKED = [
+    ranked("xnli", "mnli", 0.8), ranked("xnli", "csqa", 0.5), ranked("xnli", "none", 0.4),
+    ranked("pawsx", "csqa", 0.9), ranked("pawsx", "mnli", 0.8), ranked("pawsx", "none", 0.7),
+]  # fmt: skip
+
+
+def test_every_target_takes_its_own_best_and_one_serves_all() -> None:
+    summary = summarise(ROWS, RANKED)
+    assert summary is not None
+    assert summary.chosen == {"xnli": "mnli", "pawsx": "csqa"}
+    assert summary.best_per_target == pytest.approx((70 + 90) / 2)
+    assert summary.one_for_all == "mnli"
+    assert summary.means == {
+        "none": pytest.approx(60), "mnli": pytest.approx(75), "csqa": pytest.approx(65),
+    }  # fmt: skip
+    spread = summary.spreads[Pair("mnli", "xnli")]
+    assert [spread.english, spread.gap] == [pytest.approx(80), pytest.approx(20)]
+    assert spread.worst == "de"
+
+
+def test_the_scores_shown_never_choose() -> None:
+    turned = [ranked("xnli", "csqa", 0.9), ranked("xnli", "mnli", 0.1), ranked("pawsx", "csqa", 0.9)]
+    turned += [ranked("pawsx", "mnli", 0.1)]
+    summary = summarise(ROWS, turned)
+    assert summary is not None
+    assert summary.chosen == {"xnli": "csqa", "pawsx": "csqa"}
+    assert summary.one_for_all == "csqa"
+    assert summary.best_per_target == pytest.approx(65)
+
+
+def test_an_intermediate_that_misses_a_target_cannot_serve_all() -> None:
+    rows = [row for row in ROWS if row.pair != Pair("mnli", "pawsx")]
+    summary = summarise(rows, RANKED)
+    assert summary is not None
+    assert summary.one_for_all == "csqa"
+    assert "mnli" not in summary.means
+    assert summarise([], RANKED) is None
+
+
+def test_the_text_and_the_document_say_the_two_numbers() -> None:
+    summary = summarise(ROWS, RANKED)
+    assert summary is not None
+    text = summary_text(summary)
+    assert "the best intermediate per target   80.0" in text
+    assert "one for all: mnli                  75.0" in text
+    assert "none                               60.0" in text
+    document = json.loads(json.dumps(summary_document(summary)))
+    assert document["best_per_target"]["intermediates"] == {"xnli": "mnli", "pawsx": "csqa"}
+    assert document["one_for_all"] == {"score": pytest.approx(75), "intermediate": "mnli"}
+    assert len(document["pairs"]) == 6

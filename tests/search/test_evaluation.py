@@ -1,0 +1,41 @@
+"""What an evaluation lays out: files that the official scorer reads, with the same numbers as its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.stages.sample import a_sweep
+from xtr.analysis.official import score_folders
+from xtr.analysis.scores import read_scores
+from xtr.catalogue.lookup import find_task
+from xtr.search.evaluation import _collect
+from xtr.spec.sweep import Pair
+from xtr.stages.path import Paths
+from xtr.stages.run import Runner
+
+
+def test_the_official_scorer_finds_the_scores_of_the_evaluation_in_its_files(
+    encoder_folder: Path, tmp_path: Path
+) -> None:
+    runner = Runner(a_sweep(tmp_path, str(encoder_folder)))
+    paths = Paths(runner.spec, runner.source)
+    wanted = {}
+    for target in ("xnli", "xquad", "udpos", "tatoeba"):
+        path = paths.path(Pair("none", target), {}, 1)
+        languages = ("xa", "xd") if target == "tatoeba" else ("en", "xd")
+        stages = paths.evaluations(path.end, path.target, find_task(target), "test", languages)
+        runner.evaluate(stages)
+        wanted["none", target, 1] = stages
+    evaluation = _collect(runner, tmp_path / "sweep", wanted, "test")
+    assert evaluation.unlabelled == ()
+    assert read_scores(tmp_path / "sweep") == list(evaluation.rows)
+    predictions = evaluation.predictions / "none" / "seed-1"
+    official = score_folders(predictions, evaluation.labels, "xtreme", "available").tasks
+    assert {
+        (task, language, metric): value
+        for task, languages in official.items()
+        for language, metrics in languages.items()
+        for metric, value in metrics.items()
+    } == {(row.target, row.language, row.metric): pytest.approx(row.value) for row in evaluation.rows}
