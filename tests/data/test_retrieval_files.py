@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -83,7 +84,7 @@ def test_broken_corpora_are_refused_with_file_and_line(
     assert re.search(says, str(refusal.value), re.DOTALL), str(refusal.value)
 
 
-def squad(paragraphs: list[dict[str, object]]) -> str:
+def squad(paragraphs: Sequence[object]) -> str:
     return json.dumps({"data": [{"title": "t", "paragraphs": paragraphs}]})
 
 
@@ -170,13 +171,13 @@ def mention(name: str, start: int, end: int, text: str) -> dict[str, object]:
     return {"example_id": name, "entity_id": "Q1", "mention_span": span}
 
 
-def mewslix(folder: Path, articles: list[object]) -> OfficialSource:
+def mewslix(folder: Path, articles: Sequence[object]) -> OfficialSource:
     (folder / "mewslix").mkdir()
     pair = {
         "contextual_mention": {"context": CONTEXT, "mention": mention("p1", 22, 25, "kam")},
         "entity": ENTITY,
     }
-    files = {
+    files: dict[str, Sequence[object]] = {
         "candidate_set_entities.jsonl": [ENTITY],
         "wikipedia_pairs-train.jsonl": [pair],
         "wikinews_mentions-test.jsonl": articles,

@@ -84,7 +84,7 @@ def test_the_best_twenty_are_ranked_and_scored_by_all_that_are_right() -> None:
     ranked = RANKING.decode_against([query, query], rows, pool)
     assert [len(ids) for ids in ranked] == [20, 20]
     assert ranked[0][:4] == ("Q7", "Q3", "Q29", "Q11")
-    scored = RANKING.against(rows, pool)
+    scored = RANKING.against(rows, pool.candidates)
     assert [[each.id for each in row.candidates] for row in scored] == [["Q3", "Q29"], []]
     expected = (1 / 2 + 2 / 3) / 2
     assert RANKING.score(scored, ranked, LAREQA, "en") == {"map_at_20": pytest.approx(expected / 2)}
@@ -106,7 +106,7 @@ def test_a_pool_of_a_language_s_own_sentences_ranks_as_the_rows_do(
     pool = embed(model, encoder.tokenizer, LAREQA, candidates, **sizes)
     queries = embed_queries(model, encoder.tokenizer, LAREQA, rows, **sizes)
     against = RANKING.decode_against(queries, rows, pool)
-    assert RANKING.score(RANKING.against(rows, pool), against, LAREQA, "xa") == pytest.approx(
+    assert RANKING.score(RANKING.against(rows, pool.candidates), against, LAREQA, "xa") == pytest.approx(
         RANKING.score(rows, own, LAREQA, "xa")
     )
     assert [len(each) for each in against] == [min(20, len(candidates))] * len(rows)
@@ -115,6 +115,5 @@ def test_a_pool_of_a_language_s_own_sentences_ranks_as_the_rows_do(
 def test_what_is_right_is_right_in_every_language(demo: DemoSource) -> None:
     pools = {language: questions(demo, language) for language in ("en", "xa", "xd")}
     candidates = RANKING.pool_candidates([row for rows in pools.values() for row in rows])
-    pool = Pool(tuple(candidates), torch.zeros(len(candidates), 2))
-    for row in RANKING.against(pools["xa"], pool):
+    for row in RANKING.against(pools["xa"], candidates):
         assert [each.id.split("_")[0] for each in row.candidates] == ["en", "xa", "xd"]

@@ -151,8 +151,8 @@ class Family(ABC, Generic[R, P]):
         """Leave the queries alone, to be ranked against a pool."""
         return list(rows)
 
-    def against(self, rows: Sequence[R], pool: Pool) -> list[R]:
-        """Give each query the candidates of the pool that are right, so that it can be scored."""
+    def against(self, rows: Sequence[R], candidates: Sequence[Candidate]) -> list[R]:
+        """Give each query those of a pool's candidates that are right, so that it can be scored."""
         return list(rows)
 
     def decode_against(self, outputs: Sequence[Tensor], rows: Sequence[R], pool: Pool) -> list[P]:

@@ -109,10 +109,10 @@ class Ranking(Family[RankingRow, Ranked]):
         """Leave the queries alone."""
         return [replace(row, candidates=()) for row in rows]
 
-    def against(self, rows: Sequence[RankingRow], pool: Pool) -> list[RankingRow]:
-        """Give each query the candidates of the pool that are right, so that it can be scored."""
+    def against(self, rows: Sequence[RankingRow], candidates: Sequence[Candidate]) -> list[RankingRow]:
+        """Give each query those of a pool's candidates that are right, so that it can be scored."""
         by_key: defaultdict[str, list[Candidate]] = defaultdict(list)
-        for candidate in pool.candidates:
+        for candidate in candidates:
             for key in candidate.keys:
                 by_key[key].append(candidate)
         return [replace(row, candidates=tuple(by_key.get(row.key or "", ()))) for row in rows]

@@ -117,7 +117,7 @@ def _predict_and_score(
     )
     if pool is not None:
         predictions = family.decode_against(predictions, rows, pool)
-        rows = family.against(rows, pool)
+        rows = family.against(rows, pool.candidates)
     labelled = all(family.labelled(row) for row in rows)
     if threshold is None and labelled:
         threshold = family.fit_threshold(rows, predictions)
@@ -167,8 +167,7 @@ def label_file(source: Source, stage: EvaluateStage) -> tuple[str, str] | None:
     family = family_of(task)
     rows = capped(source.rows(task, stage.split, stage.language), stage.max_rows, task)
     if stage.pool is not None:
-        pool = family.pool_candidates(_pool_rows(source, stage.pool))
-        rows = family.against(rows, Pool(tuple(pool), torch.empty(0)))
+        rows = family.against(rows, family.pool_candidates(_pool_rows(source, stage.pool)))
     if not all(family.labelled(row) for row in rows):
         return None
     return f"test-{stage.language}.{family.suffix}", family.label_file(rows)
