@@ -44,7 +44,7 @@ def answer_tokens(row: SpanRow, tokens: list[tuple[int, int]]) -> list[tuple[int
 
 
 def reach(tokens: Collection[tuple[int, int]]) -> tuple[int, int] | None:
-    """From where to where tokens reach; a tokenizer's mark of a word may cover letters that the next one has too."""
+    """From where to where tokens reach; a mark before a word may cover a letter that the next token has too."""
     return (min(start for start, _ in tokens), max(end for _, end in tokens)) if tokens else None
 
 
