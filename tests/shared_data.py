@@ -1,12 +1,13 @@
-"""Where the genuine data lie: `shared/data` beside the repository, on machines that have it."""
+"""Where the genuine data lie: `shared/data` beside the repository, or the folder that XTR_SHARED_DATA names."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+SHARED_DATA = Path(os.environ.get("XTR_SHARED_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
 
 def needs_shared_data(folder: str = "") -> pytest.MarkDecorator:

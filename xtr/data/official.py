@@ -33,6 +33,7 @@ from xtr.data.words import words_and_numbers
 from xtr.errors import InputError, Problem
 from xtr.fingerprint import digest, file_digest
 
+SEVERAL_LANGUAGES: frozenset[Format] = frozenset(("xnli_tsv", "xnli_jsonl", "tydiqa_json"))
 SPLITS: tuple[Split, ...] = ("train", "select", "dev", "test")
 
 
@@ -48,7 +49,8 @@ class OfficialSource:
         folders: task to its folder below root, where that is not the catalogue's.
         files: task to split to a path below root, with `{lang}`, `{iso3}` and `{side}` as in the catalogue,
             instead of the catalogue's; a path without them is English. The format is that of the split's
-            first layout in the catalogue, or of the task's training or test files where it has none.
+            first layout in the catalogue, or of the task's training or test files where it has none, unless it
+            is said before the path: `nli_tsv:glue/dev_mismatched.tsv`.
     """
 
     root: Path
@@ -94,6 +96,14 @@ class OfficialSource:
         if self._splits_train(task, split, language):
             return f"{name} held_out {task.held_out} {split}"
         return name
+
+    def paths(self, task: Task, split: Split, language: str) -> tuple[Path, ...]:
+        """Name the files of a split.
+
+        Raises:
+            InputError: a file is missing.
+        """
+        return tuple(self._located(task, split, language)[1])
 
     def _located(self, task: Task, split: Split, language: str) -> tuple[Format, list[Path]]:
         found = self._existing(task, split, language)
@@ -143,6 +153,10 @@ class OfficialSource:
             split = self._stand_in(task, split)
         known = task.layouts(split)
         if split in overrides:
+            said, colon, path = overrides[split].partition(":")
+            if colon and said in READERS:
+                in_one_file = task.all_languages if said in SEVERAL_LANGUAGES else ()
+                return [Files(path, said, in_one_file)]  # type: ignore[arg-type]
             first = (known or task.train or task.test)[0]
             return [Files(overrides[split], first.format, mixed=first.mixed)]
         folder = self.folders.get(task.name, task.folder)

@@ -145,7 +145,7 @@ def read_siqa_labels(paths: Sequence[Path], task: Task, language: str) -> list[C
     return rows
 
 
-def questions(parse: Callable[[str, Question], SpanRow]) -> Reader:
+def questions(parse: Callable[[str, Question], SpanRow | None]) -> Reader:
     """Read SQuAD's JSON: articles with paragraphs with questions."""
 
     def read(paths: Sequence[Path], task: Task, language: str) -> list[SpanRow]:

@@ -39,7 +39,7 @@ def parse_nli(number: str, record: Record, task: Task) -> PairRow | None:
         return None
     if label is not None and label not in task.labels:
         label = NLI_WORDS.get(label, label)
-    row_id = id_of(record, "pairID", "uid", "pair_id", "sentence_pair_id", "id", number=number)
+    row_id = id_of(record, "pairID", "uid", "sentence_pair_id", "id", number=number)
     return PairRow(row_id, first, second, None if label is None else known_label(label, task))
 
 
@@ -177,17 +177,16 @@ def parse_question(_number: str, question: Question) -> SpanRow:
     return SpanRow(row_id, text, question.context, None if hidden else spans)
 
 
-def parse_repaired_question(number: str, question: Question) -> SpanRow:
+def parse_repaired_question(number: str, question: Question) -> SpanRow | None:
     """Read a question of a set with known wrong offsets (SQuAD-it, CMRC 2018).
 
-    An answer that is not at its offset is taken where its text occurs nearest to it; one that occurs nowhere is
-    left out. A question that keeps no answer is refused.
+    An answer that is not at its offset is taken where its text occurs nearest to it; one that is blank or occurs
+    nowhere is left out, and so is a question that keeps no answer.
     """
     answers = [_answer(record) for record in field_objects(question.record, "answers")]
     found = [span for answer in answers if (span := _nearest(answer, question.context))]
     if not found:
-        received = ", ".join(answer.text for answer in answers)
-        raise RowError("no answer occurs in the context", received, "an answer that is a part of the context")
+        return None
     record = {
         **question.record,
         "answers": [{"text": each.text, "answer_start": each.start} for each in found],

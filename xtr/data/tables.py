@@ -10,6 +10,7 @@ import csv
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 from xtr.catalogue.task import Task
 from xtr.data.jsonfiles import Record
@@ -55,7 +56,10 @@ def read_nli_tsv(paths: Sequence[Path], task: Task, language: str) -> list[PairR
     """Read NLI with a header: GLUE's MNLI, SNLI's text files, XNLI's machine translations, KorNLI."""
     del language
     return _read_headed(
-        paths[0], ("sentence1", "premise"), lambda number, record: parse_nli(number, record, task)
+        paths[0],
+        ("sentence1", "premise"),
+        lambda number, record: parse_nli(number, record, task),
+        short="keep",
     )
 
 
@@ -72,14 +76,12 @@ def read_qqp_tsv(paths: Sequence[Path], task: Task, language: str) -> list[PairR
     """Read GLUE's QQP; rows that lack a column are left out, as everybody does."""
     del language
 
-    def parse(number: str, record: Record) -> PairRow | None:
-        if None in record.values():
-            return None
+    def parse(number: str, record: Record) -> PairRow:
         first, second = (str(record[name]) for name in QQP_COLUMNS)
         label = known_label(str(record["is_duplicate"]), task) if "is_duplicate" in record else None
         return PairRow(str(record.get("id", number)), first, second, label)
 
-    return _read_headed(paths[0], ("question1",), parse, short_rows=True)
+    return _read_headed(paths[0], ("question1",), parse, short="drop")
 
 
 def read_qqp_partition(paths: Sequence[Path], task: Task, language: str) -> list[PairRow]:
@@ -116,7 +118,7 @@ def _read_headed(
     parse: Callable[[str, Record], AnyRow | None],
     *,
     only: str = "",
-    short_rows: bool = False,
+    short: Literal["refuse", "keep", "drop"] = "refuse",
 ) -> list[AnyRow]:
     """Read a TSV file whose first line names its columns.
 
@@ -125,7 +127,7 @@ def _read_headed(
         wanted: one of these columns must be there.
         parse: makes a row of a record.
         only: read only lines that begin so.
-        short_rows: a row may lack columns at its end; they are None.
+        short: what is done with a row that lacks columns at its end; kept, its record lacks them too.
     """
     lines = numbered_lines(read_text(path))
     header = fields_of(lines[0][1]) if lines else []
@@ -133,8 +135,8 @@ def _read_headed(
 
     def parse_line(number: str, text: str) -> AnyRow | None:
         fields = fields_of(text)
-        if short_rows and len(fields) < len(header):
-            return parse(number, {**dict.fromkeys(header), **dict(zip(header, fields, strict=False))})
+        if short != "refuse" and len(fields) < len(header):
+            return parse(number, dict(zip(header, fields, strict=False))) if short == "keep" else None
         check_width(fields, len(header))
         return parse(number, dict(zip(header, fields, strict=True)))
 

@@ -244,7 +244,8 @@ class DataSpec(Described):
     )
     files: dict[str, dict[str, Text]] = Field(
         default_factory=dict,
-        description="Files of a task below official_root, by task name and split; {lang} is the language.",
+        description="Files of a task below official_root, by task name and split; {lang} is the language. A "
+        "format may stand before the path: nli_tsv:glue/dev_mismatched.tsv.",
     )
     demo_seed: NotNegative = Field(default=0, description="Seed of the demo world.")
     demo_scale: Share = Field(default=1.0, description="Size of the demo world's data, in (0, 1].")
