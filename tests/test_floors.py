@@ -41,6 +41,8 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "transformers": NEURAL,
     "safetensors": ("model/", "train/", "stages/work.py"),
     "tokenizers": ("model/", "train/pretrain.py"),
+    "datasets": ("data/hub.py",),
+    "huggingface_hub": ("data/hub.py",),
     "faiss": ("families/retrieval.py",),
     "pydantic": ("spec/",),
     "pydantic_core": ("spec/",),

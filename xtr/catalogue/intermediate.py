@@ -4,7 +4,7 @@ Sizes are rows of the full official training set; tokens per row are rough means
 serve estimates.
 """
 
-from xtr.catalogue.task import Files, Role, Task
+from xtr.catalogue.task import Files, HubFiles, Role, Task
 
 INTERMEDIATE: frozenset[Role] = frozenset({"intermediate"})
 
@@ -31,6 +31,10 @@ MNLI = Task(
     tokens_per_row=40,
     overlaps=("is XNLI's English training set",),
     licence="OANC, CC BY 3.0 and CC BY-SA 3.0, by genre",
+    hub={
+        "train": HubFiles("nyu-mll/glue", "mnli", "train", "nli"),
+        "select": HubFiles("nyu-mll/glue", "mnli", "validation_matched", "nli"),
+    },
     citation="Williams et al. 2018, A Broad-Coverage Challenge Corpus for Sentence Understanding",
 )
 
@@ -48,6 +52,10 @@ CSQA = Task(
     n_train=9_741,
     tokens_per_row=110,
     licence="MIT",
+    hub={
+        "train": HubFiles("tau/commonsense_qa", None, "train", "csqa"),
+        "select": HubFiles("tau/commonsense_qa", None, "validation", "csqa"),
+    },
     citation="Talmor et al. 2019, CommonsenseQA",
 )
 
@@ -84,6 +92,10 @@ SQUAD_V1 = Task(
     tokens_per_row=190,
     overlaps=("XQuAD is a translation of 1,190 questions of its dev set",),
     licence="CC BY-SA 4.0",
+    hub={
+        "train": HubFiles("rajpurkar/squad", None, "train", "question"),
+        "select": HubFiles("rajpurkar/squad", None, "validation", "question"),
+    },
     citation="Rajpurkar et al. 2016, SQuAD: 100,000+ Questions for Machine Comprehension of Text",
 )
 

@@ -3,7 +3,7 @@
 Language lists are those of the official scorer (google-research/xtreme, evaluate.py).
 """
 
-from xtr.catalogue.task import Files, Role, Task
+from xtr.catalogue.task import Files, HubFiles, Role, Task
 
 TARGET: frozenset[Role] = frozenset({"target"})
 BOTH: frozenset[Role] = frozenset({"intermediate", "target"})
@@ -32,6 +32,10 @@ XNLI = Task(
     dev=(Files("dev-{lang}.tsv", "pairs_tsv"),),
     test=(Files("test-{lang}.tsv", "pairs_tsv"),),
     licence="CC BY-NC 4.0",
+    hub={
+        "dev": HubFiles("facebook/xnli", "{lang}", "validation", "nli"),
+        "test": HubFiles("facebook/xnli", "{lang}", "test", "nli"),
+    },
     citation="Conneau et al. 2018, XNLI: Evaluating Cross-lingual Sentence Representations",
 )
 
@@ -112,6 +116,12 @@ PANX = Task(
     n_train=20_000,
     tokens_per_row=14,
     licence="ODC-BY; text from Wikipedia",
+    hub={
+        "train": HubFiles("unimelb-nlp/wikiann", "{lang}", "train", "words"),
+        "select": HubFiles("unimelb-nlp/wikiann", "en", "validation", "words"),
+        "dev": HubFiles("unimelb-nlp/wikiann", "{lang}", "validation", "words"),
+        "test": HubFiles("unimelb-nlp/wikiann", "{lang}", "test", "words"),
+    },
     citation="Pan et al. 2017, Cross-lingual Name Tagging and Linking for 282 Languages",
 )
 
@@ -127,6 +137,7 @@ XQUAD = Task(
     test=(Files("xquad.{lang}.json", "squad_json"),),
     overlaps=("translates SQuAD dev, on which squad_v1 selects",),
     licence="CC BY-SA 4.0",
+    hub={"test": HubFiles("google/xquad", "xquad.{lang}", "validation", "question")},
     citation="Artetxe et al. 2020, On the Cross-lingual Transferability of Monolingual Representations",
 )
 
@@ -146,6 +157,18 @@ TYDIQA = Task(
     tokens_per_row=150,
     overlaps=("XTREME's English dev is its English test, so a tenth of the training rows is held out",),
     licence="Apache-2.0",
+    hub={
+        "train": HubFiles(
+            "google-research-datasets/tydiqa", "secondary_task", "train", "question", ("id", "{language}")
+        ),
+        "test": HubFiles(
+            "google-research-datasets/tydiqa",
+            "secondary_task",
+            "validation",
+            "question",
+            ("id", "{language}"),
+        ),
+    },
     citation="Clark et al. 2020, TyDi QA: A Benchmark for Information-Seeking Question Answering",
 )
 

@@ -44,7 +44,10 @@ class HubFiles:
         config: its configuration; None where it has only one.
         split: the hub's name of the split.
         columns: names the parser that makes rows of its columns.
-        keep: (column, prefix): only rows whose column begins with the prefix belong to the split.
+        keep: (column, prefix): only rows whose column begins with the prefix belong to the split; the prefix
+            takes `{lang}` and, in small letters, `{language}`.
+        languages: those it has; empty where it has all of the task's.
+        otherwise: where languages lie that it has not.
     """
 
     dataset: str
@@ -52,6 +55,14 @@ class HubFiles:
     split: str
     columns: Columns
     keep: tuple[str, str] | None = None
+    languages: tuple[str, ...] = ()
+    otherwise: HubFiles | None = None
+
+    def of(self, language: str) -> HubFiles | None:
+        """Return where the split lies in a language, None where the hub is not known to have it."""
+        if not self.languages or language in self.languages:
+            return self
+        return self.otherwise.of(language) if self.otherwise else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +100,7 @@ class Task:
     n_train: int = 0
     tokens_per_row: int = 0
     overlaps: tuple[str, ...] = ()
-    hub: Mapping[Split, HubFiles] = field(default_factory=dict)
+    hub: Mapping[Split, HubFiles] = field(default_factory=dict, hash=False)
     licence: str = ""
     citation: str = ""
 

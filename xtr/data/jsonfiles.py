@@ -11,20 +11,31 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from xtr.data.parsing import AnyRow, RowError, numbered_lines, parse_rows, read_text
+from xtr.data.parsing import (
+    STRICT,
+    AnyRow,
+    BadRows,
+    FileFault,
+    RowError,
+    numbered_lines,
+    parse_rows,
+    read_text,
+)
 from xtr.errors import InputError
 
 Record = Mapping[str, object]
 
 
-def read_json_lines(path: Path, parse: Callable[[str, Record], AnyRow | None]) -> list[AnyRow]:
+def read_json_lines(
+    path: Path, parse: Callable[[str, Record], AnyRow | None], bad: BadRows = STRICT
+) -> list[AnyRow]:
     """Read a file with one JSON object a line; blank lines are skipped.
 
     Raises:
         InputError: up to ten problems of the file.
     """
     lines = [(line, text) for line, text in numbered_lines(read_text(path)) if text.strip()]
-    return parse_rows(path, lines, lambda number, text: parse(number, _load_object(text)))
+    return parse_rows(path, lines, lambda number, text: parse(number, _load_object(text)), bad)
 
 
 def field_text(record: Record, *names: str) -> str:
@@ -84,7 +95,9 @@ class _Place:
         return f"1 {self.pointer}"
 
 
-def read_questions(path: Path, parse: Callable[[str, Question], AnyRow | None]) -> list[AnyRow]:
+def read_questions(
+    path: Path, parse: Callable[[str, Question], AnyRow | None], bad: BadRows = STRICT
+) -> list[AnyRow]:
     """Read a SQuAD file: articles with paragraphs with questions, as a list or below `data`.
 
     Raises:
@@ -101,7 +114,7 @@ def read_questions(path: Path, parse: Callable[[str, Question], AnyRow | None]) 
             raise item
         return parse(number, item)
 
-    return parse_rows(path, _walk(document, text), parse_question)
+    return parse_rows(path, _walk(document, text), parse_question, bad)
 
 
 def _walk(document: object, text: str) -> Iterator[tuple[object, Question | RowError]]:
@@ -117,7 +130,7 @@ def _walk(document: object, text: str) -> Iterator[tuple[object, Question | RowE
                 for q, record in enumerate(field_objects(paragraph, "qas")):
                     yield _Place(text, record, f"{pointer}.qas[{q}]"), Question(context, record)
     except RowError as fault:
-        yield f"1 {pointer}", fault
+        yield f"1 {pointer}", FileFault(fault.what, fault.received, fault.allowed, fault.hint)
 
 
 def _load_object(text: str) -> Record:

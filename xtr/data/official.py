@@ -15,6 +15,7 @@ from pathlib import Path
 
 from xtr.catalogue.languages import LANGUAGES, iso3
 from xtr.catalogue.task import Files, Format, Split, Task
+from xtr.data.parsing import BadRows, LeftOut
 from xtr.data.readers import READERS
 from xtr.data.rows import ChoiceRow, PairRow, RetrievalRow, Row, SpanRow, TaggingRow
 from xtr.data.subsets import held_out_ids
@@ -37,11 +38,14 @@ class OfficialSource:
         files: task to split to a path below root, with `{lang}`, `{iso3}` and `{side}` as in the catalogue,
             instead of the catalogue's; a path without them is English. The format is that of the split's
             first layout in the catalogue, or of the task's training or test files where it has none.
+        skip_bad: how many malformed rows of a file may be left out.
     """
 
     root: Path
     folders: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    skip_bad: int = 0
+    _left_out: dict[tuple[str, str, str], tuple[Problem, ...]] = field(default_factory=dict, repr=False)
 
     def languages(self, task: Task, split: Split) -> tuple[str, ...]:
         """List the languages whose files are there, without reading them.
@@ -59,9 +63,12 @@ class OfficialSource:
             InputError: the file is missing, empty or malformed, or has no labels to train or select with.
         """
         file_format, paths = self._located(task, split, language)
-        rows = READERS[file_format](paths, task, language)
+        bad = BadRows(self.skip_bad)
+        rows = READERS[file_format](paths, task, language, bad)
+        if bad.left_out:
+            self._left_out[task.name, split, language] = tuple(bad.left_out)
         if split in ("train", "select"):
-            _require_gold(rows, paths[0], split)
+            require_gold(rows, paths[0], split)
         if not self._splits_train(task, split, language):
             return rows
         if len(rows) < 2:
@@ -78,9 +85,15 @@ class OfficialSource:
         _, paths = self._located(task, split, language)
         digests = [_digest_once(path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
         name = digests[0] if len(digests) == 1 else digest(digests)
+        if self.skip_bad:
+            name += " well-formed"
         if self._splits_train(task, split, language):
             return f"{name} held_out {task.held_out} {split}"
         return name
+
+    def left_out(self) -> LeftOut:
+        """Say what malformed rows were left out of the splits read so far."""
+        return dict(self._left_out)
 
     def _located(self, task: Task, split: Split, language: str) -> tuple[Format, list[Path]]:
         found = self._existing(task, split, language)
@@ -154,7 +167,12 @@ def _digest_once(path: Path, _size: int, _modified_ns: int) -> str:
     return file_digest(path)
 
 
-def _require_gold(rows: Sequence[Row], path: Path, split: Split) -> None:
+def require_gold(rows: Sequence[Row], path: Path | str, split: Split) -> None:
+    """Refuse rows without labels where labels are needed.
+
+    Raises:
+        InputError: some rows have none.
+    """
     n_hidden = sum(_gold(row) is None for row in rows)
     if n_hidden:
         raise InputError(

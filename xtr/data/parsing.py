@@ -8,7 +8,8 @@ A parser of one row raises RowError; `parse_rows` adds file and line.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +17,9 @@ from xtr.data.rows import Row
 from xtr.errors import InputError, Problem
 
 MOST_PROBLEMS = 10
+
+LeftOut = Mapping[tuple[str, str, str], tuple[Problem, ...]]
+"""What was wrong with the rows that were left out, by (task, split, language)."""
 
 Item = TypeVar("Item")
 AnyRow = TypeVar("AnyRow", bound=Row)
@@ -31,10 +35,26 @@ class RowError(Exception):
         self.what, self.received, self.allowed, self.hint = what, received, allowed, hint
         self.place = place
 
-    def problem(self, path: Path, place: object) -> Problem:
+    def problem(self, path: Path | str, place: object) -> Problem:
         """Say it to the user, with file and line."""
         where = f"{path}:{place if self.place is None else self.place}"
         return Problem(self.what, where, shorten(self.received), self.allowed, self.hint)
+
+
+class FileFault(RowError):
+    """What is wrong with a file from here on: the rows behind it cannot be read, so it is never left out."""
+
+
+@dataclass(slots=True)
+class BadRows:
+    """How many malformed rows of a file may be left out, and what was wrong with those that were."""
+
+    allowed: int = 0
+    left_out: list[Problem] = field(default_factory=list)
+
+
+STRICT = BadRows()
+"""Every malformed row is refused."""
 
 
 def read_text(path: Path) -> str:
@@ -71,7 +91,10 @@ def numbered_lines(text: str) -> list[tuple[int, str]]:
 
 
 def parse_rows(
-    path: Path, items: Iterable[tuple[object, Item]], parse: Callable[[str, Item], AnyRow | None]
+    path: Path | str,
+    items: Iterable[tuple[object, Item]],
+    parse: Callable[[str, Item], AnyRow | None],
+    bad: BadRows = STRICT,
 ) -> list[AnyRow]:
     """Turn the items of a file into rows with ids of their own.
 
@@ -79,13 +102,15 @@ def parse_rows(
         path: the file, for messages.
         items: (place, item), where the place says which line it is.
         parse: makes a row of (row number from 0 as text, item), or None where the row is to be left out.
+        bad: how many malformed rows are left out, and where that is recorded.
 
     Raises:
-        InputError: up to ten problems of the file, or that it holds no rows.
+        InputError: up to ten problems of the file if more than may be left out, or that it holds no rows.
     """
     rows: list[AnyRow] = []
     places: dict[str, object] = {}
     problems: list[Problem] = []
+    broken = False
     for number, (place, item) in enumerate(items):
         try:
             row = parse(str(number), item)
@@ -94,16 +119,27 @@ def parse_rows(
             _refuse_repeated_id(row.id, places)
         except RowError as fault:
             problems.append(fault.problem(path, place))
-            if len(problems) == MOST_PROBLEMS:
+            broken = broken or isinstance(fault, FileFault)
+            if len(problems) >= max(MOST_PROBLEMS, bad.allowed + 1):
                 break
         else:
             places[row.id] = place
             rows.append(row)
-    if problems:
-        raise InputError(problems)
+    if broken or len(problems) > bad.allowed:
+        raise InputError(_too_many(path, problems, bad.allowed))
+    bad.left_out += problems
     if not rows:
         raise InputError(Problem("the file holds no rows", where=f"{path}:1", hint="fetch the file again"))
     return rows
+
+
+def _too_many(path: Path | str, problems: list[Problem], allowed: int) -> list[Problem]:
+    """Show up to ten problems; where some could have been left out, say that there are more."""
+    shown = problems[:MOST_PROBLEMS]
+    if allowed and len(problems) > allowed:
+        what = "more malformed rows than may be left out"
+        shown.append(Problem(what, str(path), f"{len(problems)} or more", f"{allowed} (--skip-bad)"))
+    return shown
 
 
 def shorten(value: object, n_characters: int = 80) -> str:

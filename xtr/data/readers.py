@@ -10,12 +10,13 @@ TSV fields and bitext lines, which XTREME's scripts drop too. As there, quotes a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from xtr.catalogue.task import Format, Task
 from xtr.data.jsonfiles import read_json_lines, read_questions
-from xtr.data.parsing import RowError, numbered_lines, parse_rows, read_text
+from xtr.data.parsing import STRICT, BadRows, RowError, numbered_lines, parse_rows, read_text
 from xtr.data.records import (
     RecordParser,
     known_label,
@@ -27,12 +28,21 @@ from xtr.data.records import (
 from xtr.data.rows import PairRow, RetrievalRow, Row, SpanRow, TaggingRow
 from xtr.errors import InputError, Problem
 
-Reader = Callable[[Sequence[Path], Task, str], Sequence[Row]]
+
+class Reader(Protocol):
+    """Reads the files of one split; `bad` says how many malformed rows may be left out."""
+
+    def __call__(
+        self, paths: Sequence[Path], task: Task, language: str, bad: BadRows = STRICT
+    ) -> Sequence[Row]:
+        """Read them."""
+        ...
+
 
 PAWSX_HEADER = ["id", "sentence1", "sentence2", "label"]
 
 
-def read_pairs_tsv(paths: Sequence[Path], task: Task, language: str) -> list[PairRow]:
+def read_pairs_tsv(paths: Sequence[Path], task: Task, language: str, bad: BadRows = STRICT) -> list[PairRow]:
     """Read XTREME's two-sentence files: first, second and, but in its tests, label."""
     del language
     lines = [(line, _fields(text)) for line, text in numbered_lines(read_text(paths[0]))]
@@ -43,10 +53,10 @@ def read_pairs_tsv(paths: Sequence[Path], task: Task, language: str) -> list[Pai
         label = known_label(fields[2], task) if n_columns == 3 else None
         return PairRow(number, fields[0], fields[1], label)
 
-    return parse_rows(paths[0], lines, parse)
+    return parse_rows(paths[0], lines, parse, bad)
 
 
-def read_pawsx_tsv(paths: Sequence[Path], task: Task, language: str) -> list[PairRow]:
+def read_pawsx_tsv(paths: Sequence[Path], task: Task, language: str, bad: BadRows = STRICT) -> list[PairRow]:
     """Read PAWS-X's own files: a header, then id, two sentences and, where it is known, the label."""
     del language
     lines = [(line, _fields(text)) for line, text in numbered_lines(read_text(paths[0]))]
@@ -60,26 +70,28 @@ def read_pawsx_tsv(paths: Sequence[Path], task: Task, language: str) -> list[Pai
         label = known_label(fields[3], task) if len(header) == 4 else None
         return PairRow(fields[0], fields[1], fields[2], label)
 
-    return parse_rows(paths[0], lines[1:], parse)
+    return parse_rows(paths[0], lines[1:], parse, bad)
 
 
 def json_lines(parse: RecordParser) -> Reader:
     """Read a file with one JSON object a line, each a row."""
 
-    def read(paths: Sequence[Path], task: Task, language: str) -> Sequence[Row]:
+    def read(paths: Sequence[Path], task: Task, language: str, bad: BadRows = STRICT) -> Sequence[Row]:
         del language
-        return read_json_lines(paths[0], lambda number, record: parse(number, record, task))
+        return read_json_lines(paths[0], lambda number, record: parse(number, record, task), bad)
 
     return read
 
 
-def read_squad_json(paths: Sequence[Path], task: Task, language: str) -> list[SpanRow]:
+def read_squad_json(paths: Sequence[Path], task: Task, language: str, bad: BadRows = STRICT) -> list[SpanRow]:
     """Read SQuAD's JSON: articles with paragraphs with questions."""
     del task, language
-    return read_questions(paths[0], parse_question)
+    return read_questions(paths[0], parse_question, bad)
 
 
-def read_tagged_words(paths: Sequence[Path], task: Task, language: str) -> list[TaggingRow]:
+def read_tagged_words(
+    paths: Sequence[Path], task: Task, language: str, bad: BadRows = STRICT
+) -> list[TaggingRow]:
     """Read one word a line with, but in XTREME's tests, its tag; blank lines, however many, end a sentence.
 
     WikiAnn's own files write every word as `en:word`; that prefix is cut where every word has it.
@@ -101,10 +113,12 @@ def read_tagged_words(paths: Sequence[Path], task: Task, language: str) -> list[
         tags = tuple(fields[1] for _, fields in sentence) if n_columns == 2 else None
         return TaggingRow(number, tuple(fields[0].removeprefix(mark) for _, fields in sentence), tags)
 
-    return parse_rows(paths[0], items, parse)
+    return parse_rows(paths[0], items, parse, bad)
 
 
-def read_bitext(paths: Sequence[Path], task: Task, language: str) -> list[RetrievalRow]:
+def read_bitext(
+    paths: Sequence[Path], task: Task, language: str, bad: BadRows = STRICT
+) -> list[RetrievalRow]:
     """Read two aligned files, foreign and English, in the order in which XTREME scores them.
 
     The English side is sorted by code point, ties by line; see RetrievalRow.
@@ -124,7 +138,7 @@ def read_bitext(paths: Sequence[Path], task: Task, language: str) -> list[Retrie
         return RetrievalRow(number, translation, sentence, int(number))
 
     pairs = [(line, (text, other)) for (line, text), (_, other) in zip(foreign, english, strict=True)]
-    aligned = parse_rows(paths[0], pairs, parse)
+    aligned = parse_rows(paths[0], pairs, parse, bad)
     order = sorted(range(len(aligned)), key=lambda line: aligned[line].query)
     return [
         RetrievalRow(str(k), aligned[gold].query, aligned[k].candidate, gold) for k, gold in enumerate(order)

@@ -8,12 +8,12 @@ A parser raises RowError for what is malformed and returns None for rows that ev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from xtr.catalogue.task import Task
+from xtr.catalogue.task import Columns, Task
 from xtr.data.jsonfiles import Question, Record, field_object, field_objects, field_text, id_of
 from xtr.data.parsing import RowError
-from xtr.data.rows import Answer, ChoiceRow, PairRow, Row, SpanRow
+from xtr.data.rows import Answer, ChoiceRow, PairRow, Row, SpanRow, TaggingRow
 from xtr.errors import suggest
 
 RecordParser = Callable[[str, Record, Task], Row | None]
@@ -112,3 +112,40 @@ def _check_offsets(answers: Sequence[Answer], context: str) -> None:
 
 def _has(record: Record, *names: str) -> bool:
     return any(name in record for name in names)
+
+
+def _hub_question(number: str, record: Record, task: Task) -> SpanRow:
+    del task
+    answers = field_object(record, "answers")
+    texts, starts = answers.get("text"), answers.get("answer_start")
+    listed = [{"text": t, "answer_start": s} for t, s in zip(texts, starts, strict=True)]  # type: ignore[call-overload]
+    return parse_question(number, Question(field_text(record, "context"), {**record, "answers": listed}))
+
+
+def _hub_csqa(number: str, record: Record, task: Task) -> ChoiceRow:
+    choices = field_object(record, "choices")
+    listed = [{"label": a, "text": b} for a, b in zip(choices["label"], choices["text"], strict=True)]  # type: ignore[call-overload]
+    question = {"stem": field_text(record, "question"), "choices": listed}
+    hidden = record.get("answerKey") in (None, "")
+    rest = {name: value for name, value in record.items() if not (name == "answerKey" and hidden)}
+    return parse_csqa(number, {**rest, "question": question}, task)
+
+
+def _hub_words(number: str, record: Record, task: Task) -> TaggingRow:
+    words, tags = record.get("tokens"), record.get("ner_tags", record.get("pos_tags"))
+    if not isinstance(words, list) or not words:
+        raise RowError("'tokens' is not a list of words", words, "a list of text")
+    if not isinstance(tags, list):
+        raise RowError("'ner_tags' or 'pos_tags' is missing", tags, "a tag for each token")
+    for tag in tags:
+        known_label(str(tag), task)
+    return TaggingRow(number, tuple(words), tuple(tags))
+
+
+RECORDS: Mapping[Columns, RecordParser] = {
+    "nli": parse_nli,
+    "csqa": _hub_csqa,
+    "copa": parse_copa,
+    "question": _hub_question,
+    "words": _hub_words,
+}

@@ -155,11 +155,47 @@ def _data(spec: SweepSpec) -> Iterator[Finding]:
         for name in (name for name in mapping if name not in TASKS):
             problem = Problem("unknown task", "", name, ", ".join(TASKS), suggest(name, TASKS))
             yield Finding(("data", key, name), problem)
+    yield from _hub(spec)
     splits = get_args(Split)
     for name, files in spec.data.files.items():
         for split in (split for split in files if split not in splits):
             problem = Problem("unknown split", "", split, ", ".join(splits), suggest(split, splits))
             yield Finding(("data", "files", name, split), problem)
+
+
+def _hub(spec: SweepSpec) -> Iterator[Finding]:
+    """Folders stand for data sets that the catalogue reads; every task of the sweep lies on the hub."""
+    known = sorted({files.dataset for task in TASKS.values() for files in task.hub.values()})
+    for name, folder in spec.data.hub_folders.items():
+        keys = ("data", "hub_folders", name)
+        if name not in known:
+            yield Finding(keys, Problem("unknown data set", "", name, ", ".join(known), suggest(name, known)))
+        elif not _is_folder(folder):
+            yield Finding(keys, Problem("no such folder", received=folder))
+    if spec.data.source != "hub":
+        return
+    for index, name in enumerate(spec.pairs.target):
+        training = TASKS[name].training_task if name in TASKS else None
+        for missing in (each for each in dict.fromkeys((name, training)) if each and _not_on_hub(each)):
+            yield Finding(("pairs", "target", index), _no_hub(missing))
+    for index, text in enumerate(spec.pairs.intermediate):
+        for missing in filter(_not_on_hub, _links(text)):
+            yield Finding(("pairs", "intermediate", index), _no_hub(missing))
+
+
+def _links(text: str) -> tuple[str, ...]:
+    try:
+        return parse_intermediate(text)
+    except InputError:  # told elsewhere
+        return ()
+
+
+def _not_on_hub(name: str) -> bool:
+    return name in TASKS and not TASKS[name].hub
+
+
+def _no_hub(name: str) -> Problem:
+    return Problem("xtr knows no copy of this task on the hub", "", name, hint="data.source: official")
 
 
 def _is_folder(path: str) -> bool:
