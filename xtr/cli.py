@@ -69,7 +69,7 @@ def plan(file: File, set_: Set = [], as_json: AsJson = False) -> None:  # noqa: 
     spec = _load(file, set_)
     root = Path(spec.storage.root).resolve()
     trials = read_trials(root / "sweeps" / spec.name)
-    counted = plan_sweep(spec, open_source(spec.data, root), StageStore(root), trials)
+    counted = plan_sweep(spec, open_source(spec.data, root, resolve=False), StageStore(root), trials)
     _show(counted.document(), plan_text(counted, file), as_json=as_json)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+Row = Callable[[str, str, int], dict[str, object]]
 NLI = ("entailment", "neutral", "contradiction")
 
 
@@ -15,7 +17,7 @@ def write_xnli(folder: Path, languages: tuple[str, ...] = ("de", "en"), n_rows: 
         {"premise": Value("string"), "hypothesis": Value("string"), "label": ClassLabel(names=list(NLI))}
     )
     splits = {"train": n_rows, "validation": n_rows, "test": n_rows}
-    return _write(folder, {each: splits for each in languages}, features, _nli)
+    return _write(folder, dict.fromkeys(languages, splits), features, _nli)
 
 
 def write_mnli(folder: Path, n_rows: int = 6) -> Path:
@@ -53,7 +55,7 @@ def write_tydiqa(folder: Path) -> Path:
         }
     )
 
-    def row(config: str, split: str, i: int) -> dict[str, object]:
+    def row(_config: str, split: str, i: int) -> dict[str, object]:
         language = "english" if i % 2 else "swahili"
         return {
             "id": f"{language}-{split}-{i}",
@@ -70,7 +72,7 @@ def _nli(config: str, split: str, i: int) -> dict[str, object]:
     return {"premise": f"{config} {split} {i}.", "hypothesis": f"So {i}.", "label": i % 3}
 
 
-def _write(folder, configs, features, row):  # type: ignore[no-untyped-def]
+def _write(folder: Path, configs: Mapping[str, Mapping[str, int]], features: object, row: Row) -> Path:
     from datasets import Dataset
 
     card = ["---", "configs:"]

@@ -76,7 +76,7 @@ class StubHub:
         }
 
 
-def _handler(hub: StubHub) -> type[BaseHTTPRequestHandler]:
+def _handler(hub: StubHub) -> type[BaseHTTPRequestHandler]:  # noqa: C901
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 

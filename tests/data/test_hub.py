@@ -110,7 +110,7 @@ def test_an_unlocked_revision_is_not_resolved_for_a_plan(tmp_path: Path) -> None
 
 def test_the_first_to_lock_wins(tmp_path: Path) -> None:
     commits = iter(["first", "second"])
-    one, other = (HubLock(tmp_path / "lock.json", lambda kind, name: next(commits)) for _ in range(2))
+    one, other = (HubLock(tmp_path / "lock.json", lambda *_: next(commits)) for _ in range(2))
     assert one.revision("datasets", "a/b") == "first"
     assert other.revision("datasets", "a/b") == "first"
     assert one.revision("models", "a/b") == "second"

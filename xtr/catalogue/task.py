@@ -79,6 +79,8 @@ class Task:
         held_out: share of the training rows that is `select` where no such file exists.
         select_languages: English but for tasks that are never trained.
         hub: the same splits on the Hugging Face hub.
+        n_train, n_select, n_test: rows of the full official sets, in English or as the first language has them;
+            of tests by language. Empty where nobody has said.
         overlaps: what else holds the same rows, in words.
     """
 
@@ -98,6 +100,8 @@ class Task:
     held_out: float = 0.0
     select_languages: tuple[str, ...] = ("en",)
     n_train: int = 0
+    n_select: int = 0
+    n_test: Mapping[str, int] = field(default_factory=dict, hash=False)
     tokens_per_row: int = 0
     overlaps: tuple[str, ...] = ()
     hub: Mapping[Split, HubFiles] = field(default_factory=dict, hash=False)

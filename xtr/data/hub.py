@@ -5,12 +5,13 @@
     read(folder)[0]     -> {"premise": "...", "hypothesis": "...", "label": "contradiction"}
 
 A split is fetched once into a folder of ours and read from there, memory-mapped and without the network. The cache
-of `datasets` is not relied on: where the hub cannot be reached, `load_dataset` takes whichever revision it saw last.
-Code of the hub is never run.
+of `datasets` is not relied on: where the hub cannot be reached, `load_dataset` takes whichever revision it saw
+last. Code of the hub is never run.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -39,7 +40,7 @@ from xtr.storage import seal_folder
 
 datasets.logging.set_verbosity(datasets.logging.ERROR)
 datasets.disable_progress_bars()
-huggingface_hub.logging.set_verbosity_error()
+huggingface_hub.logging.set_verbosity(logging.ERROR)
 
 WAITS_S = (1.0, 2.0, 4.0, 8.0)
 """Pauses between tries where the hub is busy and does not say how long to wait."""
@@ -182,10 +183,20 @@ def _builder(split: HubSplit, cache: str) -> Any:
         snapshot = _snapshot("datasets", split.dataset, split.revision)
         if snapshot is None:
             raise InputError(_not_in_cache("datasets", f"{split.dataset} at {split.revision}"))
-        return datasets.load_dataset_builder(str(snapshot), split.config, cache_dir=cache)
+        files = _files_on_card(snapshot, split)
+        return datasets.load_dataset_builder(str(snapshot), split.config, data_files=files, cache_dir=cache)
     return datasets.load_dataset_builder(
         split.dataset, split.config, revision=split.revision, cache_dir=cache
     )
+
+
+def _files_on_card(snapshot: Path, split: HubSplit) -> dict[str, Any] | None:
+    """Say which files of a snapshot hold a split: the cache may have no others, and `datasets` looks at all."""
+    card = huggingface_hub.DatasetCard.load(snapshot / "README.md").data.to_dict()
+    configs = {config.get("config_name"): config.get("data_files") for config in card.get("configs") or ()}
+    files = configs.get(split.config or "default") or ()
+    listed = {each["split"]: each["path"] for each in files if isinstance(each, dict)}
+    return {split.split: listed[split.split]} if split.split in listed else None
 
 
 def _snapshot(kind: Kind, name: str, revision: str) -> Path | None:
@@ -279,7 +290,7 @@ def _reason(error: Exception, kind: Kind) -> tuple[str, str, str]:
     chain, text, response = list(_causes(error)), str(error), _response(error)
     status = None if response is None else response.status_code
     page = huggingface_hub.constants.ENDPOINT
-    if any(isinstance(each, GatedRepoError) for each in chain) or "gated" in text or status == 403:
+    if any(isinstance(each, GatedRepoError) for each in chain) or "is a gated" in text or status == 403:
         return "is gated: its owner asks you to accept a licence", "", _accept(page, signed_in=status == 403)
     if any(isinstance(each, RevisionNotFoundError) for each in chain):
         return (

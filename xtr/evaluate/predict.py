@@ -29,10 +29,22 @@ def predict(
     batch_size: int,
 ) -> list[Any]:
     """Predict every row, in row order; what a prediction is, the task's family says."""
-    family = family_of(task)
-    examples = family.encode(rows, task, tokenizer, max_length)
+    examples = family_of(task).encode(rows, task, tokenizer, max_length)
+    return predict_encoded(model, tokenizer, task, rows, examples, batch_size=batch_size)
+
+
+def predict_encoded(
+    model: TaskModel,
+    tokenizer: PreTrainedTokenizerFast,
+    task: Task,
+    rows: Sequence[Row],
+    examples: Sequence[Example],
+    *,
+    batch_size: int,
+) -> list[Any]:
+    """Predict rows that have been encoded already."""
     outputs = run_examples(model, tokenizer, examples, batch_size=batch_size)
-    return family.decode(outputs, examples, rows, task)
+    return family_of(task).decode(outputs, examples, rows, task)
 
 
 @torch.inference_mode()

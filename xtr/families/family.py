@@ -66,6 +66,10 @@ class Family(ABC, Generic[R, P]):
     """A kind of task. `R` is its row, `P` the prediction for a row."""
 
     suffix: str = "tsv"
+    encode_version: int = 1
+    """Raised when `encode` gives other examples for the same rows, so that kept ones are not taken."""
+    encodes_rows_apart: bool = True
+    """Whether a row's examples stand together and depend on nothing but the row, so that they can be kept."""
 
     @abstractmethod
     def encode(

@@ -30,6 +30,8 @@ DEFAULT_LAYERS = {12: 8, 24: 14}
 class Retrieval(Family[RetrievalRow, int]):
     """Sentence retrieval; a prediction is the index of a foreign sentence."""
 
+    encodes_rows_apart = False
+
     def encode(
         self,
         rows: Sequence[RetrievalRow],

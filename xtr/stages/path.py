@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path as FilePath
 
 from xtr.catalogue.lookup import find_task, training_task
 from xtr.catalogue.task import Role, Split, Task
 from xtr.data.demo import world_identity
+from xtr.data.hublock import HubLock, lock_path
 from xtr.data.source import Source
 from xtr.spec.intermediate import parse_intermediate
 from xtr.spec.space import Value
@@ -60,7 +62,7 @@ class Paths:
     def start(self) -> Start:
         """The encoder that every path begins with."""
         if self.spec.model.name != DEMO_MODEL:
-            return pretrained(self.spec.model)
+            return pretrained(self.spec.model, HubLock(lock_path(FilePath(self.spec.storage.root).resolve())))
         data = self.spec.data
         return PretrainStage(world_identity(data.demo_seed, data.demo_scale), data.demo_seed, data.demo_scale)
 

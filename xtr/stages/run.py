@@ -17,6 +17,7 @@ from xtr.stages.work import (
     TrainJob,
     evaluate_group,
     give_memory_back,
+    lock_model,
     made,
     source_of,
     store_of,
@@ -63,6 +64,7 @@ class Runner:
     def __init__(self, spec: SweepSpec) -> None:
         self.spec = spec
         self.store = store_of(spec)
+        lock_model(spec)
         self.root = self.store.root
         self.source = source_of(spec)
         self._records = self.root / "ray-train"

@@ -20,19 +20,22 @@ from safetensors.torch import load_file, save_file
 
 from xtr.catalogue.lookup import find_task
 from xtr.catalogue.task import Task
+from xtr.data.hublock import HubLock, lock_path
+from xtr.data.hubsource import resolve_on_hub
 from xtr.data.open import open_source
 from xtr.data.rows import Row
 from xtr.data.source import Source
 from xtr.data.subsets import nested_subset, resolve_size
 from xtr.errors import InputError, Problem
-from xtr.evaluate.predict import predict
-from xtr.families.family import HeadSettings
+from xtr.evaluate.predict import predict_encoded
+from xtr.families.family import Example, HeadSettings
 from xtr.families.registry import family_of
 from xtr.fingerprint import JSON, derive_seed
 from xtr.model.encoder import Encoder, load_encoder, save_encoder
 from xtr.model.heads import TaskModel
 from xtr.spec.sweep import DataSpec, SweepSpec
-from xtr.stages.path import SOURCE_LANGUAGE
+from xtr.stages.encoding import Encoding, examples_of, open_encoded, start_of
+from xtr.stages.path import DEMO_MODEL, SOURCE_LANGUAGE
 from xtr.stages.stage import EvaluateStage, Pretrained, PretrainStage, TrainStage
 from xtr.stages.store import StageStore
 from xtr.train.loop import Learner, Pause, Recipe, World, train
@@ -69,18 +72,16 @@ def train_once(job: TrainJob, world: World) -> Progress:
     check_length(encoder, settings.max_length, stage.task)
     torch.manual_seed(derive_seed(stage.seed, stage.task, "head"))
     model = TaskModel(encoder.model, family.head(encoder, task, HeadSettings()))
-    rows = training_rows(source, stage)
-    examples = family.encode(rows, task, encoder.tokenizer, settings.max_length)
-    select = capped(source.rows(task, "select", SOURCE_LANGUAGE), stage.select_rows, task)
+    examples = _training_examples(store.root, source, stage, encoder)
+    every = source.rows(task, "select", SOURCE_LANGUAGE)
+    select = capped(every, stage.select_rows, task)
+    encoding = Encoding(task, stage.select_data, start_of(stage.parent).key, settings.max_length)
+    chosen = kept(len(every), stage.select_rows, task)
+    encoded = examples_of(store.root, encoding, select, chosen, encoder.tokenizer)
 
     def score(model: TaskModel) -> dict[str, float]:
-        predictions = predict(
-            model,
-            encoder.tokenizer,
-            task,
-            select,
-            max_length=settings.max_length,
-            batch_size=stage.batch_size,
+        predictions = predict_encoded(
+            model, encoder.tokenizer, task, select, encoded, batch_size=stage.batch_size
         )
         return family.score(select, predictions, task)
 
@@ -115,21 +116,22 @@ def evaluate_group(job: EvaluateJob, world: World) -> None:
         if lease is None:
             continue
         with lease, store.workspace(stage.key) as folder:
-            rows = capped(source.rows(task, stage.split, stage.language), stage.max_rows, task)
-            result = _predict_and_score(encoder, model, stage, rows, folder)
+            rows = source.rows(task, stage.split, stage.language)
+            result = _predict_and_score(store.root, encoder, model, stage, rows, folder)
             store.publish(stage, folder, result, made(world.device, 0.0))
 
 
 def _predict_and_score(
-    encoder: Encoder, model: TaskModel, stage: EvaluateStage, rows: Sequence[Row], folder: Path
+    root: Path, encoder: Encoder, model: TaskModel, stage: EvaluateStage, every: Sequence[Row], folder: Path
 ) -> dict[str, JSON]:
     """Write the official prediction file; score where the rows carry labels."""
     task = find_task(stage.task)
-    family = family_of(task)
+    family, rows = family_of(task), capped(every, stage.max_rows, task)
     longest = min(stage.max_length, encoder.max_length or stage.max_length)
-    predictions = predict(
-        model, encoder.tokenizer, task, rows, max_length=longest, batch_size=stage.batch_size
-    )
+    encoding = Encoding(task, stage.data, start_of(stage.parent).key, longest)
+    chosen = kept(len(every), stage.max_rows, task)
+    examples = examples_of(root, encoding, rows, chosen, encoder.tokenizer)
+    predictions = predict_encoded(model, encoder.tokenizer, task, rows, examples, batch_size=stage.batch_size)
     text = family.prediction_file(rows, predictions)
     (folder / f"predictions.{family.suffix}").write_text(text, encoding="utf-8")
     labelled = all(family.labelled(row) for row in rows)
@@ -137,28 +139,57 @@ def _predict_and_score(
     return {"scores": dict(scores), "n": len(rows), "predictions": f"predictions.{family.suffix}"}
 
 
+def _training_examples(root: Path, source: Source, stage: TrainStage, encoder: Encoder) -> Sequence[Example]:
+    """Give the stage's training examples: read where they have been prepared, encoded here otherwise."""
+    task, max_length = find_task(stage.task), stage.settings.max_length
+    known = open_encoded(root, Encoding(task, stage.train_data, start_of(stage.parent).key, max_length))
+    if known is not None:
+        return known.of_rows(_training_subset(known.n_rows, stage))
+    return family_of(task).encode(training_rows(source, stage), task, encoder.tokenizer, max_length)
+
+
 def training_rows(source: Source, stage: TrainStage) -> list[Row]:
     """Read the stage's nested subset of the training rows."""
-    task, settings = find_task(stage.task), stage.settings
-    rows = source.rows(task, "train", SOURCE_LANGUAGE)
+    rows = source.rows(find_task(stage.task), "train", SOURCE_LANGUAGE)
+    return [rows[i] for i in _training_subset(len(rows), stage)]
+
+
+def _training_subset(n_rows: int, stage: TrainStage) -> list[int]:
+    settings = stage.settings
     fraction = settings.fraction if settings.examples is None else None
-    size = resolve_size(len(rows), fraction=fraction, examples=settings.examples, cap=settings.max_rows)
-    return [rows[i] for i in nested_subset(len(rows), size, seed=stage.seed, task=stage.task)]
+    size = resolve_size(n_rows, fraction=fraction, examples=settings.examples, cap=settings.max_rows)
+    return nested_subset(n_rows, size, seed=stage.seed, task=stage.task)
 
 
 def capped(rows: Sequence[Row], max_rows: int | None, task: Task) -> Sequence[Row]:
     """Take at most `max_rows` rows, the same ones for every model and seed, in file order."""
     if max_rows is None or len(rows) <= max_rows:
         return rows
-    family = family_of(task)
-    return family.cap(
-        rows, sorted(nested_subset(len(rows), max_rows, seed=0, task=f"{task.name} evaluation"))
-    )
+    return family_of(task).cap(rows, kept(len(rows), max_rows, task))
+
+
+def kept(n_rows: int, max_rows: int | None, task: Task) -> Sequence[int]:
+    """Choose at most `max_rows` of the rows that are scored."""
+    if max_rows is None or n_rows <= max_rows:
+        return range(n_rows)
+    return sorted(nested_subset(n_rows, max_rows, seed=0, task=f"{task.name} evaluation"))
 
 
 def store_of(spec: SweepSpec) -> StageStore:
     """Open the sweep's stage store."""
     return StageStore(Path(spec.storage.root).resolve())
+
+
+def lock_model(spec: SweepSpec) -> None:
+    """Lock the encoder's revision where it comes from the hub and the sweep names none.
+
+    Raises:
+        InputError: it is not locked yet and the hub cannot say.
+    """
+    name = spec.model.name
+    local = name == DEMO_MODEL or name.startswith((".", "/", "~")) or Path(name).is_dir()
+    if spec.model.revision is None and not local:
+        HubLock(lock_path(Path(spec.storage.root).resolve()), resolve_on_hub).revision("models", name)
 
 
 def source_of(spec: SweepSpec) -> Source:

@@ -1,0 +1,108 @@
+"""This is where a sweep's data are made ready before anything is trained: `xtr data prepare`.
+
+Revisions are locked, data and encoder downloaded, every split read and encoded once. Workers then only read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from xtr.catalogue.lookup import find_task, training_task
+from xtr.catalogue.task import Split, Task
+from xtr.data.source import Source
+from xtr.errors import InputError, Problem
+from xtr.fingerprint import JSON
+from xtr.model.encoder import Encoder, load_encoder
+from xtr.spec.intermediate import parse_intermediate
+from xtr.spec.sweep import SweepSpec
+from xtr.stages.encoding import Encoding, keep_encoded
+from xtr.stages.path import SOURCE_LANGUAGE, Paths
+from xtr.stages.preflight import evaluated_rows, left_out_rows, needed_rows
+from xtr.stages.run import Runner
+from xtr.stages.stage import Pretrained
+
+Say = Callable[[str], None]
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A split as a stage reads it."""
+
+    task: Task
+    split: Split
+    language: str
+    max_length: int
+
+
+def prepare_data(spec: SweepSpec, say: Say) -> dict[str, JSON]:
+    """Lock, download, read and encode all that the sweep and its evaluation read; return what was done.
+
+    Raises:
+        InputError: all problems of all splits, after everything else has been prepared.
+    """
+    runner = Runner(spec)
+    source = runner.source
+    problems: list[Problem] = []
+    splits: list[JSON] = []
+    for task, split, language in dict.fromkeys((*needed_rows(spec, source), *evaluated_rows(spec, source))):
+        try:
+            rows, identity = source.rows(task, split, language), source.identity(task, split, language)
+        except InputError as error:
+            problems.extend(error.problems)
+            continue
+        say(f"{task.name} {split} {language}: {len(rows)} rows")
+        place: dict[str, JSON] = {"task": task.name, "split": split, "language": language}
+        splits.append({**place, "rows": len(rows), "identity": identity})
+    if problems:
+        raise InputError(dict.fromkeys(problems))
+    document: dict[str, JSON] = {"schema_version": SCHEMA_VERSION, "splits": splits}
+    document["left_out"] = list(left_out_rows(source))
+    return {**document, **_encode(spec, runner, say)}
+
+
+def _encode(spec: SweepSpec, runner: Runner, say: Say) -> dict[str, JSON]:
+    """Encode every split with the sweep's tokenizer."""
+    start = Paths(spec, runner.source).start
+    name = runner.ensure_start(start)
+    encoder = load_encoder(name, start.revision if isinstance(start, Pretrained) else None)
+    began, n_new = time.monotonic(), 0
+    uses = dict.fromkeys(_uses(spec, runner.source, encoder))
+    for use in uses:
+        identity = runner.source.identity(use.task, use.split, use.language)
+        encoding = Encoding(use.task, identity, start.key, use.max_length)
+        rows = runner.source.rows(use.task, use.split, use.language)
+        if keep_encoded(runner.root, encoding, rows, encoder.tokenizer):
+            n_new += 1
+            say(f"{use.task.name} {use.split} {use.language}: encoded at {use.max_length} tokens")
+    return {
+        "model": start.key,
+        "encoded": {"splits": len(uses), "new": n_new, "seconds": round(time.monotonic() - began, 3)},
+    }
+
+
+def _uses(spec: SweepSpec, source: Source, encoder: Encoder) -> Iterator[Use]:
+    """List the splits that are encoded, at the lengths that the sweep's settings give."""
+    links = {link for text in spec.pairs.intermediate for link in parse_intermediate(text)}
+    for name in sorted(links):
+        length = spec.stages.intermediate.resolved_for(name, {}).max_length
+        yield from _training(find_task(name), length)
+    trained = {name: training_task(find_task(name)) for name in spec.pairs.target}
+    for task in dict.fromkeys(each for each in trained.values() if each is not None):
+        yield from _training(task, _target_length(spec, task))
+    for target, split, language in evaluated_rows(spec, source):
+        training = trained[target.name]
+        if training is not None:
+            length = _target_length(spec, training)
+            yield Use(target, split, language, min(length, encoder.max_length or length))
+
+
+def _training(task: Task, max_length: int) -> Iterator[Use]:
+    yield Use(task, "train", SOURCE_LANGUAGE, max_length)
+    yield Use(task, "select", SOURCE_LANGUAGE, max_length)
+
+
+def _target_length(spec: SweepSpec, training: Task) -> int:
+    return spec.stages.target.resolved_for(training.name, {}).max_length
