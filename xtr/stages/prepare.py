@@ -6,8 +6,9 @@ Revisions are locked, data and encoder downloaded, every split read and encoded 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from xtr.catalogue.lookup import find_task, training_task
 from xtr.catalogue.task import Split, Task
@@ -19,9 +20,10 @@ from xtr.spec.intermediate import parse_intermediate
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.encoding import Encoding, keep_encoded
 from xtr.stages.path import SOURCE_LANGUAGE, Paths
-from xtr.stages.preflight import evaluated_rows, left_out_rows, needed_rows
+from xtr.stages.preflight import evaluated_rows, left_out_rows, left_out_text, needed_rows
 from xtr.stages.run import Runner
 from xtr.stages.stage import Pretrained
+from xtr.stages.work import check_length
 
 Say = Callable[[str], None]
 SCHEMA_VERSION = 1
@@ -63,11 +65,22 @@ def prepare_data(spec: SweepSpec, say: Say) -> dict[str, JSON]:
     return {**document, **_encode(spec, runner, say)}
 
 
+def prepared_text(document: Mapping[str, Any]) -> str:
+    """Say what was done in a few lines."""
+    encoded = document["encoded"]
+    lines = [f"{len(document['splits'])} splits are ready, {encoded['splits']} of them encoded"]
+    lines += [f"{encoded['new']} were new and took {encoded['seconds']:.1f} s"] if encoded["new"] else []
+    lines += [left_out_text(document["left_out"])] if document["left_out"] else []
+    return "\n".join(lines)
+
+
 def _encode(spec: SweepSpec, runner: Runner, say: Say) -> dict[str, JSON]:
     """Encode every split with the sweep's tokenizer."""
     start = Paths(spec, runner.source).start
     name = runner.ensure_start(start)
     encoder = load_encoder(name, start.revision if isinstance(start, Pretrained) else None)
+    for use in _uses(spec, runner.source, encoder):
+        check_length(encoder, use.max_length, use.task.name)
     began, n_new = time.monotonic(), 0
     uses = dict.fromkeys(_uses(spec, runner.source, encoder))
     for use in uses:
