@@ -31,10 +31,23 @@ def xtr(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "plan", "validate", "tasks", "status", "best", "evaluate", "score", "export"]
+    "command",
+    [
+        "run",
+        "plan",
+        "validate",
+        "tasks",
+        "status",
+        "best",
+        "evaluate",
+        "score",
+        "export",
+        "data prepare",
+        "data check",
+    ],
 )
 def test_every_command_has_help_with_an_example(tmp_path: Path, command: str) -> None:
-    result = xtr(tmp_path, command, "--help")
+    result = xtr(tmp_path, *command.split(), "--help")
     assert result.returncode == 0
     assert f"Example: xtr {command}" in result.stdout
 
@@ -113,3 +126,25 @@ def test_running_on_official_data_that_is_not_there_says_where_it_was_looked_for
     assert result.returncode == 2
     assert "data/xnli/train-en.tsv" in result.stderr
     assert "data.official_root" in result.stderr
+
+
+def test_hub_data_are_checked_from_local_folders(tmp_path: Path) -> None:
+    from tests.data.hub_folders import write_mnli, write_xnli
+
+    folders = {
+        "facebook/xnli": str(write_xnli(tmp_path / "xnli")),
+        "nyu-mll/glue": str(write_mnli(tmp_path / "glue")),
+    }
+    data = {"source": "hub", "hub_folders": folders}
+    sweep = GOOD + f"data: {json.dumps(data)}\nstages: {{evaluate: {{languages: [de, en]}}}}\n"
+    (tmp_path / "hub.yaml").write_text(sweep)
+    result = xtr(tmp_path, "data", "check", "hub.yaml", "--json")
+    assert result.returncode == 0, result.stderr
+    document = json.loads(result.stdout)
+    rows = {f"{each['task']} {each['split']} {each['language']}": each["rows"] for each in document["splits"]}
+    assert rows == {"mnli train en": 5, "mnli select en": 6, "xnli test de": 6, "xnli test en": 6}
+    assert "the full set 392702" in document["warnings"][0]
+    refused = xtr(tmp_path, "data", "check", "hub.yaml", "--set", "stages.evaluate.languages=[fr]")
+    assert refused.returncode == 2
+    assert "no such configuration" in refused.stderr
+    assert "Traceback" not in refused.stderr

@@ -31,7 +31,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 """Top floor first. A room imports from floors below it and from itself; rooms on one floor do not meet."""
 
 STAGE_WORK = ("stages/training.py", "stages/evaluating.py")
-NEURAL = ("model/", "families/", "train/", "evaluate/", "stages/work.py", *STAGE_WORK)
+NEURAL = ("model/", "families/", "train/", "evaluate/", "stages/work.py", "stages/encoding.py", *STAGE_WORK)
 OWNERS: dict[str, tuple[str, ...]] = {
     "typer": ("cli.py",),
     "click": ("cli.py",),
@@ -40,8 +40,10 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "mlflow": ("track/",),
     "torch": NEURAL,
     "transformers": NEURAL,
-    "safetensors": ("model/", "train/", *STAGE_WORK),
-    "tokenizers": ("model/", "train/pretrain.py"),
+    "safetensors": ("model/", "train/", "families/encoded.py", *STAGE_WORK),
+    "tokenizers": ("model/", "train/pretrain.py", "stages/encoding.py"),
+    "datasets": ("data/hub.py",),
+    "huggingface_hub": ("data/hub.py",),
     "faiss": ("families/neighbours.py",),
     "pydantic": ("spec/",),
     "pydantic_core": ("spec/",),

@@ -33,17 +33,25 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+data = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Prepare and check a sweep's data.")
+app.add_typer(data, name="data")
+
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A sweep file or an exported config (YAML).")]
 Sweep = Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep's name, or its file.")]
 Root = Annotated[Path, typer.Option(help="Storage root in which a sweep is looked up by name.")]
 Set = Annotated[list[str], typer.Option("--set", metavar="A.B=C", help="Override a value; may be repeated.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
+SkipBad = Annotated[
+    int | None,
+    typer.Option(min=0, metavar="N", help="Leave out up to N malformed rows of a file (data.skip_bad)."),
+]
+
 
 @app.command(epilog="Example: xtr run sweeps/demo.yaml --set search.trials_per_pair=8")
-def run(file: File, set_: Set = []) -> None:  # noqa: B006
+def run(file: File, set_: Set = [], skip_bad: SkipBad = None) -> None:  # noqa: B006
     """Run a sweep, or go on with one: the same command, nothing finished is done again."""
-    spec = _load(file, set_)  # before the heavy imports, so that a wrong file is told at once
+    spec = _load(file, set_, skip_bad)  # before the heavy imports, so that a wrong file is told at once
     from xtr.analysis.tables import leaderboard_text
     from xtr.search.sweep import run_sweep
 
@@ -69,7 +77,7 @@ def plan(file: File, set_: Set = [], as_json: AsJson = False) -> None:  # noqa: 
     spec = _load(file, set_)
     root = Path(spec.storage.root).resolve()
     trials = read_trials(root / "sweeps" / spec.name)
-    counted = plan_sweep(spec, open_source(spec.data, root), StageStore(root), trials)
+    counted = plan_sweep(spec, open_source(spec.data, root, resolve=False), StageStore(root), trials)
     _show(counted.document(), plan_text(counted, file), as_json=as_json)
 
 
@@ -118,10 +126,13 @@ def status(sweep: Sweep, root: Root = Path("runs"), as_json: AsJson = False) -> 
     """Show how far a sweep is: trials by state, best so far, what failed and why."""
     from xtr.analysis.tables import status_document, status_text
     from xtr.analysis.trials import read_trials
+    from xtr.stages.preflight import left_out_text, read_left_out
 
     spec, folder = _find(sweep, root)
-    trials = read_trials(folder)
-    _show(status_document(spec, trials), status_text(spec, trials), as_json=as_json)
+    trials, left_out = read_trials(folder), read_left_out(folder)
+    document: dict[str, JSON] = {**status_document(spec, trials), "left_out": list(left_out)}
+    text = "\n".join([status_text(spec, trials), *([left_out_text(left_out)] if left_out else [])])
+    _show(document, text, as_json=as_json)
 
 
 @app.command(epilog="Example: xtr best demo --json")
@@ -196,6 +207,28 @@ def export(
         raise InputError(Problem("this sweep has no finished trial yet", received=sweep, hint="xtr run FILE"))
 
 
+@data.command(epilog="Example: xtr data prepare sweeps/demo.yaml")
+def prepare(file: File, set_: Set = [], skip_bad: SkipBad = None, as_json: AsJson = False) -> None:  # noqa: B006
+    """Lock revisions, download, read and encode once what a sweep and its evaluation read."""
+    spec = _load(file, set_, skip_bad)
+    from xtr.stages.prepare import prepare_data, prepared_text
+
+    document = prepare_data(spec, _hush if as_json else _say)
+    _show(document, f"{prepared_text(document)}\nnext: xtr run {file}", as_json=as_json)
+
+
+@data.command(epilog="Example: xtr data check sweeps/demo.yaml --json")
+def check(file: File, set_: Set = [], skip_bad: SkipBad = None, as_json: AsJson = False) -> None:  # noqa: B006
+    """Look at a sweep's data: counts, labels, lengths in tokens, duplicates, rows that training and test share."""
+    spec = _load(file, set_, skip_bad)
+    from xtr.analysis.datacheck import check_data_of, check_text, token_counter
+    from xtr.data.open import open_source
+
+    source = open_source(spec.data, Path(spec.storage.root).resolve())
+    document = check_data_of(spec, source, *token_counter(spec, source))
+    _show(document, check_text(document), as_json=as_json)
+
+
 def main() -> None:
     """Run the command line; errors are told in words and by exit code, never by a traceback."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -216,10 +249,11 @@ def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:
         raise InputError(Problem(what, option, value, ", ".join(allowed), suggest(value, allowed)))
 
 
-def _load(file: Path, overrides: list[str]) -> SweepSpec:
+def _load(file: Path, overrides: list[str], skip_bad: int | None = None) -> SweepSpec:
     from xtr.spec.load import load_sweep
 
-    return load_sweep(file, overrides)
+    allowed = [] if skip_bad is None else [f"data.skip_bad={skip_bad}"]
+    return load_sweep(file, [*overrides, *allowed])
 
 
 def _find(sweep: str, root: Path) -> tuple[SweepSpec, Path]:

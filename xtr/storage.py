@@ -6,10 +6,19 @@ never a part.
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
+import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+
+from xtr.fingerprint import JSON, file_digest
+
+MANIFEST = "manifest.json"
 
 
 def folder_name(text: str) -> str:
@@ -56,6 +65,61 @@ def read_lines(path: Path) -> list[str]:
     content = path.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]  # cut before decoding: a tear can split a character
     return whole.decode().split("\n")[:-1]
+
+
+def seal_folder(partial: Path, final: Path, about: dict[str, JSON]) -> None:
+    """Turn a folder of files into `final`, its manifest with their hashes written last; the first to come wins."""
+    paths = sorted(path for path in partial.rglob("*") if path.is_file())
+    files = {path.relative_to(partial).as_posix(): file_digest(path) for path in paths}
+    document = {"schema_version": 1, "about": about, "files": files}
+    write_atomic(partial / MANIFEST, json.dumps(document, indent=1, ensure_ascii=False))
+    final.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        partial.rename(final)
+    except OSError:
+        if not (final / MANIFEST).exists():
+            raise
+        shutil.rmtree(partial)
+
+
+def open_sealed(folder: Path) -> dict[str, JSON] | None:
+    """Return what a sealed folder says about itself; None where it is absent, or was broken and is now removed."""
+    try:
+        document = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        about: dict[str, JSON] = document["about"]
+        whole = all(file_digest(folder / name) == sha for name, sha in document["files"].items())
+    except FileNotFoundError:
+        whole = False
+    except (ValueError, KeyError, TypeError):
+        whole = False
+    if whole:
+        return about
+    if folder.exists():
+        aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+        with suppress(OSError):  # somebody else has just done it
+            folder.rename(aside)
+            shutil.rmtree(aside, ignore_errors=True)
+    return None
+
+
+@contextmanager
+def partial_folder(final: Path) -> Iterator[Path]:
+    """Lend an empty folder beside `final` to build it in; what has not been sealed is removed."""
+    folder = final.with_name(f".{final.name}.{uuid.uuid4().hex}")
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Let one process at a time into a block, by an advisory lock on a file; a process that dies lets go."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        yield
 
 
 def _ends_whole(file: BinaryIO) -> bool:

@@ -10,6 +10,7 @@ import pytest
 
 from xtr.catalogue.lookup import find_task
 from xtr.catalogue.task import Format
+from xtr.data.parsing import BadRows, leaving_out
 from xtr.data.readers import READERS
 from xtr.data.rows import Answer, ChoiceRow, PairRow, RetrievalRow, Row, SpanRow, TaggingRow
 from xtr.errors import InputError, Problem
@@ -297,3 +298,30 @@ def test_sides_of_different_length_or_with_blank_lines_are_refused(tmp_path: Pat
     assert lengths.received == f"2 lines, but 1 in {tmp_path / 'file1'}"
     (blank,) = problems(tmp_path, "bitext", "eins\n\ndrei\n", "one\ntwo\nthree\n")
     assert (blank.what, blank.where[-2:]) == ("one side of the pair is blank", ":2")
+
+
+BAD_LINES = "a\tb\tneutral\nno label\tat all\nc\td\tmaybe\ne\tf\tneutral\n"
+
+
+def test_malformed_rows_are_left_out_up_to_a_number(tmp_path: Path) -> None:
+    file = tmp_path / "rows.tsv"
+    file.write_text(BAD_LINES)
+    bad = BadRows(2)
+    with leaving_out(bad):
+        rows = READERS["pairs_tsv"]([file], find_task("xnli"), "en")
+    assert [row.id for row in rows] == ["0", "3"]
+    assert [problem.where for problem in bad.left_out] == [f"{file}:2", f"{file}:3"]
+    with (
+        leaving_out(BadRows(1)),
+        pytest.raises(InputError, match="more malformed rows than may be left out") as refused,
+    ):
+        READERS["pairs_tsv"]([file], find_task("xnli"), "en")
+    assert len(refused.value.problems) == 3
+
+
+def test_a_file_that_breaks_off_is_never_read_in_part(tmp_path: Path) -> None:
+    file = tmp_path / "squad.json"
+    whole = json.loads(squad(question()))
+    file.write_text(json.dumps({"data": [*whole["data"], {"paragraphs": 3}]}))
+    with leaving_out(BadRows(100)), pytest.raises(InputError, match="'paragraphs' is not a list"):
+        READERS["squad_json"]([file], find_task("squad_v1"), "en")

@@ -41,7 +41,9 @@ from xtr.spec.sweep import ModelSpec, PairsSpec, SearchSpec, SweepSpec, TrainSet
         ("{root: runs}", "{}\ndata: {folders: {xnly: a}}", "data.folders.xnly", "unknown task"),
         ("{root: runs}", "{}\ndata: {files: {xnli: {tests: a}}}", "data.files.xnli.tests", "unknown split"),
         ("{root: runs}", "{root: s3://b/runs}", "storage.root", "remote storage is not there yet"),
-        ("{root: runs}", "{}\ndata: {source: hub}", "data.source", "not there yet"),
+        ("{root: runs}", "{}\ndata: {source: hug}", "data.source", "must be 'official', 'hub'"),
+        ("{root: runs}", "{}\ndata: {hub_folders: {a/b: c}}", "data.hub_folders.a/b", "unknown data set"),
+        ("{root: runs}", "{}\ndata: {hub_folders: {facebook/xnli: c}}", "data.hub_folders.facebook/xnli", "no"),
     ],
 )  # fmt: skip
 def test_a_contradiction_is_refused_where_it_stands(

@@ -36,7 +36,7 @@ search:
     target.learning_rate: {log_float: [1e-3, 1e-5]}
   seed: 13
   seed: 14
-data: {source: hub}
+data: {source: hug}
 tracking: {uri: env:TRACKER}
 storage: {root: s3://bucket/runs}
 """

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.stages.sample import SMALL, a_part, a_stage
+from xtr.data.hublock import HubLock
 from xtr.errors import InputError
 from xtr.spec.settings import MixtureSettings
 from xtr.spec.sweep import ModelSpec, TrainSettings
@@ -137,6 +138,11 @@ def test_a_change_far_up_the_path_changes_every_key_below() -> None:
     assert end(1).key == end(1).key != end(2).key
 
 
+@pytest.fixture
+def lock(tmp_path: Path) -> HubLock:
+    return HubLock(tmp_path / "hub.lock.json")
+
+
 def a_model(folder: Path) -> ModelSpec:
     folder.mkdir()
     for name in ("config.json", "model.safetensors", "vocab.txt"):
@@ -144,26 +150,30 @@ def a_model(folder: Path) -> ModelSpec:
     return ModelSpec(name=str(folder))
 
 
-def test_a_folder_is_named_by_its_content_and_not_by_its_place(tmp_path: Path) -> None:
-    one, other = (pretrained(a_model(tmp_path / name)) for name in ("one", "other"))
+def test_a_folder_is_named_by_its_content_and_not_by_its_place(tmp_path: Path, lock: HubLock) -> None:
+    one, other = (pretrained(a_model(tmp_path / name), lock) for name in ("one", "other"))
     assert one.key == other.key
     assert one.name != other.name
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "vocab.txt"])
-def test_a_folder_with_another_file_has_another_name(name: str, tmp_path: Path) -> None:
+def test_a_folder_with_another_file_has_another_name(name: str, tmp_path: Path, lock: HubLock) -> None:
     model = a_model(tmp_path / "model")
-    before = pretrained(model).key
+    before = pretrained(model, lock).key
     (tmp_path / "model" / name).write_text("other")
-    assert pretrained(model).key != before
+    assert pretrained(model, lock).key != before
 
 
-def test_a_hub_model_is_named_by_its_revision() -> None:
-    assert pretrained(ModelSpec(name="a/b", revision="abc")) == Pretrained("a/b", "abc", "a/b@abc")
+def test_a_hub_model_is_named_by_its_own_revision_or_the_locked_one(lock: HubLock) -> None:
+    model = ModelSpec(name="a/b")
+    assert pretrained(model, lock) == Pretrained("a/b", None, "a/b@unlocked")
+    HubLock(lock.path, lambda *_: "abc").revision("models", "a/b")
+    assert pretrained(model, lock) == Pretrained("a/b", "abc", "a/b@abc")
+    assert pretrained(ModelSpec(name="a/b", revision="def"), lock) == Pretrained("a/b", "def", "a/b@def")
 
 
-def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_a_model_is_refused(tmp_path: Path, lock: HubLock) -> None:
     with pytest.raises(InputError, match="no encoder lies in this folder"):
-        pretrained(ModelSpec(name=str(tmp_path)))
+        pretrained(ModelSpec(name=str(tmp_path)), lock)
     with pytest.raises(InputError, match="does not exist"):
-        pretrained(ModelSpec(name=str(tmp_path / "absent")))
+        pretrained(ModelSpec(name=str(tmp_path / "absent")), lock)

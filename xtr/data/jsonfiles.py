@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xtr.data.parsing import AnyRow, RowError, numbered_lines, parse_rows, read_text
+from xtr.data.parsing import AnyRow, FileFault, RowError, numbered_lines, parse_rows, read_text
 from xtr.errors import InputError
 
 Record = Mapping[str, object]
@@ -135,7 +135,7 @@ def _walk(document: object, text: str) -> Iterator[tuple[object, Question | RowE
                         Question(context, record, paragraph, number),
                     )
     except RowError as fault:
-        yield f"1 {pointer}", fault
+        yield f"1 {pointer}", FileFault(fault.what, fault.received, fault.allowed, fault.hint)
 
 
 def load_object(text: str) -> Record:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from xtr.catalogue.languages import LANGUAGES, iso3
 from xtr.catalogue.task import Files, Format, Split, Task
+from xtr.data.parsing import BadRows, LeftOut, leaving_out
 from xtr.data.readers import READERS
 from xtr.data.rows import (
     Candidate,
@@ -56,6 +57,8 @@ class OfficialSource:
     root: Path
     folders: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    skip_bad: int = 0
+    _left_out: dict[tuple[str, str, str], tuple[Problem, ...]] = field(default_factory=dict, repr=False)
 
     def languages(self, task: Task, split: Split) -> tuple[str, ...]:
         """List the languages whose files are there, without reading them.
@@ -74,9 +77,13 @@ class OfficialSource:
             InputError: the file is missing, empty or malformed, or has no labels to train or select with.
         """
         file_format, paths = self._located(task, split, language)
-        rows = READERS[file_format](paths, task, language)
+        bad = BadRows(self.skip_bad)
+        with leaving_out(bad):
+            rows = READERS[file_format](paths, task, language)
+        if bad.left_out:
+            self._left_out[task.name, split, language] = tuple(bad.left_out)
         if split in ("train", "select"):
-            _require_gold(rows, paths[0], split)
+            require_gold(rows, paths[0], split)
         if not self._splits_train(task, split, language):
             return rows
         if len(rows) < 2:
@@ -93,6 +100,8 @@ class OfficialSource:
         _, paths = self._located(task, split, language)
         digests = [_digest_once(path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
         name = digests[0] if len(digests) == 1 else digest(digests)
+        if self.skip_bad:
+            name += " well-formed"
         if self._splits_train(task, split, language):
             return f"{name} held_out {task.held_out} {split}"
         return name
@@ -104,6 +113,10 @@ class OfficialSource:
             InputError: a file is missing.
         """
         return tuple(self._located(task, split, language)[1])
+
+    def left_out(self) -> LeftOut:
+        """Say what malformed rows were left out of the splits read so far."""
+        return dict(self._left_out)
 
     def _located(self, task: Task, split: Split, language: str) -> tuple[Format, list[Path]]:
         found = self._existing(task, split, language)
@@ -217,7 +230,12 @@ def _digest_once(path: Path, _size: int, _modified_ns: int) -> str:
     return file_digest(path)
 
 
-def _require_gold(rows: Sequence[Row], path: Path, split: Split) -> None:
+def require_gold(rows: Sequence[Row], path: Path | str, split: Split) -> None:
+    """Refuse rows without labels where labels are needed.
+
+    Raises:
+        InputError: some rows have none.
+    """
     n_hidden = sum(_gold(row) is None for row in rows)
     if n_hidden:
         raise InputError(

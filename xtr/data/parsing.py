@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,6 +22,9 @@ from xtr.data.rows import Row
 from xtr.errors import InputError, Problem, suggest
 
 MOST_PROBLEMS = 10
+
+LeftOut = Mapping[tuple[str, str, str], tuple[Problem, ...]]
+"""What was wrong with the rows that were left out, by (task, split, language)."""
 
 Item = TypeVar("Item")
 AnyRow = TypeVar("AnyRow", bound=Row)
@@ -34,10 +40,35 @@ class RowError(Exception):
         self.what, self.received, self.allowed, self.hint = what, received, allowed, hint
         self.place = place
 
-    def problem(self, path: Path, place: object) -> Problem:
+    def problem(self, path: Path | str, place: object) -> Problem:
         """Say it to the user, with file and line."""
         where = f"{path}:{place if self.place is None else self.place}"
         return Problem(self.what, where, shorten(self.received), self.allowed, self.hint)
+
+
+class FileFault(RowError):
+    """What is wrong with a file from here on: the rows behind it cannot be read, so it is never left out."""
+
+
+@dataclass(slots=True)
+class BadRows:
+    """How many malformed rows of a file may be left out, and what was wrong with those that were."""
+
+    allowed: int = 0
+    left_out: list[Problem] = field(default_factory=list)
+
+
+_BAD: ContextVar[BadRows | None] = ContextVar("bad rows of the file that is read", default=None)
+
+
+@contextmanager
+def leaving_out(bad: BadRows) -> Iterator[None]:
+    """Let files that are read inside lose malformed rows; outside, every one is refused."""
+    token = _BAD.set(bad)
+    try:
+        yield
+    finally:
+        _BAD.reset(token)
 
 
 def read_text(path: Path) -> str:
@@ -81,9 +112,11 @@ def numbered_lines(text: str) -> list[tuple[int, str]]:
 
 
 def parse_rows(
-    path: Path, items: Iterable[tuple[object, Item]], parse: Callable[[str, Item], AnyRow | None]
+    path: Path | str,
+    items: Iterable[tuple[object, Item]],
+    parse: Callable[[str, Item], AnyRow | None],
 ) -> list[AnyRow]:
-    """Turn the items of a file into rows with ids of their own.
+    """Turn the items of a file into rows with ids of their own; `leaving_out` says how many may be malformed.
 
     Args:
         path: the file, for messages.
@@ -91,11 +124,13 @@ def parse_rows(
         parse: makes a row of (row number from 0 as text, item), or None where the row is to be left out.
 
     Raises:
-        InputError: up to ten problems of the file, or that it holds no rows.
+        InputError: up to ten problems of the file if more than may be left out, or that it holds no rows.
     """
+    bad = _BAD.get() or BadRows()
     rows: list[AnyRow] = []
     places: dict[str, object] = {}
     problems: list[Problem] = []
+    broken = False
     for number, (place, item) in enumerate(items):
         try:
             row = parse(str(number), item)
@@ -104,13 +139,15 @@ def parse_rows(
             _refuse_repeated_id(row.id, places)
         except RowError as fault:
             problems.append(fault.problem(path, place))
-            if len(problems) == MOST_PROBLEMS:
+            broken = broken or isinstance(fault, FileFault)
+            if len(problems) >= max(MOST_PROBLEMS, bad.allowed + 1):
                 break
         else:
             places[row.id] = place
             rows.append(row)
-    if problems:
-        raise InputError(problems)
+    if broken or len(problems) > bad.allowed:
+        raise InputError(_too_many(path, problems, bad.allowed))
+    bad.left_out += problems
     if not rows:
         raise InputError(Problem("the file holds no rows", where=f"{path}:1", hint="fetch the file again"))
     return rows
@@ -134,6 +171,15 @@ def check_width(fields: Sequence[str], n_columns: int) -> None:
     if len(fields) != n_columns:
         received = f"{len(fields)} columns: {' | '.join(fields)}"
         raise RowError("wrong number of columns", received, f"{n_columns}, between tabs")
+
+
+def _too_many(path: Path | str, problems: list[Problem], allowed: int) -> list[Problem]:
+    """Show up to ten problems; where some could have been left out, say that there are more."""
+    shown = problems[:MOST_PROBLEMS]
+    if allowed and len(problems) > allowed:
+        what = "more malformed rows than may be left out"
+        shown.append(Problem(what, str(path), f"{len(problems)} or more", f"{allowed} (--skip-bad)"))
+    return shown
 
 
 def shorten(value: object, n_characters: int = 80) -> str:

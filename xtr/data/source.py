@@ -1,4 +1,4 @@
-"""This is where data come from, behind one protocol: `official` folders, the `demo` world and, next, the hub."""
+"""This is where data come from, behind one protocol: `official` folders, the `hub` and the `demo` world."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from xtr.catalogue.task import Split, Task
+from xtr.data.parsing import LeftOut
 from xtr.data.rows import Row
 
 
@@ -33,6 +34,10 @@ class Source(Protocol):
         """Name the exact data of a split; enters stage keys, so equal content must give equal names."""
         ...
 
+    def left_out(self) -> LeftOut:
+        """Say what malformed rows were left out of the splits read so far, where the user allows that."""
+        ...
+
 
 class ReadOnce:
     """A source that parses a split once a process; of many splits the least used are forgotten."""
@@ -40,4 +45,5 @@ class ReadOnce:
     def __init__(self, source: Source) -> None:
         self.languages = source.languages
         self.identity = source.identity
+        self.left_out = source.left_out
         self.rows = lru_cache(maxsize=16)(source.rows)

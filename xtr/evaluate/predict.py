@@ -29,8 +29,21 @@ def predict(
     batch_size: int,
 ) -> list[Any]:
     """Predict every row with the model's first head, in row order; what a prediction is, the family says."""
+    examples = family_of(task).encode(rows, task, tokenizer, max_length)
+    return predict_encoded(model, tokenizer, task, rows, examples, batch_size=batch_size)
+
+
+def predict_encoded(
+    model: TaskModel,
+    tokenizer: PreTrainedTokenizerFast,
+    task: Task,
+    rows: Sequence[Row],
+    examples: Sequence[Example],
+    *,
+    batch_size: int,
+) -> list[Any]:
+    """Predict rows that have been encoded already."""
     family = family_of(task)
-    examples = family.encode(rows, task, tokenizer, max_length)
     outputs = run_examples(model, family, tokenizer, examples, batch_size=batch_size)
     return family.decode(outputs, examples, rows, task)
 

@@ -78,10 +78,15 @@ class Family(ABC, Generic[R, P]):
         suffix: of the official prediction file.
         whole_step: the loss compares the examples of a step with one another, so it must see all of them at
             once, those of other ranks too; otherwise a step may be cut anywhere.
+        encode_version: raised when `encode` gives other examples for the same rows, so that kept ones are stale.
+        encodes_rows_apart: whether a row's examples stand together and depend on nothing but the row, so that
+            they can be kept.
     """
 
     suffix: str = "tsv"
     whole_step: bool = False
+    encode_version: int = 1
+    encodes_rows_apart: bool = True
 
     @abstractmethod
     def encode(

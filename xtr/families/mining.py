@@ -35,6 +35,8 @@ Mined = tuple[str, float] | None
 class Mining(Family[MiningRow, Mined]):
     """Bitext mining; a prediction is what a foreign sentence was paired with."""
 
+    encodes_rows_apart = False
+
     def encode(
         self, rows: Sequence[MiningRow], task: Task, tokenizer: PreTrainedTokenizerFast, max_length: int
     ) -> list[Example]:

@@ -39,6 +39,7 @@ class Ranking(Family[RankingRow, Ranked]):
 
     suffix = "json"
     whole_step = True
+    encodes_rows_apart = False
 
     def encode(
         self, rows: Sequence[RankingRow], task: Task, tokenizer: PreTrainedTokenizerFast, max_length: int

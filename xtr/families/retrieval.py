@@ -38,6 +38,8 @@ def pooling_head(encoder: Encoder, settings: HeadSettings) -> PoolingHead:
 class Retrieval(Family[RetrievalRow, int]):
     """Sentence retrieval; a prediction is the index of a foreign sentence."""
 
+    encodes_rows_apart = False
+
     def encode(
         self,
         rows: Sequence[RetrievalRow],

@@ -86,6 +86,9 @@ def load_encoder(name: str, revision: str | None = None) -> Encoder:
 def save_encoder(encoder: Encoder, folder: Path) -> None:
     """Write weights (safetensors), config and tokenizer so that `from_pretrained(folder)` reads them."""
     encoder.model.save_pretrained(folder)
+    backend = encoder.tokenizer.backend_tokenizer
+    backend.no_truncation()  # left behind by the last text that was encoded, if any was
+    backend.no_padding()
     encoder.tokenizer.save_pretrained(folder)
 
 

@@ -14,7 +14,7 @@ from xtr.analysis.leaderboard import winners
 from xtr.analysis.scores import ScoreRow, write_scores
 from xtr.analysis.trials import Winner, read_trials
 from xtr.catalogue.lookup import find_task
-from xtr.catalogue.task import Split, Task
+from xtr.catalogue.task import Split
 from xtr.data.source import Source
 from xtr.errors import InputError, Problem
 from xtr.fingerprint import JSON
@@ -24,7 +24,7 @@ from xtr.spec.expressions import target_task
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.evaluating import EvaluateJob, evaluate_group, label_file
 from xtr.stages.path import Paths
-from xtr.stages.preflight import read_all
+from xtr.stages.preflight import evaluated_languages, read_all, record_left_out
 from xtr.stages.run import Runner
 from xtr.stages.stage import EvaluateStage
 from xtr.storage import folder_name, write_atomic
@@ -70,22 +70,12 @@ def evaluate_sweep(spec: SweepSpec, split: Split, say: Say) -> Evaluation:
         wanted = _wanted(spec, runner.source, list(chosen.values()), split)
         asked = dict.fromkeys(each for stages in wanted.values() for stage in stages for each in stage.reads)
         read_all(runner.source, ((find_task(task), part, language) for task, part, language in asked))
+        record_left_out(folder, runner.source)
         missing = [s for stages in wanted.values() for s in stages if runner.store.open(s.key) is None]
         if missing:
             say(f"scoring {len(chosen)} winners on {split}: {len(missing)} evaluations")
             _compute(spec, missing)
         return _collect(runner, folder, wanted, split)
-
-
-def target_languages(spec: SweepSpec, source: Source, task: Task, split: Split) -> tuple[str, ...]:
-    """Resolve `stages.evaluate.languages` for a task: all of the benchmark's, those at hand, or a list."""
-    wanted = spec.stages.evaluate.languages
-    at_hand = source.languages(task, split)
-    if wanted == "available":
-        return at_hand
-    if wanted == "all":
-        return at_hand if spec.data.source == "demo" else task.languages
-    return tuple(language for language in wanted if language in (*task.languages, *at_hand))
 
 
 Wanted = Mapping[tuple[str, str, int], tuple[EvaluateStage, ...]]
@@ -98,7 +88,7 @@ def _wanted(spec: SweepSpec, source: Source, chosen: Sequence[Winner], split: Sp
     problems: list[Problem] = []
     for best in chosen:
         task = find_task(best.pair.target_task)
-        languages = target_languages(spec, source, task, split)
+        languages = evaluated_languages(spec, source, task, split)
         for seed in best.seeds:
             path = paths.path(best.pair, best.params, seed)
             try:

@@ -20,7 +20,7 @@ from xtr.spec.dump import to_yaml
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.lease import HEARTBEAT_S, Lease, Watch
 from xtr.stages.path import Paths
-from xtr.stages.preflight import check_data
+from xtr.stages.preflight import check_data, record_left_out
 from xtr.stages.run import Runner
 from xtr.stages.stage import PretrainStage
 from xtr.storage import write_atomic
@@ -61,6 +61,7 @@ def run_sweep(spec: SweepSpec, say: Say) -> SweepOutcome:
     folder = sweep_folder(spec)
     with hold_sweep(folder):
         write_atomic(folder / "spec.yaml", to_yaml(spec))
+        record_left_out(folder, runner.source)
         start = Paths(spec, runner.source).start
         if isinstance(start, PretrainStage) and not runner.store.has(start.key):
             say("pretraining the demo world's encoder, once: about a minute")

@@ -16,7 +16,7 @@ from xtr.catalogue.mixtures import MIXTURES
 from xtr.catalogue.task import Role, Split
 from xtr.errors import InputError, Problem, suggest
 from xtr.spec.explain import Finding, shown
-from xtr.spec.expressions import NONE, Member, parse_intermediate, parse_target
+from xtr.spec.expressions import NONE, Member, parse_intermediate, parse_target, target_task
 from xtr.spec.notation import write_dimension
 from xtr.spec.paths import dotted
 from xtr.spec.space import STAGES, complaint
@@ -180,11 +180,47 @@ def _data(spec: SweepSpec) -> Iterator[Finding]:
         for name in (name for name in mapping if name not in TASKS):
             problem = Problem("unknown task", "", name, ", ".join(TASKS), suggest(name, TASKS))
             yield Finding(("data", key, name), problem)
+    yield from _hub(spec)
     splits = get_args(Split)
     for name, files in spec.data.files.items():
         for split in (split for split in files if split not in splits):
             problem = Problem("unknown split", "", split, ", ".join(splits), suggest(split, splits))
             yield Finding(("data", "files", name, split), problem)
+
+
+def _hub(spec: SweepSpec) -> Iterator[Finding]:
+    """Folders stand for data sets that the catalogue reads; every task of the sweep lies on the hub."""
+    known = sorted({files.dataset for task in TASKS.values() for files in task.hub.values()})
+    for name, folder in spec.data.hub_folders.items():
+        keys = ("data", "hub_folders", name)
+        if name not in known:
+            yield Finding(keys, Problem("unknown data set", "", name, ", ".join(known), suggest(name, known)))
+        elif not _is_folder(folder):
+            yield Finding(keys, Problem("no such folder", received=folder))
+    if spec.data.source != "hub":
+        return
+    for index, name in enumerate(map(target_task, spec.pairs.target)):
+        training = TASKS[name].training_task if name in TASKS else None
+        for missing in (each for each in dict.fromkeys((name, training)) if each and _not_on_hub(each)):
+            yield Finding(("pairs", "target", index), _no_hub(missing))
+    for index, text in enumerate(spec.pairs.intermediate):
+        for missing in filter(_not_on_hub, _links(text)):
+            yield Finding(("pairs", "intermediate", index), _no_hub(missing))
+
+
+def _links(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(member.task for member in parse_intermediate(text).members)
+    except InputError:  # told elsewhere
+        return ()
+
+
+def _not_on_hub(name: str) -> bool:
+    return name in TASKS and not TASKS[name].hub
+
+
+def _no_hub(name: str) -> Problem:
+    return Problem("xtr knows no copy of this task on the hub", "", name, hint="data.source: official")
 
 
 def _is_folder(path: str) -> bool:

@@ -76,12 +76,6 @@ def _read_expression(value: object) -> object:
     return re.sub(r"\s*([>+@,])\s*", r"\1", value.strip()) if isinstance(value, str) else value
 
 
-def _read_source(value: object) -> object:
-    if value == "hub":
-        raise refusal("the hub source is not there yet", allowed="official, demo")
-    return value
-
-
 def _read_folder(value: object) -> object:
     if isinstance(value, str) and "://" in value:
         raise refusal(
@@ -232,8 +226,10 @@ class ComputeSpec(Described):
 class DataSpec(Described):
     """Where the data come from."""
 
-    source: Annotated[Literal["official", "demo"], BeforeValidator(_read_source)] = Field(
-        default="demo", description="official (folders as XTREME's scripts make them) or demo (synthetic)."
+    source: Literal["official", "hub", "demo"] = Field(
+        default="demo",
+        description="official (folders as XTREME's scripts make them), hub (the Hugging Face hub, each data set "
+        "at the revision locked at first use in data/hub.lock.json below storage.root) or demo (synthetic).",
     )
     official_root: Text | None = Field(
         default=None, description="Folder that XTREME's download scripts filled; official needs it."
@@ -246,6 +242,14 @@ class DataSpec(Described):
         default_factory=dict,
         description="Files of a task below official_root, by task name and split; {lang} is the language. A "
         "format may stand before the path: nli_tsv:glue/dev_mismatched.tsv.",
+    )
+    hub_folders: dict[str, Text] = Field(
+        default_factory=dict,
+        description="Local folder in the hub's layout, by data set id (facebook/xnli), read instead of the hub.",
+    )
+    skip_bad: NotNegative = Field(
+        default=0,
+        description="Malformed rows of a file that are left out, counted and recorded; more are refused.",
     )
     demo_seed: NotNegative = Field(default=0, description="Seed of the demo world.")
     demo_scale: Share = Field(default=1.0, description="Size of the demo world's data, in (0, 1].")
@@ -294,6 +298,8 @@ class SweepSpec(Described):
         data, model = self.data, self.model
         if data.official_root is not None:
             data = data.model_copy(update={"official_root": _absolute(data.official_root)})
+        folders = {name: _absolute(folder) for name, folder in data.hub_folders.items()}
+        data = data.model_copy(update={"hub_folders": folders})
         if Path(model.name).expanduser().is_dir():
             model = model.model_copy(update={"name": _absolute(model.name)})
         storage = self.storage.model_copy(update={"root": _absolute(self.storage.root)})

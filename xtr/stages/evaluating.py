@@ -14,16 +14,17 @@ from xtr.catalogue.lookup import find_task
 from xtr.catalogue.task import Task
 from xtr.data.rows import Row
 from xtr.data.source import Source
-from xtr.evaluate.predict import embed, embed_queries, predict
+from xtr.evaluate.predict import embed, embed_queries, predict_encoded
 from xtr.families.family import HeadSettings, Pool
 from xtr.families.registry import family_of, head_id
 from xtr.fingerprint import JSON, canonical_json
 from xtr.model.encoder import load_encoder
 from xtr.model.heads import TaskModel
 from xtr.spec.sweep import SweepSpec
+from xtr.stages.encoding import Encoding, examples_of, start_of
 from xtr.stages.stage import EmbedStage, EvaluateStage, TrainStage
 from xtr.stages.store import StageStore
-from xtr.stages.work import HEADS, capped, encoder_of, made, source_of, store_of
+from xtr.stages.work import HEADS, capped, encoder_of, kept, made, source_of, store_of
 from xtr.train.step import World
 
 VECTORS = "vectors.safetensors"
@@ -54,10 +55,10 @@ def evaluate_group(job: EvaluateJob, world: World) -> None:
         with lease, store.workspace(stage.key) as folder:
             if stage.pool is not None and stage.pool.key not in pools:
                 pools[stage.pool.key] = _pool(store, source, stage.pool, model)
-            rows = capped(source.rows(task, stage.split, stage.language), stage.max_rows, task)
+            every = source.rows(task, stage.split, stage.language)
             pool = pools[stage.pool.key] if stage.pool else None
             threshold = _threshold(store, stage.calibration) if stage.calibration else None
-            result = _predict_and_score(model, stage, rows, folder, pool, threshold)
+            result = _predict_and_score(model, stage, every, folder, pool, threshold)
             store.publish(stage, folder, result, made(world.device, 0.0))
 
 
@@ -95,7 +96,7 @@ def _threshold(store: StageStore, calibration: EvaluateStage) -> float:
 def _predict_and_score(
     model: _Trained,
     stage: EvaluateStage,
-    rows: Sequence[Row],
+    every: Sequence[Row],
     folder: Path,
     pool: Pool | None,
     threshold: float | None,
@@ -106,17 +107,20 @@ def _predict_and_score(
     """
     task = find_task(stage.task)
     family = family_of(task)
-    run = predict if pool is None else embed_queries
-    predictions = run(
-        model.model,
-        model.tokenizer,
-        task,
-        rows,
-        max_length=model.at_most(stage.max_length),
-        batch_size=stage.batch_size,
-    )
-    if pool is not None:
-        predictions = family.decode_against(predictions, rows, pool)
+    rows = capped(every, stage.max_rows, task)
+    length = model.at_most(stage.max_length)
+    if pool is None:
+        encoding = Encoding(task, stage.data, start_of(stage.parent).key, length)
+        places = kept(len(every), stage.max_rows, task)
+        examples = examples_of(model.root, encoding, rows, places, model.tokenizer)
+        predictions = predict_encoded(
+            model.model, model.tokenizer, task, rows, examples, batch_size=stage.batch_size
+        )
+    else:
+        queries = embed_queries(
+            model.model, model.tokenizer, task, rows, max_length=length, batch_size=stage.batch_size
+        )
+        predictions = family.decode_against(queries, rows, pool)
         rows = family.against(rows, pool.candidates)
     labelled = all(family.labelled(row) for row in rows)
     if threshold is None and labelled:
@@ -137,11 +141,12 @@ def _predict_and_score(
 
 @dataclass(frozen=True, slots=True)
 class _Trained:
-    """A model that predicts, its tokenizer and the longest input that its encoder reads."""
+    """A model that predicts, its tokenizer, the longest input that its encoder reads, and the storage root."""
 
     model: TaskModel
     tokenizer: transformers.PreTrainedTokenizerFast
     longest: int | None
+    root: Path
 
     def at_most(self, max_length: int) -> int:
         return min(max_length, self.longest or max_length)
@@ -158,7 +163,7 @@ def _load_trained(store: StageStore, stage: EvaluateStage, task: Task) -> _Train
             load_file(store.folder(stage.parent.key) / HEADS / f"{head_id(trained)}.safetensors")
         )
     model.drop_unread_blocks()
-    return _Trained(model, encoder.tokenizer, encoder.max_length)
+    return _Trained(model, encoder.tokenizer, encoder.max_length, store.root)
 
 
 def label_file(source: Source, stage: EvaluateStage) -> tuple[str, str] | None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path as FilePath
 
 from xtr.catalogue.lookup import find_task, training_task
 from xtr.catalogue.task import Role, Split, Task
 from xtr.data.demo import world_identity
+from xtr.data.hublock import HubLock, lock_path
 from xtr.data.source import Source
 from xtr.errors import InputError, Problem
 from xtr.spec.expressions import Link, Member, parse_intermediate, parse_target
@@ -69,9 +71,13 @@ class Paths:
     def start(self) -> Start:
         """The encoder that every path begins with."""
         if self.spec.model.name != DEMO_MODEL:
-            return pretrained(self.spec.model)
+            return pretrained(self.spec.model, self._lock)
         data = self.spec.data
         return PretrainStage(world_identity(data.demo_seed, data.demo_scale), data.demo_seed, data.demo_scale)
+
+    @property
+    def _lock(self) -> HubLock:
+        return HubLock(lock_path(FilePath(self.spec.storage.root).resolve()))
 
     def path(self, pair: Pair, params: Mapping[str, Value], seed: int) -> Path:
         """Resolve one trial's stages from its parameters and its training seed."""
@@ -79,9 +85,8 @@ class Paths:
         expression = parse_intermediate(pair.intermediate)
         start = self.start
         if expression.checkpoint is not None:
-            start = pretrained(
-                ModelSpec(name=expression.checkpoint.name, revision=expression.checkpoint.revision)
-            )
+            checkpoint = ModelSpec(name=expression.checkpoint.name, revision=expression.checkpoint.revision)
+            start = pretrained(checkpoint, self._lock)
         end: Start | TrainStage = start
         links = []
         for link in expression.links:

@@ -1,16 +1,25 @@
-"""This is where a sweep's data are read once before any work, so that every problem shows at once."""
+"""This is where a sweep's data are read once before any work, so that every problem shows at once.
+
+`sweeps/<name>/left-out.json` keeps what malformed rows were left out, where the user allowed that.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from xtr.catalogue.lookup import find_task
 from xtr.catalogue.task import Split, Task
 from xtr.data.source import Source
 from xtr.errors import InputError, Problem
+from xtr.fingerprint import JSON
 from xtr.spec.expressions import Member, parse_intermediate, parse_target, target_task
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.path import Paths
+from xtr.storage import write_atomic
+
+LEFT_OUT, SCHEMA_VERSION = "left-out.json", 1
 
 
 def check_data(spec: SweepSpec, source: Source) -> None:
@@ -56,3 +65,67 @@ def needed_rows(spec: SweepSpec, source: Source) -> Iterator[tuple[Task, Split, 
             wanted |= dict.fromkeys((target.name, "select", language) for language in languages)
     for name, split, language in wanted:
         yield find_task(name), split, language
+
+
+def evaluated_languages(spec: SweepSpec, source: Source, task: Task, split: Split) -> tuple[str, ...]:
+    """Resolve `stages.evaluate.languages` for a task: all of the benchmark's, those at hand, or a list."""
+    wanted = spec.stages.evaluate.languages
+    at_hand = source.languages(task, split)
+    if wanted == "available":
+        return at_hand
+    if wanted == "all":
+        return at_hand if spec.data.source == "demo" else task.languages
+    return tuple(language for language in wanted if language in (*task.all_languages, *at_hand))
+
+
+def evaluated_rows(spec: SweepSpec, source: Source) -> Iterator[tuple[Task, Split, str]]:
+    """List what the winners are scored on: (task, split, language)."""
+    split = spec.stages.evaluate.split
+    for target in map(find_task, dict.fromkeys(target_task(text) for text in spec.pairs.target)):
+        for language in evaluated_languages(spec, source, target, split):
+            yield target, split, language
+
+
+def left_out_rows(source: Source) -> list[dict[str, JSON]]:
+    """Say how many malformed rows of which split were left out, and why, in JSON's terms."""
+    return [
+        {
+            "task": task,
+            "split": split,
+            "language": language,
+            "rows": len(each),
+            "problems": [str(p) for p in each],
+        }
+        for (task, split, language), each in sorted(source.left_out().items())
+    ]
+
+
+def record_left_out(folder: Path, source: Source) -> None:
+    """Keep with the sweep what was left out, besides what is known already."""
+    new = left_out_rows(source)
+    if not new:
+        return
+    known = {_place(each): each for each in (*read_left_out(folder), *new)}
+    document = {"schema_version": SCHEMA_VERSION, "left_out": [known[place] for place in sorted(known)]}
+    write_atomic(folder / LEFT_OUT, json.dumps(document, indent=1, ensure_ascii=False))
+
+
+def read_left_out(folder: Path) -> list[dict[str, JSON]]:
+    """Read what a sweep's data left out; nothing where they were well-formed."""
+    try:
+        rows: list[dict[str, JSON]] = json.loads((folder / LEFT_OUT).read_text(encoding="utf-8"))["left_out"]
+    except FileNotFoundError:
+        return []
+    return rows
+
+
+def left_out_text(rows: Iterable[dict[str, JSON]]) -> str:
+    """Write one line a split."""
+    return "\n".join(
+        f"left out of {' '.join(_place(each))}: {each['rows']} malformed rows (data.skip_bad)"
+        for each in rows
+    )
+
+
+def _place(row: dict[str, JSON]) -> tuple[str, str, str]:
+    return str(row["task"]), str(row["split"]), str(row["language"])

@@ -13,7 +13,7 @@ from xtr.spec.sweep import SweepSpec
 from xtr.stages.evaluating import EvaluateJob, evaluate_group
 from xtr.stages.stage import EvaluateStage, Pretrained, PretrainStage, TrainStage
 from xtr.stages.training import TrainJob, train_once
-from xtr.stages.work import ENCODER, give_memory_back, made, source_of, store_of
+from xtr.stages.work import ENCODER, give_memory_back, lock_model, made, source_of, store_of
 from xtr.train.distributed import needs_workers, run_on_workers
 from xtr.train.pretrain import pretrain_encoder
 from xtr.train.state import Progress, read_progress
@@ -55,6 +55,7 @@ class Runner:
     def __init__(self, spec: SweepSpec) -> None:
         self.spec = spec
         self.store = store_of(spec)
+        lock_model(spec)
         self.root = self.store.root
         self.source = source_of(spec)
         self._records = self.root / "ray-train"

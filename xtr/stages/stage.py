@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from xtr.catalogue.task import Split
+from xtr.data.hublock import UNLOCKED, HubLock
 from xtr.errors import InputError, Problem
 from xtr.fingerprint import JSON, digest, file_digest
 from xtr.spec.sweep import ModelSpec, TrainSettings
@@ -250,8 +251,8 @@ def stage_key(recipe: dict[str, JSON]) -> str:
     return digest(recipe)[:32]
 
 
-def pretrained(model: ModelSpec) -> Pretrained:
-    """Name an encoder: a folder by its files' content, anything else as a hub id at a revision.
+def pretrained(model: ModelSpec, lock: HubLock) -> Pretrained:
+    """Name an encoder: a folder by its files' content, a hub id by its own or the locked revision.
 
     Raises:
         InputError: a path was meant but no model lies there.
@@ -271,4 +272,5 @@ def pretrained(model: ModelSpec) -> Pretrained:
         return Pretrained(str(folder.resolve()), None, digest(content)[:32])
     if model.name.startswith((".", "/", "~")):
         raise InputError(Problem("this folder does not exist", "model.name", model.name))
-    return Pretrained(model.name, model.revision, f"{model.name}@{model.revision or 'main'}")
+    revision = model.revision or lock.revision("models", model.name)
+    return Pretrained(model.name, None if revision == UNLOCKED else revision, f"{model.name}@{revision}")

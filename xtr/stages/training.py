@@ -5,7 +5,7 @@ A job pickles, so that it can be sent to a worker on another machine.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,21 +13,23 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from xtr.catalogue.lookup import find_task
+from xtr.catalogue.task import Task
 from xtr.data.parallel import mix_languages
 from xtr.data.rows import Row
 from xtr.data.source import Source
 from xtr.data.subsets import nested_subset, resolve_size
 from xtr.errors import InputError, Problem
-from xtr.evaluate.predict import predict
-from xtr.families.family import HeadSettings
+from xtr.evaluate.predict import predict_encoded
+from xtr.families.family import Example, HeadSettings
 from xtr.families.registry import family_of, head_id
 from xtr.fingerprint import derive_seed
 from xtr.model.encoder import Encoder, load_encoder, save_encoder
 from xtr.model.heads import Head, TaskModel
 from xtr.spec.sweep import SweepSpec
+from xtr.stages.encoding import Encoding, examples_of, start_of
 from xtr.stages.stage import Part, TrainStage
 from xtr.stages.store import StageStore
-from xtr.stages.work import ENCODER, HEADS, capped, encoder_of, source_of, store_of
+from xtr.stages.work import ENCODER, HEADS, capped, encoder_of, kept, source_of, store_of
 from xtr.train.loop import Learner, Pause, Recipe, Scorer, train
 from xtr.train.state import Progress
 from xtr.train.step import Lesson, World
@@ -50,9 +52,9 @@ def train_once(job: TrainJob, world: World) -> Progress:
     encoder = load_encoder(*encoder_of(store, stage.parent))
     heads = _make_heads(encoder, stage, store)
     numbers = {name: number for number, name in enumerate(heads)}
-    lessons = tuple(_lesson(part, stage, source, encoder, numbers) for part in stage.parts)
+    lessons = tuple(_lesson(part, stage, source, encoder, numbers, store.root) for part in stage.parts)
     learner = Learner(TaskModel(encoder.model, *heads.values()), encoder.tokenizer, lessons)
-    score = _select_scorer(stage, source, learner)
+    score = _select_scorer(stage, source, learner, store.root)
     every_steps = job.spec.compute.checkpoint_every_steps
     pause = Pause(store.progress_folder(stage.key), every_steps, job.until_epoch)
     progress = train(learner, _recipe(stage), pause=pause, score=score, world=world)
@@ -98,28 +100,55 @@ def _make_heads(encoder: Encoder, stage: TrainStage, store: StageStore) -> dict[
 
 
 def _lesson(
-    part: Part, stage: TrainStage, source: Source, encoder: Encoder, heads: Mapping[str, int]
+    part: Part, stage: TrainStage, source: Source, encoder: Encoder, heads: Mapping[str, int], root: Path
 ) -> Lesson:
     """Encode what a stage learns of one task."""
     task = find_task(part.task)
     check_length(encoder, part.settings.max_length, part.task)
-    family = family_of(task)
-    rows = training_rows(source, part, stage.seed)
-    examples = family.encode_training(rows, task, encoder.tokenizer, part.settings.max_length)
+    examples = _training_examples(part, stage, source, encoder, root)
     share = stage.settings.mixture.mlm_share if stage.is_mixture and task.family == "mlm" else None
-    return Lesson(part.name, family, examples, heads[head_id(task)], share)
+    return Lesson(part.name, family_of(task), examples, heads[head_id(task)], share)
 
 
-def _select_scorer(stage: TrainStage, source: Source, learner: Learner) -> Scorer:
+def _training_examples(
+    part: Part, stage: TrainStage, source: Source, encoder: Encoder, root: Path
+) -> list[Example]:
+    """Give the part's training examples, language by language: kept ones, or encoded here."""
+    task = find_task(part.task)
+    start, max_length = start_of(stage.parent).key, part.settings.max_length
+    if part.parallel_data:
+        rows = training_rows(source, part, stage.seed)
+        return family_of(task).encode_training(rows, task, encoder.tokenizer, max_length)
+    chosen = _chosen(source, part, stage.seed)
+    examples = []
+    for number, (language, data) in enumerate(zip(part.languages, part.train_data, strict=True)):
+        places = [row for of, row in chosen if of == number]
+        every = source.rows(task, "train", language)
+        encoding = Encoding(task, data, start, max_length)
+        rows = [every[place] for place in places]
+        examples += examples_of(root, encoding, rows, places, encoder.tokenizer, to_train=True)
+    return examples
+
+
+@dataclass(frozen=True, slots=True)
+class _Selection:
+    """The select rows of one task and language, encoded once for all epochs."""
+
+    task: Task
+    language: str
+    rows: Sequence[Row]
+    examples: Sequence[Example]
+
+
+def _select_scorer(stage: TrainStage, source: Source, learner: Learner, root: Path) -> Scorer:
     """Score each task's select rows, mean over their languages; a mixture's metrics bear the task's name."""
+    selections = [_selections(part, stage, source, learner, root) for part in stage.parts]
 
     def score(model: TaskModel) -> dict[str, float]:
         scores = {}
-        for part, lesson in zip(stage.parts, learner.lessons, strict=True):
-            by_language = [
-                _select_scores(model.reading(lesson.head), learner, part, stage, source, language)
-                for language in part.select_languages
-            ]
+        for part, lesson, selected in zip(stage.parts, learner.lessons, selections, strict=True):
+            reader = model.reading(lesson.head)
+            by_language = [_select_scores(reader, learner, each, stage.batch_size) for each in selected]
             for metric in by_language[0]:
                 value = sum(each[metric] for each in by_language) / len(by_language)
                 scores[f"{part.name}/{metric}" if stage.is_mixture else metric] = value
@@ -128,20 +157,28 @@ def _select_scorer(stage: TrainStage, source: Source, learner: Learner) -> Score
     return score
 
 
+def _selections(
+    part: Part, stage: TrainStage, source: Source, learner: Learner, root: Path
+) -> list[_Selection]:
+    task, start = find_task(part.task), start_of(stage.parent).key
+    selections = []
+    for language, data in zip(part.select_languages, part.select_data, strict=True):
+        every = source.rows(task, "select", language)
+        rows, places = capped(every, stage.select_rows, task), kept(len(every), stage.select_rows, task)
+        encoding = Encoding(task, data, start, part.settings.max_length)
+        examples = examples_of(root, encoding, rows, places, learner.tokenizer)
+        selections.append(_Selection(task, language, rows, examples))
+    return selections
+
+
 def _select_scores(
-    model: TaskModel, learner: Learner, part: Part, stage: TrainStage, source: Source, language: str
+    model: TaskModel, learner: Learner, selected: _Selection, batch_size: int
 ) -> dict[str, float]:
-    task = find_task(part.task)
-    rows = capped(source.rows(task, "select", language), stage.select_rows, task)
-    predictions = predict(
-        model,
-        learner.tokenizer,
-        task,
-        rows,
-        max_length=part.settings.max_length,
-        batch_size=stage.batch_size,
+    task, rows = selected.task, selected.rows
+    predictions = predict_encoded(
+        model, learner.tokenizer, task, rows, selected.examples, batch_size=batch_size
     )
-    return family_of(task).score(rows, predictions, task, language)
+    return family_of(task).score(rows, predictions, task, selected.language)
 
 
 def training_rows(source: Source, part: Part, seed: int) -> list[Row]:
@@ -150,24 +187,31 @@ def training_rows(source: Source, part: Part, seed: int) -> list[Row]:
     Several languages share the rows of one: the first row is the first language's, the second the second's, so
     that sets which translate each other give every item once. Pooled tasks give each language's rows.
     """
-    task, settings = find_task(part.task), part.settings
-    fraction = settings.fraction if settings.examples is None else None
+    task = find_task(part.task)
     by_language = [source.rows(task, "train", language) for language in part.languages]
-    if task.pools_languages:
-        by_language = [[row for rows in by_language for row in rows]]
-    n_rows = min(map(len, by_language))
-    size = resolve_size(n_rows, fraction=fraction, examples=settings.examples, cap=settings.max_rows)
-    orders = [nested_subset(len(rows), size, seed=seed, task=task.name) for rows in by_language]
-    turns = [i % len(by_language) for i in range(size)]
-    chosen = [by_language[turn][orders[turn][i]] for i, turn in enumerate(turns)]
+    chosen = [by_language[number][row] for number, row in _chosen(source, part, seed)]
     if not part.parallel_data:
         return chosen
     return mix_languages(
         chosen,
         [source.rows(task, "train", language) for language, _ in part.parallel_data],
-        share=settings.cross_lingual_share or 0.0,
+        share=part.settings.cross_lingual_share or 0.0,
         seed=derive_seed(seed, task.name, "languages"),
     )
+
+
+def _chosen(source: Source, part: Part, seed: int) -> list[tuple[int, int]]:
+    """Choose training rows: (number of the language, place in its file) each."""
+    task, settings = find_task(part.task), part.settings
+    sizes = [len(source.rows(task, "train", language)) for language in part.languages]
+    n_rows = sum(sizes) if task.pools_languages else min(sizes)
+    fraction = settings.fraction if settings.examples is None else None
+    size = resolve_size(n_rows, fraction=fraction, examples=settings.examples, cap=settings.max_rows)
+    if task.pools_languages:
+        places = [(number, row) for number, n in enumerate(sizes) for row in range(n)]
+        return [places[i] for i in nested_subset(n_rows, size, seed=seed, task=task.name)]
+    orders = [nested_subset(n, size, seed=seed, task=task.name) for n in sizes]
+    return [(i % len(sizes), orders[i % len(sizes)][i]) for i in range(size)]
 
 
 def check_length(encoder: Encoder, max_length: int, task: str) -> None:

@@ -17,13 +17,17 @@ import torch
 import transformers
 
 from xtr.catalogue.task import Task
+from xtr.data.hublock import HubLock, lock_path
+from xtr.data.hubsource import resolve_on_hub
 from xtr.data.open import open_source
 from xtr.data.rows import Row
 from xtr.data.source import Source
 from xtr.data.subsets import nested_subset
 from xtr.families.registry import family_of
 from xtr.fingerprint import JSON
+from xtr.spec.expressions import parse_intermediate
 from xtr.spec.sweep import DataSpec, SweepSpec
+from xtr.stages.path import DEMO_MODEL
 from xtr.stages.stage import Pretrained, PretrainStage, TrainStage
 from xtr.stages.store import StageStore
 
@@ -34,15 +38,34 @@ def capped(rows: Sequence[Row], max_rows: int | None, task: Task) -> Sequence[Ro
     """Take at most `max_rows` rows, the same ones for every model and seed, in file order."""
     if max_rows is None or len(rows) <= max_rows:
         return rows
-    family = family_of(task)
-    return family.cap(
-        rows, sorted(nested_subset(len(rows), max_rows, seed=0, task=f"{task.name} evaluation"))
-    )
+    return family_of(task).cap(rows, kept(len(rows), max_rows, task))
+
+
+def kept(n_rows: int, max_rows: int | None, task: Task) -> Sequence[int]:
+    """Choose at most `max_rows` of the rows that are scored."""
+    if max_rows is None or n_rows <= max_rows:
+        return range(n_rows)
+    return sorted(nested_subset(n_rows, max_rows, seed=0, task=f"{task.name} evaluation"))
 
 
 def store_of(spec: SweepSpec) -> StageStore:
     """Open the sweep's stage store."""
     return StageStore(Path(spec.storage.root).resolve())
+
+
+def lock_model(spec: SweepSpec) -> None:
+    """Lock revisions of encoders that come from the hub where the sweep names none.
+
+    Raises:
+        InputError: it is not locked yet and the hub cannot say.
+    """
+    lock = HubLock(lock_path(Path(spec.storage.root).resolve()), resolve_on_hub)
+    checkpoints = [parse_intermediate(text).checkpoint for text in spec.pairs.intermediate]
+    named = [(each.name, each.revision) for each in checkpoints if each is not None]
+    for name, revision in ((spec.model.name, spec.model.revision), *named):
+        local = name == DEMO_MODEL or name.startswith((".", "/", "~")) or Path(name).is_dir()
+        if revision is None and not local:
+            lock.revision("models", name)
 
 
 def source_of(spec: SweepSpec) -> Source:

@@ -10,6 +10,7 @@ from pathlib import Path
 from xtr.catalogue.task import Split, Task
 from xtr.data.demo import SELECT_LANGUAGES, TARGET_LANGUAGES, prepare_world, world_identity
 from xtr.data.official import OfficialSource
+from xtr.data.parsing import LeftOut
 from xtr.data.rows import Row
 
 ENGLISH_ALONE = frozenset({"csqa", "copa", "squad_qa_retrieval"})
@@ -44,6 +45,10 @@ class DemoSource:
     def identity(self, task: Task, split: Split, language: str) -> str:
         """Name the data by the world, the task's training data and the language, without writing any file."""
         return f"{world_identity(self.seed, self.scale)}/{task.folder}/{split}/{language}"
+
+    def left_out(self) -> LeftOut:
+        """Nothing: the world is well-formed."""
+        return {}
 
     @cached_property
     def _files(self) -> OfficialSource:
