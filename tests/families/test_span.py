@@ -131,3 +131,17 @@ def test_the_best_answer_over_all_windows_wins_and_is_not_too_long(
 def test_any_gold_answer_counts() -> None:
     row = SpanRow("q", "?", "a red house", (Answer("red", 2), Answer("red house", 2)))
     assert Span().score([row], ["red house"], SQUAD) == {"f1": 1.0, "exact_match": 1.0}
+
+
+def test_a_question_without_an_answer_points_to_the_first_token_of_every_window(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    context = "denver won the game in santa clara . " * 12
+    impossible, hidden = (
+        SpanRow(str(n), "who lost ?", context, answers) for n, answers in enumerate(((), None))
+    )
+    examples = Span().encode([impossible, hidden], SQUAD, tokenizer, 32)
+    targets = {row: {example.target for example in examples if example.row == row} for row in (0, 1)}
+    assert targets == {0: {(0, 0)}, 1: {()}}
+    assert Span().labelled(impossible)
+    assert not Span().labelled(hidden)

@@ -164,8 +164,11 @@ def _answer_tokens(row: SpanRow, window: Places) -> list[int]:
 
 
 def _target(row: SpanRow, extent: Place | None, window: Places) -> tuple[int, ...]:
-    """Find the first gold answer's first and last token; (0, 0) where this window does not hold them all."""
-    if not row.answers:
+    """Find the first gold answer's first and last token; (0, 0) where this window does not hold them all.
+
+    A question without an answer points to (0, 0) in every window; one whose answers are hidden has no target.
+    """
+    if row.answers is None:
         return ()
     inside = _answer_tokens(row, window)
     if not inside or (window[inside[0]][0], window[inside[-1]][1]) != extent:
