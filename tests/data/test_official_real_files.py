@@ -1,7 +1,7 @@
 """Every genuine file of a catalogue task is read whole: the counts are those of the README beside the data.
 
-`WHOLE` and `SAMPLED` name task, split, languages, rows and, where a folder is not one of `FOLDERS`, folder or file.
-A last test sees to it that no file is left over.
+`WHOLE` and `SAMPLED` name task, split, languages, rows and, where a folder is not one of `FOLDERS`, folder or
+file. A last test sees to it that no file is left over.
 """
 
 from __future__ import annotations
