@@ -50,6 +50,21 @@ def load_sweep(path: Path, overrides: Sequence[str] = (), env: Mapping[str, str]
     document = _read_with_parents(Path(path), variables)
     for override in overrides:
         _apply(override, document, variables)
+    return _checked(document)
+
+
+def load_catalogue(path: Path) -> tuple[str, ...]:
+    """Read a file of the user's own tasks, make them known, and return their names.
+
+    Raises:
+        InputError: everything that is wrong, with file and line.
+    """
+    document = Document({**deepcopy(_PLACEHOLDER), "catalogue": [path.name]})
+    _put_in_own_tasks(document, path.parent, os.environ)
+    return tuple(own.name for own in _checked(document).catalogue)
+
+
+def _checked(document: Document) -> SweepSpec:
     spec, found = _validate(document)
     findings = (*document.findings, *(each for each in found if not document.is_broken(each.keys)))
     if findings or spec is None:
