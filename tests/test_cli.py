@@ -148,3 +148,21 @@ def test_hub_data_are_checked_from_local_folders(tmp_path: Path) -> None:
     assert refused.returncode == 2
     assert "no such configuration" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_a_task_is_shown_with_its_home_on_the_hub_and_a_row_where_data_is_at_hand(tmp_path: Path) -> None:
+    (tmp_path / "xnli").mkdir()
+    (tmp_path / "xnli/dev-de.tsv").write_text("Er schlief.\tEr war wach.\tcontradiction\n")
+    shown = xtr(tmp_path, "tasks", "xnli", "--data", str(tmp_path)).stdout
+    for fact in ("facebook/xnli {lang} test", "5,010 in ar bg de", "CC BY-NC 4.0", "Conneau", "[pairs_tsv]"):
+        assert fact in shown
+    assert "first row of dev de\n  id         0\n  first      Er schlief." in shown
+    assert "no file of panx" in xtr(tmp_path, "tasks", "panx", "--data", str(tmp_path)).stdout
+
+
+def test_a_users_own_task_is_shown(tmp_path: Path) -> None:
+    file = Path(__file__).resolve().parents[1] / "docs" / "examples" / "aspects.yaml"
+    assert (
+        "labels     negative, neutral, positive"
+        in xtr(tmp_path, "tasks", "aspects", "--catalogue", str(file)).stdout
+    )

@@ -103,18 +103,27 @@ def validate(
 def tasks(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One task in full.")] = None,
     role: Annotated[str | None, typer.Option(help="Only intermediate or target tasks.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(envvar="XTR_DATA", help="Folder of official data; shows a row of a task.")
+    ] = None,
+    catalogue: Annotated[Path | None, typer.Option(help="A file with tasks of your own.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the tasks that xtr knows, or show one in full."""
     from dataclasses import asdict
 
-    from xtr.analysis.tables import task_text, tasks_text
+    from xtr.analysis.catalogue import row_text, task_text, tasks_text
 
+    if catalogue is not None:
+        from xtr.spec.load import load_catalogue
+
+        load_catalogue(catalogue)
     if role not in (None, "intermediate", "target"):
         raise InputError(Problem("unknown role", "--role", str(role), "intermediate, target"))
     if name is not None:
         task = find_task(name)
-        _show({"schema_version": 1, **_listed(asdict(task))}, task_text(task), as_json=as_json)
+        text = task_text(task) + (f"\n{row_text(task, data)}" if data else "")
+        _show({"schema_version": 1, **_listed(asdict(task))}, text, as_json=as_json)
         return
     chosen = [TASKS[each] for each in names(role)]  # type: ignore[arg-type]
     rows: list[JSON] = [_listed(asdict(task)) for task in chosen]

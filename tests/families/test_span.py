@@ -163,3 +163,17 @@ def test_a_question_without_an_answer_is_learnt_as_no_answer_and_doubt_tells_it(
     assert example.target == (0, 0)
     [none] = Span().decode(right_outputs("squad_v1", [row], [example]), [example], [row], SQUAD)
     assert none.doubt > 0
+
+
+def test_a_question_without_an_answer_points_to_the_first_token_of_every_window(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    context = "denver won the game in santa clara . " * 12
+    impossible, hidden = (
+        SpanRow(str(n), "who lost ?", context, answers) for n, answers in enumerate(((), None))
+    )
+    examples = Span().encode([impossible, hidden], SQUAD, tokenizer, 32)
+    targets = {row: {example.target for example in examples if example.row == row} for row in (0, 1)}
+    assert targets == {0: {(0, 0)}, 1: {()}}
+    assert Span().labelled(impossible)
+    assert not Span().labelled(hidden)

@@ -9,7 +9,6 @@ from pathlib import Path
 from xtr.analysis.leaderboard import best_rows, leaderboard
 from xtr.analysis.plan import Plan
 from xtr.analysis.trials import TrialRow
-from xtr.catalogue.task import Task
 from xtr.fingerprint import JSON
 from xtr.spec.space import Value
 from xtr.spec.sweep import Pair, SweepSpec
@@ -98,48 +97,6 @@ def plan_text(plan: Plan, file: Path) -> str:
             "",
             f"next: xtr run {file}" if plan.owed else f"nothing is owed; next: xtr best {plan.sweep}",
         ]
-    )
-
-
-def tasks_text(tasks: Sequence[Task]) -> str:
-    """Write the catalogue, one line a task."""
-    rows = [
-        (
-            task.name,
-            task.family,
-            "/".join(sorted(task.roles)),
-            task.training_task or "-",
-            task.metric,
-            str(len(task.languages)),
-            task.title,
-        )
-        for task in tasks
-    ]
-    return columns(("task", "family", "role", "trained on", "metric", "languages", "what it asks"), rows)
-
-
-def task_text(task: Task) -> str:
-    """Write one task in full."""
-    files = [
-        f"  {split:<7} {' or '.join(f'{task.folder}/{each.pattern}' for each in task.layouts(split)) or '-'}"
-        for split in ("train", "select", "dev", "test")
-    ]
-    facts = (
-        ("family", task.family),
-        ("role", ", ".join(sorted(task.roles))),
-        ("trained on", task.training_task or "nothing"),
-        ("metrics", ", ".join(task.metrics)),
-        ("labels", ", ".join(task.labels) or "-"),
-        ("languages", " ".join(task.languages)),
-        ("select on", " ".join(task.select_languages)),
-        ("rows", f"{task.n_train:,} for training" if task.n_train else "-"),
-        ("held out", f"{task.held_out:.0%} of the training rows select" if task.held_out else "-"),
-        ("overlaps", "; ".join(task.overlaps) or "-"),
-        ("licence", task.licence),
-        ("citation", task.citation),
-    )
-    return "\n".join(
-        [f"{task.name}: {task.title}", *(f"  {name:<11}{value}" for name, value in facts), "files", *files]
     )
 
 

@@ -5,6 +5,8 @@ find_task("mnli").labels     -> ("entailment", "neutral", "contradiction")
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from xtr.catalogue import commonsense, intermediate, native, retrieval, tagging, targets
 from xtr.catalogue.task import Role, Task
 from xtr.errors import InputError, Problem, suggest
@@ -14,6 +16,20 @@ TASKS: dict[str, Task] = {
     for room in (intermediate, commonsense, tagging, native, targets, retrieval)
     for task in room.TASKS
 }
+
+
+def register(tasks: Iterable[Task]) -> None:
+    """Make a user's own tasks known in this process, in place of what had their names.
+
+    A sweep registers its own when it is read and when another process receives it.
+
+    Raises:
+        InputError: xtr has a task of that name.
+    """
+    for task in tasks:
+        if task.name in TASKS and not TASKS[task.name].own:
+            raise InputError(Problem("xtr has a task of this name", received=task.name, hint="another name"))
+        TASKS[task.name] = task
 
 
 def names(role: Role | None = None) -> tuple[str, ...]:

@@ -24,15 +24,25 @@ DEPREL = (
 """The 37 universal relations of Universal Dependencies v2, a closed set; subtypes after a colon are cut."""
 ADDED_UD = codes("lt pl uk wo ro")
 
+UD_LANGUAGES = codes(
+    "af ar bg de el en es et eu fa fi fr he hi hu id it ja kk ko mr nl pt ru ta te th tl tr ur vi yo zh"
+)
+
+
+def _ud_on_the_hub(split: str) -> HubFiles:
+    added = HubFiles("izhx/xtreme-r-udpos", "{lang}", split, "words", languages=ADDED_UD)
+    return HubFiles(
+        "google/xtreme", "udpos.{language}", split, "words", languages=UD_LANGUAGES, otherwise=added
+    )
+
+
 UDPOS = Task(
     name="udpos",
     title="Universal Dependencies: the part of speech of each word",
     family="tagging",
     roles=BOTH,
     folder="udpos",
-    languages=codes(
-        "af ar bg de el en es et eu fa fi fr he hi hu id it ja kk ko mr nl pt ru ta te th tl tr ur vi yo zh"
-    ),
+    languages=UD_LANGUAGES,
     metrics=("f1", "precision", "recall", "accuracy"),
     labels=UPOS,
     added_languages=ADDED_UD,
@@ -68,10 +78,10 @@ UDPOS = Task(
         "ru 11336, ta 120, te 146, th 1000, tl 55, tr 4785, ur 535, vi 800, yo 100, zh 5528"
     ),
     hub={
-        "train": HubFiles("google/xtreme", "udpos.{language}", "train", "words"),
+        "train": _ud_on_the_hub("train"),
         "select": HubFiles("google/xtreme", "udpos.English", "validation", "words"),
-        "dev": HubFiles("google/xtreme", "udpos.{language}", "validation", "words"),
-        "test": HubFiles("google/xtreme", "udpos.{language}", "test", "words"),
+        "dev": _ud_on_the_hub("validation"),
+        "test": _ud_on_the_hub("test"),
     },
     notes=(
         "the hub's copy is cut into syntactic words and XTREME's into written ones: predictions for the one "

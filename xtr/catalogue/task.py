@@ -112,6 +112,7 @@ class Task:
             of tests by language. Empty where nobody has said.
         tokens_per_row: a rough mean in XLM-R's vocabulary, for estimates alone.
         overlaps: what else holds the same rows, in words.
+        own: the user's, not xtr's.
         notes: what else a user should know of its data, in words.
     """
 
@@ -145,6 +146,7 @@ class Task:
     hub: Mapping[Split, HubFiles] = field(default_factory=dict, hash=False)
     licence: str = ""
     citation: str = ""
+    own: bool = False
 
     @property
     def metric(self) -> Metric:

@@ -97,14 +97,14 @@ class OfficialSource:
         Raises:
             InputError: the file is missing.
         """
-        _, paths = self._located(task, split, language)
+        layout_format, paths = self._located(task, split, language)
         digests = [_digest_once(path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
         name = digests[0] if len(digests) == 1 else digest(digests)
         if self.skip_bad:
             name += " well-formed"
         if self._splits_train(task, split, language):
-            return f"{name} held_out {task.held_out} {split}"
-        return name
+            name = f"{name} held_out {task.held_out} {split}"
+        return f"{name} as {_reading(task, layout_format)}" if task.own else name
 
     def paths(self, task: Task, split: Split, language: str) -> tuple[Path, ...]:
         """Name the files of a split.
@@ -193,6 +193,11 @@ class OfficialSource:
 
     def _splits_train(self, task: Task, split: Split, language: str) -> bool:
         return split in ("train", "select") and self._holds_out(task)
+
+
+def _reading(task: Task, layout_format: Format) -> str:
+    """Name how the files of a user's own task are read: its words are not fixed by xtr's version."""
+    return digest([task.family, list(task.labels), layout_format])[:16]
 
 
 def _home(task: Task) -> str:

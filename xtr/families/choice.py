@@ -1,6 +1,8 @@
-"""This is where one continuation among several is chosen: CommonsenseQA, COPA, XCOPA.
+"""This is where one continuation among several is chosen: CommonsenseQA, HellaSwag, COPA, XCOPA.
 
 `<s> prompt </s></s> choice </s>` for every choice  ->  one score each  ->  softmax over the row's choices
+
+What does not fit is cut from the front of the prompt, since what is asked stands at its end.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ class Choice(Family[ChoiceRow, int]):
         max_length: int,
     ) -> list[Example]:
         """Make one example a row, with one sequence a choice."""
-        prompts = [row.prompt for row in rows for _ in row.choices]
+        prompts = [
+            _end_of(row.prompt, choice, tokenizer, max_length) for row in rows for choice in row.choices
+        ]
         choices = [choice for row in rows for choice in row.choices]
         sequences = iter(text_sequences(tokenizer, prompts, choices, max_length))
         return [
@@ -90,3 +94,17 @@ class Choice(Family[ChoiceRow, int]):
     def labelled(self, row: ChoiceRow) -> bool:
         """Say whether the right choice is known."""
         return row.label is not None
+
+
+def _end_of(prompt: str, choice: str, tokenizer: PreTrainedTokenizerFast, max_length: int) -> str:
+    """Cut a prompt at its front so that it fits before the choice; a choice keeps half of the room at most."""
+    room = max_length - tokenizer.num_special_tokens_to_add(pair=True)
+    if len(prompt) + len(choice) + 2 <= room:  # nearly no token is shorter than a character
+        return prompt
+    of_choice = len(tokenizer(choice, add_special_tokens=False)["input_ids"])
+    left = max(room - of_choice, room // 2)
+    while True:
+        offsets = tokenizer(prompt, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        if len(offsets) <= left:
+            return prompt
+        prompt = prompt[max(offsets[len(offsets) - left][0], 1) :]

@@ -216,7 +216,10 @@ def _answer_tokens(row: SpanRow, window: Places) -> list[int]:
 
 
 def _target(row: SpanRow, extent: Place | None, window: Places) -> tuple[int, ...]:
-    """Find the first gold answer's first and last token; (0, 0) where this window does not hold them all."""
+    """Find the first gold answer's first and last token; (0, 0) where this window does not hold them all.
+
+    A question without an answer points to (0, 0) in every window; one whose answers are hidden has no target.
+    """
     if row.answers is None:
         return ()
     inside = _answer_tokens(row, window)

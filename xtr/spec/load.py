@@ -50,6 +50,21 @@ def load_sweep(path: Path, overrides: Sequence[str] = (), env: Mapping[str, str]
     document = _read_with_parents(Path(path), variables)
     for override in overrides:
         _apply(override, document, variables)
+    return _checked(document)
+
+
+def load_catalogue(path: Path) -> tuple[str, ...]:
+    """Read a file of the user's own tasks, make them known, and return their names.
+
+    Raises:
+        InputError: everything that is wrong, with file and line.
+    """
+    document = Document({**deepcopy(_PLACEHOLDER), "catalogue": [path.name]})
+    _put_in_own_tasks(document, path.parent, os.environ)
+    return tuple(own.name for own in _checked(document).catalogue)
+
+
+def _checked(document: Document) -> SweepSpec:
     spec, found = _validate(document)
     findings = (*document.findings, *(each for each in found if not document.is_broken(each.keys)))
     if findings or spec is None:
@@ -75,6 +90,7 @@ def _read_with_parents(
     document = _read_file(path, env, asked)
     if not isinstance(document.values, dict):
         return document
+    _put_in_own_tasks(document, path.parent, env)
     chain = (*seen, _resolved(path))
     parent, place = document.values.pop("extends", None), document.where(("extends",))
     if parent is None or document.is_broken(("extends",)):
@@ -88,6 +104,36 @@ def _read_with_parents(
         document.refuse((), Problem("extends goes in a circle", place, names))
         return document
     return merge(_read_with_parents(parent_path, env, chain, place), document)
+
+
+def _put_in_own_tasks(document: Document, folder: Path, env: Mapping[str, str]) -> None:
+    """Replace the names of files under `catalogue` by the tasks that they hold, so that a sweep carries them."""
+    assert isinstance(document.values, dict)
+    entries = document.values.get("catalogue")
+    if not isinstance(entries, list):
+        return
+    tasks: list[object] = []
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, str):
+            tasks.append(entry)
+            continue  # written in the sweep itself
+        found = _read_file(folder / entry, env, document.where(("catalogue", index)))
+        for finding in found.findings:
+            document.refuse(("catalogue",), _located(finding, found))
+        if found.findings:
+            continue
+        listed = found.values.get("tasks") if isinstance(found.values, dict) else found.values
+        if isinstance(listed, list):
+            inside: Keys = ("tasks",) if isinstance(found.values, dict) else ()
+            for keys, place in found.places.items():
+                if keys[: len(inside)] == inside and len(keys) > len(inside):
+                    at, *rest = keys[len(inside) :]
+                    document.places["catalogue", len(tasks) + int(at), *rest] = place
+            tasks.extend(listed)
+        else:
+            problem = Problem("holds no list of tasks", str(folder / entry), allowed="tasks: [{name: ...}]")
+            document.refuse(("catalogue",), problem)
+    document.values["catalogue"] = tasks
 
 
 def _resolved(path: Path) -> Path:

@@ -12,13 +12,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
+from xtr.catalogue.lookup import register
 from xtr.spec.explain import refusal
 from xtr.spec.expressions import parse_intermediate, target_task
 from xtr.spec.notation import DimensionField, Number
+from xtr.spec.own import OwnTask
 from xtr.spec.settings import (
     Count,
     Described,
@@ -289,9 +291,23 @@ class SweepSpec(Described):
     data: DataSpec = Field(default=DataSpec(), description="Where the data come from.")
     storage: StorageSpec = Field(default=StorageSpec(), description="Where stages and results are kept.")
     tracking: TrackingSpec = Field(default=TrackingSpec(), description="Where MLflow shows the sweep.")
+    catalogue: tuple[OwnTask, ...] = Field(
+        default=(),
+        description="Tasks of your own, or files beside this one that hold lists of them (docs/own-task.md).",
+    )
     result: dict[str, object] | None = Field(
         default=None, description="What an exported config reached; a run ignores it."
     )
+
+    @model_validator(mode="after")
+    def _make_own_tasks_known(self) -> SweepSpec:
+        register(own.task() for own in self.catalogue)
+        return self
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        """Know the sweep's own tasks in the process that receives it, too."""
+        super().__setstate__(state)
+        register(own.task() for own in self.catalogue)
 
     def anchored(self) -> SweepSpec:
         """Make every path absolute, for processes that work in another folder."""
