@@ -36,10 +36,8 @@ class Choice(Family[ChoiceRow, int]):
         max_length: int,
     ) -> list[Example]:
         """Make one example a row, with one sequence a choice."""
-        prompts = [
-            _end_of(row.prompt, choice, tokenizer, max_length) for row in rows for choice in row.choices
-        ]
         choices = [choice for row in rows for choice in row.choices]
+        prompts = _fitting([row.prompt for row in rows for _ in row.choices], choices, tokenizer, max_length)
         sequences = iter(text_sequences(tokenizer, prompts, choices, max_length))
         return [
             Example(i, tuple(next(sequences) for _ in row.choices), () if row.label is None else (row.label,))
@@ -96,15 +94,31 @@ class Choice(Family[ChoiceRow, int]):
         return row.label is not None
 
 
-def _end_of(prompt: str, choice: str, tokenizer: PreTrainedTokenizerFast, max_length: int) -> str:
-    """Cut a prompt at its front so that it fits before the choice; a choice keeps half of the room at most."""
+def _fitting(
+    prompts: Sequence[str], choices: Sequence[str], tokenizer: PreTrainedTokenizerFast, max_length: int
+) -> list[str]:
+    """Cut prompts at their fronts so that each fits before its choice; a choice keeps half of the room at most."""
     room = max_length - tokenizer.num_special_tokens_to_add(pair=True)
-    if len(prompt) + len(choice) + 2 <= room:  # nearly no token is shorter than a character
-        return prompt
-    of_choice = len(tokenizer(choice, add_special_tokens=False)["input_ids"])
-    left = max(room - of_choice, room // 2)
+    lengths = _lengths(prompts, tokenizer)
+    rooms = [max(room - length, room // 2) for length in _lengths(choices, tokenizer)]
+    return [
+        prompt if length <= left else _end_of(prompt, left, tokenizer)
+        for prompt, length, left in zip(prompts, lengths, rooms, strict=True)
+    ]
+
+
+def _lengths(texts: Sequence[str], tokenizer: PreTrainedTokenizerFast) -> list[int]:
+    """Count the tokens of texts, of equal texts once."""
+    different = list(dict.fromkeys(texts))
+    encoded = tokenizer(different, add_special_tokens=False)["input_ids"] if different else []
+    known = {text: len(ids) for text, ids in zip(different, encoded, strict=True)}
+    return [known[text] for text in texts]
+
+
+def _end_of(prompt: str, n_tokens: int, tokenizer: PreTrainedTokenizerFast) -> str:
+    """Keep the end of a prompt, at most so many tokens; where a cut word gives more, cut again."""
     while True:
         offsets = tokenizer(prompt, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-        if len(offsets) <= left:
+        if len(offsets) <= n_tokens:
             return prompt
-        prompt = prompt[max(offsets[len(offsets) - left][0], 1) :]
+        prompt = prompt[max(offsets[len(offsets) - n_tokens][0], 1) :]
