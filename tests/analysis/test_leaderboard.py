@@ -54,15 +54,17 @@ def test_the_winner_is_the_best_complete_trial_and_ties_go_to_the_earlier_one() 
     assert winner(rows[3:], top=1) is None
 
 
-def test_the_search_s_seed_counts_where_nothing_was_chosen_by_it() -> None:
-    confirming = trial("mnli", 0, 0.6, number=2, phase="confirm", seed=2, of=0)
-    single = winner([trial("mnli", 0, 0.8), confirming], top=1)
+def test_the_search_s_seed_counts_where_nothing_was_searched() -> None:
+    rows = [trial("mnli", 0, 0.8), trial("mnli", 0, 0.6, number=2, phase="confirm", seed=2, of=0)]
+    single, searched = (winner(rows, top=1, searched=searched) for searched in (False, True))
     assert single is not None
+    assert searched is not None
     assert single.seeds == (1, 2)
     assert single.score == pytest.approx(0.7)
-    chosen = winner([trial("mnli", 0, 0.8), trial("mnli", 1, 0.5, params=LOW), confirming], top=1)
-    assert chosen is not None
-    assert (chosen.seeds, chosen.score) == ((2,), 0.6)
+    assert (searched.seeds, searched.score) == ((2,), 0.6)
+    fixed, space = spec(space={"target.epochs": 3}), spec()
+    assert leaderboard(fixed, rows)[0].seeds == (1, 2)
+    assert leaderboard(space, rows)[0].seeds == (2,)
 
 
 def test_finalists_are_ranked_by_their_confirming_seeds_not_by_the_search() -> None:

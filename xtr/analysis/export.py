@@ -9,7 +9,7 @@ from xtr.analysis.leaderboard import Row, best_rows
 from xtr.analysis.scores import ScoreRow, by_language
 from xtr.spec.dump import to_yaml
 from xtr.spec.space import Fixed
-from xtr.spec.sweep import Pair, PairsSpec, SweepSpec, TrackingSpec
+from xtr.spec.sweep import Confirm, Pair, PairsSpec, SweepSpec, TrackingSpec
 from xtr.storage import write_atomic
 
 
@@ -36,6 +36,9 @@ def exported_spec(spec: SweepSpec, row: Row, scores: Sequence[ScoreRow]) -> Swee
             "generation": 1,
             "early_stopping": None,
             "start_with": (),
+            # Nothing is searched any more, so the first seed counts: those of the score, and no other.
+            "training_seed": row.seeds[0],
+            "confirm": Confirm(seeds=row.seeds[1:]),
         }
     )
     intermediates = () if row.intermediate == "none" else (row.intermediate,)

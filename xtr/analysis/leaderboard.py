@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 
 from xtr.analysis.trials import TrialRow, Winner, winner
 from xtr.fingerprint import JSON
+from xtr.spec.budget import searches
 from xtr.spec.space import Value
 from xtr.spec.sweep import Pair, SweepSpec
 
@@ -36,7 +37,8 @@ def winners(spec: SweepSpec, trials: Sequence[TrialRow]) -> dict[Pair, Winner]:
     by_pair: dict[Pair, list[TrialRow]] = {}
     for row in trials:
         by_pair.setdefault(row.pair, []).append(row)
-    found = {pair: winner(by_pair.get(pair, []), spec.search.confirm.top) for pair in spec.pairs.pairs()}
+    top, searched = spec.search.confirm.top, searches(spec)
+    found = {pair: winner(by_pair.get(pair, []), top, searched=searched) for pair in spec.pairs.pairs()}
     return {pair: each for pair, each in found.items() if each is not None}
 
 

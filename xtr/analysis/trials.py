@@ -105,27 +105,26 @@ def finalists(rows: Sequence[TrialRow], top: int) -> list[TrialRow]:
     return sorted(done, key=lambda row: (-(row.value or 0.0), row.index))[:top]
 
 
-def winner(rows: Sequence[TrialRow], top: int) -> Winner | None:
+def winner(rows: Sequence[TrialRow], top: int, *, searched: bool = True) -> Winner | None:
     """Choose a pair's winner: by the mean over confirming seeds where there are any, else by the search.
 
-    The search's own seed counts among them where the pair had a single setting.
+    Where nothing was searched, the seed of the search chose nothing and counts among the confirming ones.
 
     None where no search trial has completed.
     """
-    candidates = [_confirmed(rows, finalist) for finalist in finalists(rows, top)]
+    candidates = [_confirmed(rows, finalist, searched) for finalist in finalists(rows, top)]
     confirmed = [candidate for candidate, is_confirmed in candidates if is_confirmed]
     chosen = confirmed or [candidate for candidate, _ in candidates]
     return max(chosen, key=lambda each: each.score, default=None)
 
 
-def _confirmed(rows: Sequence[TrialRow], finalist: TrialRow) -> tuple[Winner, bool]:
+def _confirmed(rows: Sequence[TrialRow], finalist: TrialRow, searched: bool) -> tuple[Winner, bool]:
     scores = {
         row.seed: row.value
         for row in rows
         if row.phase == "confirm" and row.of == finalist.number and row.value is not None
     }
     own = {finalist.seed: finalist.value or 0.0}
-    was_chosen = sum(row.phase == "search" for row in rows) > 1
-    if scores and not was_chosen:  # a seed by which nothing was chosen tells as much as the others
+    if scores and not searched:
         scores = own | scores
     return Winner(finalist.pair, finalist.number, finalist.params, scores or own), bool(scores)

@@ -52,6 +52,11 @@ def search_trials(spec: SweepSpec, pair: Pair) -> int:
     return budget if size is None else min(budget, size)
 
 
+def searches(spec: SweepSpec) -> bool:
+    """Say whether there is anything to choose by the search's scores: some pair has more than one setting."""
+    return any(search_trials(spec, pair) > 1 for pair in spec.pairs.pairs())
+
+
 def confirm_trials(spec: SweepSpec, pair: Pair) -> int:
     """Count the trials that confirm a pair's finalists."""
     confirm = spec.search.confirm
@@ -63,4 +68,4 @@ def control_trials(spec: SweepSpec, pair: Pair) -> int:
     if pair.intermediate == "none" or find_task(pair.target_task).training_task is None:
         return 0
     n_confirming = len(spec.search.confirm.seeds)
-    return n_confirming + (search_trials(spec, pair) == 1 or not n_confirming)
+    return n_confirming + (not n_confirming or not searches(spec))
