@@ -7,8 +7,8 @@ import json
 import pytest
 
 from xtr.analysis.leaderboard import Row
-from xtr.analysis.scores import ScoreRow
-from xtr.analysis.summary import summarise, summary_document, summary_text
+from xtr.analysis.scores import ScoreRow, xtreme_scores
+from xtr.analysis.summary import summarise, summary_document, summary_text, task_scores
 from xtr.spec.sweep import Pair
 
 
@@ -82,3 +82,23 @@ def test_the_text_and_the_document_say_the_two_numbers() -> None:
     assert document["best_per_target"]["intermediates"] == {"xnli": "mnli", "pawsx": "csqa"}
     assert document["one_for_all"] == {"score": pytest.approx(75), "intermediate": "mnli"}
     assert len(document["pairs"]) == 6
+
+
+def test_languages_that_a_benchmark_does_not_count_are_shown_but_not_averaged() -> None:
+    rows = [
+        ScoreRow("none", "udpos", 1, "test", language, "f1", value, 10)
+        for language, value in (("en", 0.9), ("de", 0.7), ("lt", 0.1))
+    ]
+    pair = Pair("none", "udpos")
+    assert set(task_scores(rows, pair, "xtreme")) == {"en", "de"}
+    assert set(task_scores(rows, pair, "xtreme-r")) == {"en", "de", "lt"}
+    assert xtreme_scores(rows, {"udpos": pair})["xtreme"].tasks == {"udpos": pytest.approx(80.0)}
+    assert xtreme_scores(rows, {"udpos": pair})["xtreme-r"].tasks["udpos"] == pytest.approx(170 / 3)
+
+
+def test_a_target_trained_in_another_language_is_scored_as_its_task() -> None:
+    rows = [
+        ScoreRow("none", "tydiqa@sw", 1, "test", "sw", metric, value, 10)
+        for metric, value in (("f1", 0.6), ("exact_match", 0.4))
+    ]
+    assert task_scores(rows, Pair("none", "tydiqa@sw"), "xtreme") == {"sw": pytest.approx(50.0)}

@@ -42,7 +42,7 @@ def task_text(task: Task) -> str:
         ("labels", _shortened(task.labels)),
         ("languages", " ".join(task.languages)),
         ("XTREME-R", f"and {' '.join(task.added_languages)}" if task.added_languages else "-"),
-        ("select on", " ".join(task.select_languages)),
+        ("select on", " ".join(task.select_languages) or "the language it is trained in"),
         ("rows", _sizes(task)),
         ("test rows", _by_language(task.n_test)),
         ("held out", f"{task.held_out:.0%} of the training rows select" if task.held_out else "-"),

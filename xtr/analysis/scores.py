@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from xtr.catalogue.benchmarks import BENCHMARKS
+from xtr.catalogue.benchmarks import BENCHMARKS, counted_languages
+from xtr.catalogue.lookup import TASKS, find_task
 from xtr.catalogue.task import Split
 from xtr.fingerprint import canonical_json
 from xtr.metrics.xtreme import BenchmarkScore, benchmark_score
@@ -61,9 +62,22 @@ def by_language(rows: Sequence[ScoreRow], pair: Pair, metric: str) -> dict[str, 
 
 def xtreme_scores(rows: Sequence[ScoreRow], best: Mapping[str, Pair]) -> dict[str, BenchmarkScore]:
     """Score each target by the pair chosen for it, on each benchmark's scale (0 to 100)."""
-    scores: dict[str, dict[str, dict[str, float]]] = {}
-    for target, pair in best.items():
-        for metric in dict.fromkeys(row.metric for row in rows if row.pair == pair):
-            for language, value in by_language(rows, pair, metric).items():
-                scores.setdefault(target, {}).setdefault(language, {})[metric] = value
-    return {name: benchmark_score(scores, name) for name in BENCHMARKS}
+    scores = {target: metrics_by_language(rows, pair) for target, pair in best.items()}
+    found = {}
+    for name in BENCHMARKS:
+        counted = {
+            target: {code: each[code] for code in counted_languages(find_task(target), name, each)}
+            for target, each in scores.items()
+            if target in TASKS and each
+        }
+        found[name] = benchmark_score(counted, name)
+    return found
+
+
+def metrics_by_language(rows: Sequence[ScoreRow], pair: Pair) -> dict[str, dict[str, float]]:
+    """Average every metric of a pair over seeds, by language; values in [0, 1]."""
+    scores: dict[str, dict[str, float]] = {}
+    for metric in dict.fromkeys(row.metric for row in rows if row.pair == pair):
+        for language, value in by_language(rows, pair, metric).items():
+            scores.setdefault(language, {})[metric] = value
+    return scores

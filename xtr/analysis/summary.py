@@ -14,8 +14,10 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 
 from xtr.analysis.leaderboard import Row, best_rows
-from xtr.analysis.scores import ScoreRow, by_language
+from xtr.analysis.scores import ScoreRow, metrics_by_language
 from xtr.analysis.tables import columns
+from xtr.catalogue.benchmarks import counted_languages
+from xtr.catalogue.lookup import find_task
 from xtr.fingerprint import JSON
 from xtr.metrics.transfer import Spread, spread
 from xtr.metrics.xtreme import task_score
@@ -44,15 +46,16 @@ class Summary:
     one_for_all: str | None
 
 
-def summarise(rows: Sequence[ScoreRow], ranked: Sequence[Row]) -> Summary | None:
+def summarise(rows: Sequence[ScoreRow], ranked: Sequence[Row], benchmark: str = "xtreme") -> Summary | None:
     """Sum up an evaluation; None where nothing was scored.
 
     Args:
         rows: the scores of winners.
         ranked: the leaderboard, which chooses.
+        benchmark: whose languages count.
     """
     pairs = dict.fromkeys(row.pair for row in rows)
-    spreads = {pair: spread(task_scores(rows, pair)) for pair in pairs}
+    spreads = {pair: spread(task_scores(rows, pair, benchmark)) for pair in pairs}
     targets = list(dict.fromkeys(pair.target for pair in pairs))
     leaders = {row.target: row.intermediate for row in best_rows(ranked)}
     chosen = {target: leaders[target] for target in targets if Pair(leaders[target], target) in spreads}
@@ -76,13 +79,11 @@ def summarise(rows: Sequence[ScoreRow], ranked: Sequence[Row]) -> Summary | None
     )
 
 
-def task_scores(rows: Sequence[ScoreRow], pair: Pair) -> dict[str, float]:
-    """Return a pair's XTREME task score by language, 0 to 100, averaged over seeds."""
-    scores: dict[str, dict[str, float]] = {}
-    for metric in dict.fromkeys(row.metric for row in rows if row.pair == pair):
-        for language, value in by_language(rows, pair, metric).items():
-            scores.setdefault(language, {})[metric] = value
-    return {language: task_score(pair.target, {language: each}) for language, each in scores.items()}
+def task_scores(rows: Sequence[ScoreRow], pair: Pair, benchmark: str) -> dict[str, float]:
+    """Return a pair's task score by the languages that a benchmark counts, 0 to 100, averaged over seeds."""
+    scores = metrics_by_language(rows, pair)
+    counted = counted_languages(find_task(pair.target_task), benchmark, scores)
+    return {code: task_score(pair.target_task, {code: scores[code]}) for code in counted}
 
 
 def summary_document(summary: Summary) -> dict[str, JSON]:

@@ -5,12 +5,9 @@ benchmark_languages(XQUAD, "xtreme-r")    -> the eleven of XTREME, and ro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Iterable, Mapping
 
 from xtr.catalogue.task import Task
-
-Benchmark = Literal["xtreme", "xtreme-r"]
 
 XTREME: Mapping[str, tuple[str, ...]] = {
     "classification": ("xnli", "pawsx"),
@@ -27,8 +24,15 @@ XTREME_R: Mapping[str, tuple[str, ...]] = {
 BENCHMARKS: Mapping[str, Mapping[str, tuple[str, ...]]] = {"xtreme": XTREME, "xtreme-r": XTREME_R}
 
 
-def benchmark_languages(task: Task, benchmark: Benchmark) -> tuple[str, ...]:
+def benchmark_languages(task: Task, benchmark: str) -> tuple[str, ...]:
     """List the languages in which a benchmark scores a task; none where it does not count the task."""
     if not any(task.name in group for group in BENCHMARKS[benchmark].values()):
         return ()
     return task.all_languages if benchmark == "xtreme-r" else task.languages
+
+
+def counted_languages(task: Task, benchmark: str, at_hand: Iterable[str]) -> tuple[str, ...]:
+    """Keep the languages that a benchmark averages over; all where it counts none, as of the demo world."""
+    languages = tuple(at_hand)
+    counted = benchmark_languages(task, benchmark)
+    return tuple(language for language in languages if language in counted) or languages

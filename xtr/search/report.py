@@ -30,7 +30,11 @@ def best_pairs(spec: SweepSpec) -> dict[str, Pair]:
 def evaluation_document(spec: SweepSpec, evaluation: Evaluation) -> dict[str, JSON]:
     """Return an evaluation as a JSON document; values of rows in [0, 1], of benchmarks 0 to 100."""
     scores = xtreme_scores(evaluation.rows, best_pairs(spec))
-    summary = summarise(evaluation.rows, leaderboard(spec, read_trials(sweep_folder(spec))))
+    summary = summarise(
+        evaluation.rows,
+        leaderboard(spec, read_trials(sweep_folder(spec))),
+        spec.stages.evaluate.benchmark,
+    )
     rows: list[JSON] = [asdict(row) for row in evaluation.rows]
     return {
         "schema_version": SCHEMA_VERSION,
@@ -49,7 +53,11 @@ def evaluation_document(spec: SweepSpec, evaluation: Evaluation) -> dict[str, JS
 def evaluation_text(spec: SweepSpec, evaluation: Evaluation) -> str:
     """Write one table a target: scores by language for every pair's winner, and the transfer under them."""
     blocks = [_target_table(spec, evaluation.rows, target) for target in dict.fromkeys(spec.pairs.target)]
-    summary = summarise(evaluation.rows, leaderboard(spec, read_trials(sweep_folder(spec))))
+    summary = summarise(
+        evaluation.rows,
+        leaderboard(spec, read_trials(sweep_folder(spec))),
+        spec.stages.evaluate.benchmark,
+    )
     if summary is not None:
         blocks.append(summary_text(summary))
     for name, scores in xtreme_scores(evaluation.rows, best_pairs(spec)).items():

@@ -166,6 +166,10 @@ class EvaluateSettings(Described):
             description="Languages that are scored: all of the benchmark, those available, or a list.",
         )
     )
+    benchmark: Literal["xtreme", "xtreme-r"] = Field(
+        default="xtreme",
+        description="Benchmark whose languages are meant by all, and over which scores are averaged.",
+    )
     split: Literal["test", "dev"] = Field(default="test", description="Split that the winners are scored on.")
     layer: Annotated[Whole, Field(ge=0)] | None = Field(
         default=None,

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from xtr.catalogue.benchmarks import benchmark_languages
 from xtr.catalogue.lookup import find_task
 from xtr.catalogue.task import Split, Task
 from xtr.data.source import Source
@@ -74,7 +75,8 @@ def evaluated_languages(spec: SweepSpec, source: Source, task: Task, split: Spli
     if wanted == "available":
         return at_hand
     if wanted == "all":
-        return at_hand if spec.data.source == "demo" else task.languages
+        counted = benchmark_languages(task, spec.stages.evaluate.benchmark) or task.languages
+        return at_hand if spec.data.source == "demo" else counted
     return tuple(language for language in wanted if language in (*task.all_languages, *at_hand))
 
 
