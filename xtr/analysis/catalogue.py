@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from xtr.analysis.tables import columns
+from xtr.catalogue.published import PUBLISHED
 from xtr.catalogue.task import Files, HubFiles, Split, Task
 from xtr.data.official import OfficialSource
 
@@ -55,6 +56,7 @@ def task_text(task: Task) -> str:
         [
             f"{task.name}: {task.title}",
             *(f"  {name:<11}{value}" for name, value in facts),
+            *_published(task),
             "files",
             *(line for split in SPLITS for line in _files(task, split)),
             "hub",
@@ -73,6 +75,21 @@ def row_text(task: Task, root: Path) -> str:
             fields = (f"  {name:<11}{_cut(value)}" for name, value in asdict(row).items())
             return "\n".join([f"first row of {split} {language}", *fields])
     return f"no file of {task.name} below {root}"
+
+
+def _published(task: Task) -> list[str]:
+    """Write what others reached, 0 to 100, and how sure the number is."""
+    lines = []
+    for each in PUBLISHED:
+        number = each.score(task.name)
+        if number is not None:
+            value = (
+                f"{number.value}"
+                if number.exact_match is None
+                else f"F1 {number.value}, EM {number.exact_match}"
+            )
+            lines.append(f"  {value} on {each.split}: {each.system} ({each.source}; {number.confidence})")
+    return ["published", *lines] if lines else []
 
 
 def _sizes(task: Task) -> str:
