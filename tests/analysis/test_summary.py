@@ -96,6 +96,11 @@ def test_languages_that_a_benchmark_does_not_count_are_shown_but_not_averaged() 
     assert xtreme_scores(rows, {"udpos": pair})["xtreme-r"].tasks["udpos"] == pytest.approx(170 / 3)
 
 
+def test_the_demo_world_s_languages_count() -> None:
+    rows = [ScoreRow("none", "udpos", 1, "test", language, "f1", 0.5, 10) for language in ("en", "xa", "lt")]
+    assert set(task_scores(rows, Pair("none", "udpos"), "xtreme")) == {"en", "xa"}
+
+
 def test_a_target_trained_in_another_language_is_scored_as_its_task() -> None:
     rows = [
         ScoreRow("none", "tydiqa@sw", 1, "test", "sw", metric, value, 10)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from xtr.catalogue.languages import LANGUAGES
 from xtr.catalogue.task import Task
 
 XTREME: Mapping[str, tuple[str, ...]] = {
@@ -32,7 +33,12 @@ def benchmark_languages(task: Task, benchmark: str) -> tuple[str, ...]:
 
 
 def counted_languages(task: Task, benchmark: str, at_hand: Iterable[str]) -> tuple[str, ...]:
-    """Keep the languages that a benchmark averages over; all where it counts none, as of the demo world."""
+    """Keep the languages that a benchmark averages over.
+
+    Those of the demo world, which nobody speaks, count too, and so do all of a task that the benchmark has not.
+    """
     languages = tuple(at_hand)
     counted = benchmark_languages(task, benchmark)
-    return tuple(language for language in languages if language in counted) or languages
+    if not counted:
+        return languages
+    return tuple(language for language in languages if language in counted or language not in LANGUAGES)
