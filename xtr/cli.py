@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xtr.catalogue.lookup import TASKS, find_task, names
+from xtr.catalogue.lookup import TASKS, find_task, forget_own, names
 from xtr.errors import InputError, Problem, XtrError, suggest
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ def validate(
     """Check sweep files: every key, value, task and language, all errors at once, with file and line."""
     problems: list[Problem] = []
     for file in files:
+        forget_own()
         try:
             spec = _load(file, set_)
         except InputError as error:

@@ -192,3 +192,14 @@ def test_identity_of_a_bitext_depends_on_both_sides(tmp_path: Path) -> None:
 def test_a_source_travels_to_other_processes(tmp_path: Path) -> None:
     source = OfficialSource(tmp_path, {"xnli": "deep"})
     assert pickle.loads(pickle.dumps(source)) == source
+
+
+def test_languages_of_one_file_are_different_data(tmp_path: Path) -> None:
+    header = "\t".join(["language", "gold_label", *"cdef", "sentence1", "sentence2", "promptID", "pairID"])
+    rows = [
+        "\t".join([language, "neutral", *"....", "one", "other", "1", str(number)])
+        for number, language in enumerate(("de", "en"))
+    ]
+    write(tmp_path / "xnli/XNLI-1.0/xnli.dev.tsv", "\n".join([header, *rows]) + "\n")
+    source = OfficialSource(tmp_path)
+    assert source.identity(XNLI, "dev", "de") != source.identity(XNLI, "dev", "en")

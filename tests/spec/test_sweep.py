@@ -10,7 +10,16 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from tests.spec.sweeps import GOOD, load_text
-from xtr.spec.space import Choice, Dimension, Fixed, FloatRange, IntRange, LogFloatRange, dimensions_for
+from xtr.spec.space import (
+    FIELDS,
+    Choice,
+    Dimension,
+    Fixed,
+    FloatRange,
+    IntRange,
+    LogFloatRange,
+    dimensions_for,
+)
 from xtr.spec.sweep import (
     Confirm,
     Exclusion,
@@ -89,11 +98,11 @@ def test_a_pair_has_only_the_dimensions_that_it_can_use() -> None:
         "intermediate.fraction": Fixed(1.0),
         "intermediate.mnli.epochs": Fixed(2),
     }
-    assert list(dimensions_for(space, intermediates={"mnli"}, trains_target=True)) == list(space)
-    assert list(dimensions_for(space, intermediates=(), trains_target=True)) == ["target.epochs"]
-    retrieval = dimensions_for(space, intermediates={"csqa"}, trains_target=False)
+    assert list(dimensions_for(space, intermediates={"mnli": FIELDS}, trains_target=True)) == list(space)
+    assert list(dimensions_for(space, intermediates={}, trains_target=True)) == ["target.epochs"]
+    retrieval = dimensions_for(space, intermediates={"csqa": FIELDS}, trains_target=False)
     assert list(retrieval) == ["intermediate.epochs", "intermediate.fraction"]
-    assert dimensions_for(space, intermediates=(), trains_target=False) == {}
+    assert dimensions_for(space, intermediates={}, trains_target=False) == {}
 
 
 def test_defaults_are_for_a_laptop() -> None:

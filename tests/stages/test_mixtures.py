@@ -12,8 +12,11 @@ from safetensors.torch import load_file
 from tests.stages.sample import SMALL, a_sweep
 from xtr.data.demo import TARGET_LANGUAGES
 from xtr.data.rows import PairRow
-from xtr.spec.space import Value
-from xtr.spec.sweep import Pair, SweepSpec
+from xtr.errors import InputError
+from xtr.spec.budget import pair_dimensions
+from xtr.spec.check import check_sweep
+from xtr.spec.space import Choice, Value
+from xtr.spec.sweep import Pair, PairsSpec, SweepSpec
 from xtr.stages.path import Path as StagePath
 from xtr.stages.path import Paths
 from xtr.stages.run import Runner
@@ -55,6 +58,21 @@ def test_a_mixture_trains_a_head_for_each_kind_of_task_and_scores_each_task(buil
     assert heads(runner, stage) == {"span", "choice"}
     assert set(outcome.scores_after(1)) == {"squad_v1/f1", "squad_v1/exact_match", "csqa/accuracy"}
     assert outcome.steps == 2 * (2 + 2), "an epoch passes over the 16 rows of each, 8 a step"
+
+
+def test_a_paused_mixture_goes_on_to_the_same_bits(
+    build: Build, tmp_path: Path, encoder_folder: Path
+) -> None:
+    whole = build()
+    stage = link(whole, "squad_v1+csqa")
+    expected = whole.train(stage)
+    paused = Runner(a_sweep(tmp_path / "paused", str(encoder_folder)))
+    paused.train(stage, until_epoch=1)
+    assert paused.train(stage).result == expected.result
+    files = [runner.store.open(stage.key) for runner in (whole, paused)]
+    assert files[0] is not None
+    assert files[1] is not None
+    assert files[0].files == files[1].files
 
 
 def test_tasks_with_the_same_labels_share_a_head(build: Build) -> None:
@@ -156,6 +174,32 @@ def test_a_checkpoint_takes_the_place_of_the_sweep_s_encoder(build: Build) -> No
     chain = path_of(runner, f"checkpoint:{folder}>csqa", "pawsx")
     assert [stage.task for stage in chain.training] == ["csqa", "pawsx"]
     assert chain.training[0].parent == path.start
+
+
+def test_a_checkpoint_s_folder_is_found_from_any_folder(
+    encoder_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(encoder_folder.parent)
+    pairs = PairsSpec(intermediate=(f"checkpoint:./{encoder_folder.name}",), target=("xnli",))
+    assert pairs.intermediate == (f"checkpoint:{encoder_folder}",)
+    spec = a_sweep(tmp_path).model_copy(
+        update={"pairs": PairsSpec(intermediate=("checkpoint:./absent",), target=("xnli",))}
+    )
+    with pytest.raises(InputError, match="no such folder"):
+        check_sweep(spec)
+
+
+def test_members_of_a_mixture_have_only_amounts_to_search(tmp_path: Path) -> None:
+    names = ("epochs", "mnli.epochs", "mnli.fraction", "csqa.fraction", "mnli+csqa.epochs")
+    space = {f"intermediate.{name}": Choice((1,)) for name in names}
+    spec = a_sweep(tmp_path)
+    search = spec.search.model_copy(update={"space": space})
+    kept = pair_dimensions(spec.model_copy(update={"search": search}), Pair("mnli+csqa", "xnli"))
+    assert [name.removeprefix("intermediate.") for name in kept] == [
+        name for name in names if name != "mnli.epochs"
+    ]
+    alone = pair_dimensions(spec.model_copy(update={"search": search}), Pair("mnli", "xnli"))
+    assert list(alone) == ["intermediate.epochs", "intermediate.mnli.epochs", "intermediate.mnli.fraction"]
 
 
 def test_a_spec_of_expressions_survives_validation(tmp_path: Path) -> None:

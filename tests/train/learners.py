@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -46,12 +47,21 @@ def make_learner(
     return Learner(model, encoder.tokenizer, (lesson,))
 
 
+def make_mixture(encoder_folder: Path, demo: DemoSource, names: tuple[str, ...], n_rows: int) -> Learner:
+    """A learner of several tasks with a head each."""
+    alone = [make_learner(encoder_folder, demo, name, n_rows) for name in names]
+    heads = [learner.model.heads[0] for learner in alone]
+    model = TaskModel(alone[0].model.encoder, *heads)  # type: ignore[arg-type]
+    lessons = tuple(replace(learner.lessons[0], head=i) for i, learner in enumerate(alone))
+    return Learner(model, alone[0].tokenizer, lessons)
+
+
 def select_scorer(learner: Learner, demo: DemoSource, name: str = "mnli") -> Scorer:
     task = find_task(name)
     rows = demo.rows(task, "select", "en")
 
     def score(model: TaskModel) -> dict[str, float]:
-        predictions = predict(model, learner.tokenizer, task, rows, max_length=24, batch_size=8)
+        predictions = predict(model.reading(0), learner.tokenizer, task, rows, max_length=24, batch_size=8)
         scores: dict[str, float] = family_of(task).score(rows, predictions, task, "en")
         return scores
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.train.learners import RECIPE, make_learner, run, select_scorer, weights
+from tests.train.learners import RECIPE, make_mixture, run, select_scorer, weights
 from xtr.data.demo.source import DemoSource
 from xtr.spec.sweep import ComputeSpec, PerWorker
 from xtr.train.distributed import needs_workers
-from xtr.train.step import World
+from xtr.train.step import MICRO_BATCH_TOKENS, World
 
 # 9 sentences in steps of 4: the last step has one sentence for two workers.
 N_ROWS = 9
@@ -29,8 +29,10 @@ def work(task: str, world: World, encoder_folder: Path, demo: DemoSource, folder
     if size > 1:
         rendezvous = f"file://{folder}/rendezvous"
         torch.distributed.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=size)
-    learner = make_learner(encoder_folder, demo, task, N_ROWS)
-    scorer = select_scorer(learner, demo, task)
+    MICRO_BATCH_TOKENS["cpu"] = 30  # so that the ranks of a step need different numbers of forward passes
+    names = tuple(task.split("+"))
+    learner = make_mixture(encoder_folder, demo, names, N_ROWS)
+    scorer = select_scorer(learner, demo, names[0])
     progress = run(learner, scorer, folder / "run", recipe=replace(SMALL, task=task), world=world)
     save_file(weights(learner), folder / f"rank{rank}.safetensors")
     epochs = [[epoch.loss, epoch.scores] for epoch in progress.epochs]
@@ -39,10 +41,11 @@ def work(task: str, world: World, encoder_folder: Path, demo: DemoSource, folder
         torch.distributed.destroy_process_group()
 
 
-@pytest.mark.parametrize("task", ["udpos", "squad_qa_retrieval"])
+@pytest.mark.parametrize("task", ["udpos", "squad_qa_retrieval", "udpos+mnli"])
 def test_two_workers_train_what_one_trains(
-    task: str, encoder_folder: Path, demo: DemoSource, tmp_path: Path
+    task: str, encoder_folder: Path, demo: DemoSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(MICRO_BATCH_TOKENS, "cpu", MICRO_BATCH_TOKENS["cpu"])  # put back after the test
     one, two = tmp_path / "one", tmp_path / "two"
     one.mkdir()
     two.mkdir()
@@ -65,7 +68,8 @@ def test_two_workers_train_what_one_trains(
     for name in alone:
         assert torch.equal(leader[name], follower[name]), name
         if not name.endswith("key.bias"):  # its gradient is nought: Adam makes its rounding noise a step
-            assert torch.allclose(leader[name], alone[name], rtol=0, atol=1e-5), name
+            # Half a step: where a gradient is nearly nought, Adam makes steps of the order of summation.
+            assert torch.allclose(leader[name], alone[name], rtol=0, atol=SMALL.learning_rate / 2), name
     expected, led, followed = (
         json.loads(path.read_text()) for path in (one / "rank0.json", two / "rank0.json", two / "rank1.json")
     )

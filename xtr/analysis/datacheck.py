@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from xtr.analysis.tables import columns
+from xtr.catalogue.benchmarks import benchmark_languages
 from xtr.catalogue.lookup import find_task, training_task
 from xtr.catalogue.task import Split, Task
-from xtr.data.rows import ChoiceRow, PairRow, Row, SpanRow, TaggingRow
+from xtr.data.rows import Candidate, ChoiceRow, MiningRow, PairRow, Row, SpanRow, TaggingRow, TextRow
 from xtr.data.source import Source
 from xtr.data.subsets import nested_subset
 from xtr.errors import InputError, Problem
@@ -128,6 +129,10 @@ def row_texts(row: Row) -> list[tuple[str, str]]:
             return [(row.question, row.context)]
         case TaggingRow():
             return [(" ".join(row.words), "")]
+        case TextRow() | MiningRow():
+            return [(row.text, "")]
+        case Candidate():
+            return [(row.text, row.context or "")]
     return [(str(getattr(row, "query", row.id)), "")]
 
 
@@ -213,7 +218,8 @@ def _missing(spec: SweepSpec, source: Source) -> Iterator[dict[str, JSON]]:
     split = spec.stages.evaluate.split
     for target in map(find_task, dict.fromkeys(target_task(text) for text in spec.pairs.target)):
         at_hand = source.languages(target, split)
-        absent = [language for language in target.languages if language not in at_hand]
+        counted = benchmark_languages(target, spec.stages.evaluate.benchmark) or target.languages
+        absent = [language for language in counted if language not in at_hand]
         if absent and spec.data.source != "demo":
             yield {"task": target.name, "split": split, "languages": list(absent)}
 

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from xtr.catalogue.benchmarks import BENCHMARKS, counted_languages
+from xtr.catalogue.benchmarks import benchmark_languages, counted_languages
+from xtr.catalogue.languages import LANGUAGES
 from xtr.catalogue.lookup import TASKS, find_task
 from xtr.catalogue.task import Split
 from xtr.fingerprint import canonical_json
@@ -60,18 +61,27 @@ def by_language(rows: Sequence[ScoreRow], pair: Pair, metric: str) -> dict[str, 
     return {language: sum(each) / len(each) for language, each in values.items()}
 
 
-def xtreme_scores(rows: Sequence[ScoreRow], best: Mapping[str, Pair]) -> dict[str, BenchmarkScore]:
-    """Score each target by the pair chosen for it, on each benchmark's scale (0 to 100)."""
+def xtreme_scores(
+    rows: Sequence[ScoreRow], best: Mapping[str, Pair], benchmark: str = "xtreme"
+) -> BenchmarkScore:
+    """Score each target by the pair chosen for it, on a benchmark's scale (0 to 100).
+
+    Groups and the overall score need every language that the benchmark counts; the demo world has its own.
+    """
     scores = {target: metrics_by_language(rows, pair) for target, pair in best.items()}
-    found = {}
-    for name in BENCHMARKS:
-        counted = {
-            target: {code: each[code] for code in counted_languages(find_task(target), name, each)}
-            for target, each in scores.items()
-            if target in TASKS and each
-        }
-        found[name] = benchmark_score(counted, name)
-    return found
+    counted = {
+        target: {code: each[code] for code in counted_languages(find_task(target), benchmark, each)}
+        for target, each in scores.items()
+        if target in TASKS and each
+    }
+    whole = {
+        target: each
+        for target, each in counted.items()
+        if not set(each) <= set(LANGUAGES)
+        or set(each) == set(benchmark_languages(find_task(target), benchmark))
+    }
+    averages = benchmark_score(whole, benchmark)
+    return BenchmarkScore(benchmark_score(counted, benchmark).tasks, averages.groups, averages.overall)
 
 
 def metrics_by_language(rows: Sequence[ScoreRow], pair: Pair) -> dict[str, dict[str, float]]:

@@ -46,16 +46,19 @@ class Summary:
     one_for_all: str | None
 
 
-def summarise(rows: Sequence[ScoreRow], ranked: Sequence[Row], benchmark: str = "xtreme") -> Summary | None:
+def summarise(
+    rows: Sequence[ScoreRow], ranked: Sequence[Row], benchmark: str = "xtreme", source: str = "en"
+) -> Summary | None:
     """Sum up an evaluation; None where nothing was scored.
 
     Args:
         rows: the scores of winners.
         ranked: the leaderboard, which chooses.
         benchmark: whose languages count.
+        source: the language that the gap is measured from.
     """
     pairs = dict.fromkeys(row.pair for row in rows)
-    spreads = {pair: spread(task_scores(rows, pair, benchmark)) for pair in pairs}
+    spreads = {pair: spread(task_scores(rows, pair, benchmark), source) for pair in pairs}
     targets = list(dict.fromkeys(pair.target for pair in pairs))
     leaders = {row.target: row.intermediate for row in best_rows(ranked)}
     chosen = {target: leaders[target] for target in targets if Pair(leaders[target], target) in spreads}

@@ -32,6 +32,12 @@ def register(tasks: Iterable[Task]) -> None:
         TASKS[task.name] = task
 
 
+def forget_own() -> None:
+    """Forget users' own tasks, so that one sweep's are not taken for another's."""
+    for name in [name for name, task in TASKS.items() if task.own]:
+        del TASKS[name]
+
+
 def names(role: Role | None = None) -> tuple[str, ...]:
     """List task names, all or those that can play a role."""
     return tuple(name for name, task in TASKS.items() if role is None or role in task.roles)

@@ -79,7 +79,7 @@ UDPOS = Task(
     ),
     hub={
         "train": _ud_on_the_hub("train"),
-        "select": HubFiles("google/xtreme", "udpos.English", "validation", "words"),
+        "select": HubFiles("google/xtreme", "udpos.{language}", "validation", "words"),
         "dev": _ud_on_the_hub("validation"),
         "test": _ud_on_the_hub("test"),
     },
@@ -138,7 +138,7 @@ PANX = Task(
     ),
     hub={
         "train": HubFiles("unimelb-nlp/wikiann", "{lang}", "train", "words"),
-        "select": HubFiles("unimelb-nlp/wikiann", "en", "validation", "words"),
+        "select": HubFiles("unimelb-nlp/wikiann", "{lang}", "validation", "words"),
         "dev": HubFiles("unimelb-nlp/wikiann", "{lang}", "validation", "words"),
         "test": HubFiles("unimelb-nlp/wikiann", "{lang}", "test", "words"),
     },

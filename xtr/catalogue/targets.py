@@ -70,7 +70,7 @@ PAWSX = Task(
     n_test=dict.fromkeys(codes("de en es fr ja ko zh"), 2_000),
     hub={
         "train": HubFiles("google-research-datasets/paws-x", "{lang}", "train", "pair"),
-        "select": HubFiles("google-research-datasets/paws-x", "en", "validation", "pair"),
+        "select": HubFiles("google-research-datasets/paws-x", "{lang}", "validation", "pair"),
         "dev": HubFiles("google-research-datasets/paws-x", "{lang}", "validation", "pair"),
         "test": HubFiles("google-research-datasets/paws-x", "{lang}", "test", "pair"),
     },

@@ -34,7 +34,9 @@ from xtr.data.words import words_and_numbers
 from xtr.errors import InputError, Problem
 from xtr.fingerprint import digest, file_digest
 
-SEVERAL_LANGUAGES: frozenset[Format] = frozenset(("xnli_tsv", "xnli_jsonl", "tydiqa_json"))
+SEVERAL_LANGUAGES: frozenset[Format] = frozenset(
+    ("xnli_tsv", "xnli_jsonl", "tydiqa_json", "mewslix_mentions")
+)
 SPLITS: tuple[Split, ...] = ("train", "select", "dev", "test")
 
 
@@ -104,6 +106,8 @@ class OfficialSource:
             name += " well-formed"
         if self._splits_train(task, split, language):
             name = f"{name} held_out {task.held_out} {split}"
+        if layout_format in SEVERAL_LANGUAGES:  # of one file, each language is other data
+            name = f"{name} in {language}"
         return f"{name} as {_reading(task, layout_format)}" if task.own else name
 
     def paths(self, task: Task, split: Split, language: str) -> tuple[Path, ...]:

@@ -139,9 +139,10 @@ def read_siqa_labels(paths: Sequence[Path], task: Task, language: str) -> list[C
         return parse_siqa(number, {**record, "label": labels[int(number)]}, task)
 
     rows = read_json_lines(paths[0], parse)
-    if len(rows) != len(labels):
-        fault = RowError("there are more labels than rows", f"{len(labels)} labels, {len(rows)} rows")
-        raise InputError(fault.problem(paths[1], len(rows) + 1))
+    n_rows = sum(bool(text.strip()) for _, text in numbered_lines(read_text(paths[0])))
+    if n_rows < len(labels):
+        fault = RowError("there are more labels than rows", f"{len(labels)} labels, {n_rows} rows")
+        raise InputError(fault.problem(paths[1], n_rows + 1))
     return rows
 
 

@@ -37,8 +37,8 @@ class Spread:
     deviation: float
 
 
-def spread(scores: Mapping[str, float]) -> Spread:
-    """Sum up scores by language.
+def spread(scores: Mapping[str, float], source: str = ENGLISH) -> Spread:
+    """Sum up scores by language; `source` stands for English where the tasks were trained in another language.
 
     Source of the gap: the XTREME paper (Hu et al. 2020), table 4: English minus the mean of the others.
 
@@ -47,8 +47,8 @@ def spread(scores: Mapping[str, float]) -> Spread:
     """
     if not scores:
         raise ValueError("spread of scores in no language")
-    foreign = [value for language, value in scores.items() if language != ENGLISH]
-    english = scores.get(ENGLISH)
+    foreign = [value for language, value in scores.items() if language != source]
+    english = scores.get(source)
     others = statistics.fmean(foreign) if foreign else None
     worst = min(scores, key=scores.__getitem__)
     return Spread(

@@ -29,11 +29,13 @@ def best_pairs(spec: SweepSpec) -> dict[str, Pair]:
 
 def evaluation_document(spec: SweepSpec, evaluation: Evaluation) -> dict[str, JSON]:
     """Return an evaluation as a JSON document; values of rows in [0, 1], of benchmarks 0 to 100."""
-    scores = xtreme_scores(evaluation.rows, best_pairs(spec))
+    benchmark = spec.stages.evaluate.benchmark
+    scores = xtreme_scores(evaluation.rows, best_pairs(spec), benchmark)
     summary = summarise(
         evaluation.rows,
         leaderboard(spec, read_trials(sweep_folder(spec))),
         spec.stages.evaluate.benchmark,
+        spec.stages.source_language,
     )
     rows: list[JSON] = [asdict(row) for row in evaluation.rows]
     return {
@@ -43,8 +45,7 @@ def evaluation_document(spec: SweepSpec, evaluation: Evaluation) -> dict[str, JS
         "labels": str(evaluation.labels),
         "rows": rows,
         "benchmarks": {
-            name: {"tasks": dict(each.tasks), "groups": dict(each.groups), "overall": each.overall}
-            for name, each in scores.items()
+            benchmark: {"tasks": dict(scores.tasks), "groups": dict(scores.groups), "overall": scores.overall}
         },
         "summary": None if summary is None else summary_document(summary),
     }
@@ -57,14 +58,16 @@ def evaluation_text(spec: SweepSpec, evaluation: Evaluation) -> str:
         evaluation.rows,
         leaderboard(spec, read_trials(sweep_folder(spec))),
         spec.stages.evaluate.benchmark,
+        spec.stages.source_language,
     )
     if summary is not None:
         blocks.append(summary_text(summary))
-    for name, scores in xtreme_scores(evaluation.rows, best_pairs(spec)).items():
-        means = {**scores.groups} | ({} if scores.overall is None else {"overall": scores.overall})
-        if means:
-            told = ", ".join(f"{group} {value:.1f}" for group, value in means.items())
-            blocks.append(f"{name}, groups of tasks after the best pairs (0 to 100): {told}")
+    scores = xtreme_scores(evaluation.rows, best_pairs(spec), spec.stages.evaluate.benchmark)
+    means = {**scores.groups} | ({} if scores.overall is None else {"overall": scores.overall})
+    if means:
+        told = ", ".join(f"{group} {value:.1f}" for group, value in means.items())
+        name = spec.stages.evaluate.benchmark
+        blocks.append(f"{name}, groups of tasks after the best pairs (0 to 100): {told}")
     if evaluation.unlabelled:
         hidden = ", ".join(f"{target}/{language}" for target, language in evaluation.unlabelled)
         blocks.append(
@@ -87,10 +90,11 @@ def track_evaluation(spec: SweepSpec, evaluation: Evaluation, say: Callable[[str
         tracker.scores(
             pair, metrics, {f"xtr.best.{name}": f"{value:g}" for name, value in best.params.items()}
         )
-    scores = xtreme_scores(evaluation.rows, best_pairs(spec))["xtreme"]
-    summary = {f"xtreme/{task}": value for task, value in scores.tasks.items()}
+    benchmark = spec.stages.evaluate.benchmark
+    scores = xtreme_scores(evaluation.rows, best_pairs(spec), benchmark)
+    summary = {f"{benchmark}/{task}": value for task, value in scores.tasks.items()}
     if scores.overall is not None:
-        summary["xtreme/overall"] = scores.overall
+        summary[f"{benchmark}/overall"] = scores.overall
     tracker.summary(summary)
 
 

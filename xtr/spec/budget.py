@@ -7,8 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from xtr.catalogue.lookup import find_task
-from xtr.spec.expressions import parse_intermediate
-from xtr.spec.space import Choice, Dimension, Fixed, IntRange, Value, dimensions_for
+from xtr.spec.expressions import Link, parse_intermediate
+from xtr.spec.space import FIELDS, Choice, Dimension, Fixed, IntRange, Value, dimensions_for
 from xtr.spec.sweep import Pair, SweepSpec
 
 
@@ -16,9 +16,19 @@ def pair_dimensions(spec: SweepSpec, pair: Pair) -> dict[str, Dimension]:
     """Keep the dimensions that a pair can use: none has no intermediate stage, retrieval no target stage."""
     return dimensions_for(
         spec.search.space,
-        intermediates={member.task for member in parse_intermediate(pair.intermediate).members},
+        intermediates=_fields_by_name(parse_intermediate(pair.intermediate).links),
         trains_target=find_task(pair.target_task).training_task is not None,
     )
+
+
+def _fields_by_name(links: Sequence[Link]) -> dict[str, tuple[str, ...]]:
+    """Say what can be set for each task or mixture alone; members of a mixture have own amounts, no more."""
+    fields: dict[str, tuple[str, ...]] = {}
+    for link in links:
+        if len(link.members) > 1:
+            fields |= {member.task: ("fraction", "examples") for member in link.members}
+        fields[link.name] = tuple(FIELDS)
+    return fields
 
 
 def space_size(dimensions: Mapping[str, Dimension]) -> int | None:

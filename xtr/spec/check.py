@@ -41,6 +41,7 @@ def findings_in(spec: SweepSpec) -> list[Finding]:
     checks = (
         _intermediates,
         _targets,
+        _own_tasks,
         _exclusions,
         _stages,
         _languages,
@@ -61,6 +62,8 @@ def _intermediates(spec: SweepSpec) -> Iterator[Finding]:
         except InputError as error:
             yield from (Finding(keys, problem) for problem in error.problems)
             continue
+        if expression.checkpoint is not None:
+            yield from (Finding(keys, problem) for problem in _folder_problems(expression.checkpoint.name))
         for member in expression.members:
             yield from (Finding(keys, problem) for problem in _role_problems(member.task, "intermediate"))
             yield from (Finding(keys, problem) for problem in _language_problems(spec, member))
@@ -88,12 +91,47 @@ def _targets(spec: SweepSpec) -> Iterator[Finding]:
             yield Finding(keys, Problem("is listed twice", received=name))
 
 
+def _mixtures(spec: SweepSpec) -> Iterator[str]:
+    """Name the mixtures of the sweep as they are written."""
+    for text in spec.pairs.intermediate:
+        try:
+            yield from (link.name for link in parse_intermediate(text).links if len(link.members) > 1)
+        except InputError:  # told elsewhere
+            continue
+
+
+def _folder_problems(name: str) -> Iterator[Problem]:
+    """A checkpoint that is written like a folder is one."""
+    if name.startswith((".", "/", "~")) and not _is_folder(name):
+        yield Problem("no such folder", "", name, "a folder with config.json and weights, or a hub id")
+
+
 def _language_problems(spec: SweepSpec, member: Member) -> Iterator[Problem]:
     """The languages of an expression are known."""
     known = _known_languages(spec)
     for code in member.languages:
         if code not in known:
             yield _unknown_language(code, known)
+
+
+def _own_tasks(spec: SweepSpec) -> Iterator[Finding]:
+    """A user's own task is trained on one of its family that has its labels, in its order."""
+    for index, own in enumerate(spec.catalogue):
+        if spec.data.source != "official":
+            keys = ("catalogue", index, "name")
+            yield Finding(
+                keys, Problem("own tasks are read from files", "", own.name, "data.source: official")
+            )
+        if own.training_task in (None, own.name):
+            continue
+        keys, trained = ("catalogue", index, "training_task"), TASKS.get(own.training_task or "")
+        if trained is None:
+            hint = suggest(own.training_task or "", TASKS)
+            yield Finding(keys, Problem("unknown task", "", own.training_task or "", ", ".join(TASKS), hint))
+        elif (trained.family, trained.labels) != (own.family, own.labels):
+            allowed = f"a {own.family} task with labels {', '.join(own.labels)}"
+            received = f"{trained.name}, a {trained.family} task with labels {', '.join(trained.labels)}"
+            yield Finding(keys, Problem("is of another family or has other labels", "", received, allowed))
 
 
 def _role_problems(name: str, role: Role) -> Iterator[Problem]:
@@ -131,7 +169,7 @@ def _stages(spec: SweepSpec) -> Iterator[Finding]:
         dict.fromkeys(task.training_task for task in TASKS.values() if "target" in task.roles)
     )
     trained = {
-        "intermediate": (*names("intermediate"), *MIXTURES),
+        "intermediate": tuple(dict.fromkeys((*names("intermediate"), *MIXTURES, *_mixtures(spec)))),
         "target": tuple(name for name in target_trainings if name),
     }
     for stage, settings in (("intermediate", spec.stages.intermediate), ("target", spec.stages.target)):

@@ -42,7 +42,7 @@ class Link:
     """One training stage of a chain: a task, or a mixture of several.
 
     Attributes:
-        name: of a mixture that has one, such as anli_plus; its settings are looked up by it.
+        name: what its settings are looked up by: the task, or the mixture as it is written, such as anli_plus.
     """
 
     members: tuple[Member, ...]
@@ -136,7 +136,7 @@ def _link(text: str, whole: str) -> Link:
     tasks = [member.task for member in members]
     if len(set(tasks)) < len(tasks):
         raise _refused("a mixture names a task twice; its languages stand together, as in mnli@en,ru", whole)
-    return Link(members, text if text in MIXTURES else "")
+    return Link(members, text if len(members) > 1 else members[0].task)
 
 
 def _member(text: str, whole: str, allowed: str) -> Member:

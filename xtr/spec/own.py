@@ -41,6 +41,10 @@ def _read_name(name: str) -> str:
     return name
 
 
+IN_ONE_FILE = ("xnli_tsv", "xnli_jsonl")
+"""Formats whose files hold every language."""
+
+
 class OwnFiles(Described):
     """Where the files of one split lie and how they are written."""
 
@@ -91,7 +95,8 @@ class OwnTask(Described):
     def task(self) -> Task:
         """Make the catalogue's entry of it."""
         layouts: dict[Split, tuple[Files, ...]] = {
-            split: (Files(each.path, each.format),) for split, each in self.files.items()
+            split: (Files(each.path, each.format, mixed=each.format in IN_ONE_FILE),)
+            for split, each in self.files.items()
         }
         return Task(
             name=self.name,

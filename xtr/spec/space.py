@@ -1,7 +1,7 @@
 """This is where the search space is described: what may vary, within which bounds, and for which pairs.
 
     Choice((1, 2, 4)).size                                                 -> 3
-    dimensions_for(space, intermediates=(), trains_target=True)            -> the target.* dimensions only
+    dimensions_for(space, intermediates={}, trains_target=True)            -> the target.* dimensions only
 
 A dimension is called by its stage and field (`intermediate.epochs`). How it is written stands in `notation`.
 """
@@ -210,17 +210,21 @@ def _ends(dimension: Dimension) -> tuple[Value, ...]:
 
 
 def dimensions_for(
-    space: Mapping[str, Dimension], intermediates: Collection[str], trains_target: bool
+    space: Mapping[str, Dimension], intermediates: Mapping[str, Collection[str]], trains_target: bool
 ) -> dict[str, Dimension]:
     """Keep the dimensions that a pair can use, in their order.
 
     `intermediate.*` needs an intermediate task, `intermediate.mnli.*` that one among them, `target.*` a target
     that is trained (retrieval is not).
+
+    Args:
+        intermediates: name to the fields that can be said for it alone.
     """
 
     def used(name: str) -> bool:
         if name.startswith("target."):
             return trains_target
-        return bool(intermediates) if task_of(name) is None else task_of(name) in intermediates
+        task = task_of(name)
+        return bool(intermediates) if task is None else name.split(".")[-1] in intermediates.get(task, ())
 
     return {name: dimension for name, dimension in space.items() if used(name)}

@@ -18,7 +18,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from xtr.catalogue.lookup import register
 from xtr.spec.explain import refusal
-from xtr.spec.expressions import parse_intermediate, target_task
+from xtr.spec.expressions import CHECKPOINT, target_task
 from xtr.spec.notation import DimensionField, Number
 from xtr.spec.own import OwnTask
 from xtr.spec.settings import (
@@ -75,7 +75,13 @@ def _read_version(value: object) -> object:
 
 
 def _read_expression(value: object) -> object:
-    return re.sub(r"\s*([>+@,])\s*", r"\1", value.strip()) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    first, *rest = re.sub(r"\s*([>+@,])\s*", r"\1", value.strip()).split(">")
+    folder = first.removeprefix(CHECKPOINT)
+    if folder != first and Path(folder).expanduser().is_dir():  # trials run in folders of their own
+        first = CHECKPOINT + _absolute(folder)
+    return ">".join([first, *rest])
 
 
 def _read_folder(value: object) -> object:
@@ -101,11 +107,6 @@ class Pair:
     def target_task(self) -> str:
         """The task that is scored, whatever languages it is trained in."""
         return target_task(self.target)
-
-    @property
-    def trains_intermediate(self) -> bool:
-        """Whether anything is trained before the target."""
-        return bool(parse_intermediate(self.intermediate).links)
 
 
 class ModelSpec(Described):

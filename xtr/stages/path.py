@@ -97,7 +97,7 @@ class Paths:
             select = self.evaluations(end, None, target, "select", target_languages(target, self.source))
             return Path(start, tuple(links), None, select)
         member = Member(trained.name, parse_target(pair.target).languages)
-        stage = self._training(end, Link((member,)), "target", params, seed)
+        stage = self._training(end, Link((member,), member.task), "target", params, seed)
         return Path(start, tuple(links), stage, ())
 
     def evaluations(
@@ -167,7 +167,7 @@ class Paths:
         whole = (
             parts[0].settings
             if len(parts) == 1
-            else settings.resolved_for(link.name or str(link), _own(params, role))
+            else settings.resolved_for(link.name, _own(params, role, link.name))
         )
         evaluate = stages.evaluate
         return TrainStage(parent, parts, whole, seed, evaluate.max_rows, evaluate.batch_size)

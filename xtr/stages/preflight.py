@@ -60,12 +60,21 @@ def needed_rows(spec: SweepSpec, source: Source) -> Iterator[tuple[Task, Split, 
     for member in members:
         for split, languages in paths.rows_read(member):
             wanted |= dict.fromkeys((member.task, split, language) for language in languages)
+        if _mixes_languages(spec, member.task):
+            others = source.languages(find_task(member.task), "train")
+            wanted |= dict.fromkeys((member.task, "train", language) for language in others)
     for target, _ in targets:
         if target.training_task is None:
             languages = source.languages(target, "select") or target.select_languages
             wanted |= dict.fromkeys((target.name, "select", language) for language in languages)
     for name, split, language in wanted:
         yield find_task(name), split, language
+
+
+def _mixes_languages(spec: SweepSpec, task: str) -> bool:
+    stages = (spec.stages.intermediate, spec.stages.target)
+    shares = [settings.resolved_for(task, {}).cross_lingual_share for settings in stages]
+    return find_task(task).family == "ranking" and any(shares)
 
 
 def evaluated_languages(spec: SweepSpec, source: Source, task: Task, split: Split) -> tuple[str, ...]:
@@ -86,6 +95,9 @@ def evaluated_rows(spec: SweepSpec, source: Source) -> Iterator[tuple[Task, Spli
     for target in map(find_task, dict.fromkeys(target_task(text) for text in spec.pairs.target)):
         for language in evaluated_languages(spec, source, target, split):
             yield target, split, language
+        if target.pool:
+            for language in source.languages(target, "pool"):
+                yield target, "pool", language
 
 
 def left_out_rows(source: Source) -> list[dict[str, JSON]]:

@@ -210,8 +210,8 @@ def _chosen(source: Source, part: Part, seed: int) -> list[tuple[int, int]]:
     if task.pools_languages:
         places = [(number, row) for number, n in enumerate(sizes) for row in range(n)]
         return [places[i] for i in nested_subset(n_rows, size, seed=seed, task=task.name)]
-    orders = [nested_subset(n, size, seed=seed, task=task.name) for n in sizes]
-    return [(i % len(sizes), orders[i % len(sizes)][i]) for i in range(size)]
+    order = nested_subset(n_rows, size, seed=seed, task=task.name)
+    return [(i % len(sizes), row) for i, row in enumerate(order)]
 
 
 def check_length(encoder: Encoder, max_length: int, task: str) -> None:

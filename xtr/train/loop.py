@@ -117,8 +117,13 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
 
 
 def _data_parallel(model: TaskModel) -> nn.Module:
-    """Share gradients among ranks; a step of a mixture leaves the other members' heads without any."""
-    return DistributedDataParallel(model, find_unused_parameters=len(model.heads) > 1)
+    """Share gradients among ranks; a step of a mixture leaves the other members' heads without any.
+
+    Buffers hold constants, and ranks may run different numbers of forward passes, so they are not broadcast.
+    """
+    return DistributedDataParallel(
+        model, broadcast_buffers=False, find_unused_parameters=len(model.heads) > 1
+    )
 
 
 def _schedule(learner: Learner, recipe: Recipe) -> Schedule:

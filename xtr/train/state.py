@@ -70,7 +70,7 @@ def load_state(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW) -> 
         return None
     path, progress = newest
     model.load_state_dict(load_file(path / WEIGHTS))
-    _restore_moments(optimizer, load_file(path / MOMENTS), step=progress.step)
+    _restore_moments(optimizer, load_file(path / MOMENTS))
     return progress
 
 
@@ -89,20 +89,20 @@ def _newest(folder: Path) -> tuple[Path, Progress] | None:
 
 
 def _moments(optimizer: torch.optim.AdamW) -> dict[str, Tensor]:
-    """Name each parameter's two moments by the parameter's place in the optimiser."""
+    """Name each parameter's moments and steps by its place in the optimiser; heads of a mixture step apart."""
     return {
         f"{i}.{name}": state[name]
         for i, state in optimizer.state_dict()["state"].items()
-        for name in ("exp_avg", "exp_avg_sq")
+        for name in ("exp_avg", "exp_avg_sq", "step")
     }
 
 
-def _restore_moments(optimizer: torch.optim.AdamW, moments: dict[str, Tensor], *, step: int) -> None:
+def _restore_moments(optimizer: torch.optim.AdamW, moments: dict[str, Tensor]) -> None:
     document = optimizer.state_dict()
     places = {int(name.split(".")[0]) for name in moments}
     document["state"] = {
         i: {
-            "step": torch.tensor(float(step)),
+            "step": moments[f"{i}.step"],
             "exp_avg": moments[f"{i}.exp_avg"],
             "exp_avg_sq": moments[f"{i}.exp_avg_sq"],
         }
