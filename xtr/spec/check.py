@@ -100,6 +100,14 @@ def _mixtures(spec: SweepSpec) -> Iterator[str]:
             continue
 
 
+def _named(spec: SweepSpec) -> set[str]:
+    """List the tasks that the pairs name."""
+    return {
+        *map(target_task, spec.pairs.target),
+        *(name for text in spec.pairs.intermediate for name in _links(text)),
+    }
+
+
 def _folder_problems(name: str) -> Iterator[Problem]:
     """A checkpoint that is written like a folder is one."""
     if name.startswith((".", "/", "~")) and not _is_folder(name):
@@ -117,7 +125,7 @@ def _language_problems(spec: SweepSpec, member: Member) -> Iterator[Problem]:
 def _own_tasks(spec: SweepSpec) -> Iterator[Finding]:
     """A user's own task is trained on one of its family that has its labels, in its order."""
     for index, own in enumerate(spec.catalogue):
-        if spec.data.source != "official":
+        if spec.data.source != "official" and own.name in _named(spec):
             keys = ("catalogue", index, "name")
             yield Finding(
                 keys, Problem("own tasks are read from files", "", own.name, "data.source: official")
