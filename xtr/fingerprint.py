@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
 from pathlib import Path
 
 JSON = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
@@ -27,6 +28,17 @@ def file_digest(path: Path) -> str:
     """Hash a file's bytes with SHA-256."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def known_digest(path: Path) -> str:
+    """Hash a file once a process, and again only when its size or its time has changed."""
+    stat = path.stat()
+    return _digest_at(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)
+def _digest_at(path: Path, _size: int, _modified_ns: int) -> str:
+    return file_digest(path)
 
 
 def derive_seed(*parts: str | int) -> int:

@@ -158,6 +158,11 @@ class Task:
         """The languages of every benchmark that counts it."""
         return (*self.languages, *self.added_languages)
 
+    @property
+    def home(self) -> str:
+        """The language of files whose names do not say it: English, or a set's only one."""
+        return "en" if "en" in self.languages else self.languages[0]
+
     def layouts(self, split: Split) -> tuple[Files, ...]:
         """Return the known layouts of a split; an empty `dev` falls back to the test files."""
         return {

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ from xtr.data.records import RECORDS
 from xtr.data.rows import Row
 from xtr.data.subsets import held_out_ids
 from xtr.errors import InputError, Problem
-from xtr.fingerprint import JSON, digest, file_digest
+from xtr.fingerprint import JSON, digest, known_digest
 from xtr.storage import open_sealed
 
 if TYPE_CHECKING:
@@ -160,17 +159,8 @@ def folder_digest(folder: Path) -> str:
                 "no data files lie in this folder", "data.hub_folders", str(folder), "parquet or JSON lines"
             )
         )
-    stats = [(path, path.stat()) for path in paths]
-    content: list[JSON] = [
-        [path.relative_to(folder).as_posix(), _digest_once(path, stat.st_size, stat.st_mtime_ns)]
-        for path, stat in stats
-    ]
+    content: list[JSON] = [[path.relative_to(folder).as_posix(), known_digest(path)] for path in paths]
     return f"folder-{digest(content)[:32]}"
-
-
-@lru_cache(maxsize=4096)
-def _digest_once(path: Path, _size: int, _modified_ns: int) -> str:
-    return file_digest(path)
 
 
 def _hidden(path: Path, folder: Path) -> bool:
@@ -198,8 +188,7 @@ def _has_language(files: HubFiles | None, task: Task, language: str) -> bool:
     if files.languages:
         return language in files.languages
     patterns = (files.config or "", files.split, files.keep[1] if files.keep else "")
-    home = "en" if "en" in task.languages else task.languages[0]
-    return any("{" in pattern for pattern in patterns) or language == home
+    return any("{" in pattern for pattern in patterns) or language == task.home
 
 
 def _filled(files: HubFiles, language: str) -> HubFiles:

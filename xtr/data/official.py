@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 
 from xtr.catalogue.languages import LANGUAGES, iso3
@@ -32,7 +31,7 @@ from xtr.data.rows import (
 from xtr.data.subsets import held_out_ids
 from xtr.data.words import words_and_numbers
 from xtr.errors import InputError, Problem
-from xtr.fingerprint import digest, file_digest
+from xtr.fingerprint import digest, known_digest
 
 SEVERAL_LANGUAGES: frozenset[Format] = frozenset(
     ("xnli_tsv", "xnli_jsonl", "tydiqa_json", "mewslix_mentions")
@@ -100,7 +99,7 @@ class OfficialSource:
             InputError: the file is missing.
         """
         layout_format, paths = self._located(task, split, language)
-        digests = [_digest_once(path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+        digests = [known_digest(path) for path in paths]
         name = digests[0] if len(digests) == 1 else digest(digests)
         if self.skip_bad:
             name += " well-formed"
@@ -151,7 +150,7 @@ class OfficialSource:
         return [
             (layout.format, self._paths(task, layout, language))
             for layout in self._layouts(task, split)
-            if _covers(layout, language, _home(task))
+            if _covers(layout, language, task.home)
         ]
 
     def _paths(self, task: Task, layout: Files, language: str) -> list[Path]:
@@ -204,11 +203,6 @@ def _reading(task: Task, layout_format: Format) -> str:
     return digest([task.family, list(task.labels), layout_format])[:16]
 
 
-def _home(task: Task) -> str:
-    """The language of files whose names do not say it."""
-    return "en" if "en" in task.languages else task.languages[0]
-
-
 def _covers(layout: Files, language: str, home: str) -> bool:
     if layout.mixed:
         return True
@@ -232,11 +226,6 @@ def _written_out(pattern: str, language: str, file_format: Format) -> list[str]:
         "mining_hidden": (language, "en"),
     }
     return [path.replace("{side}", side) for side in sides.get(file_format, ("",))]
-
-
-@lru_cache(maxsize=4096)
-def _digest_once(path: Path, _size: int, _modified_ns: int) -> str:
-    return file_digest(path)
 
 
 def require_gold(rows: Sequence[Row], path: Path | str, split: Split) -> None:

@@ -94,7 +94,7 @@ class Paths:
             links.append(end)
         trained = training_task(target)
         if trained is None:
-            select = self.evaluations(end, None, target, "select", target_languages(target, self.source))
+            select = self.evaluations(end, None, target, "select", self.source.languages(target, "select"))
             return Path(start, tuple(links), None, select)
         member = Member(trained.name, parse_target(pair.target).languages)
         stage = self._training(end, Link((member,), member.task), "target", params, seed)
@@ -194,9 +194,9 @@ class Paths:
         source_language = self.spec.stages.source_language
         if task.pools_languages:
             return self.source.languages(task, "train") or (source_language,)
-        if source_language in task.languages or "en" in task.languages:
+        if source_language in task.languages or task.home == "en":
             return (source_language,)
-        return task.languages[:1]  # a set of one language that is not the source
+        return (task.home,)  # a set in one language that is not the source
 
     def _parallel(self, task: Task, own: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         """Name the training rows in the other languages that are at hand.
@@ -228,8 +228,3 @@ def _own(params: Mapping[str, Value], role: Role, task: str | None = None) -> di
         elif stage == role and of_task == task:
             special[setting] = value
     return general | special
-
-
-def target_languages(target: Task, source: Source) -> tuple[str, ...]:
-    """List the languages that a target which is never trained selects on."""
-    return source.languages(target, "select")
