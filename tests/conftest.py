@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:  # torch is imported when a test asks for a model, not for every test
     from transformers import PreTrainedTokenizerFast
@@ -15,6 +16,10 @@ if TYPE_CHECKING:  # torch is imported when a test asks for a model, not for eve
     from xtr.model.encoder import Encoder
 
 DEMO_SCALE = 0.01
+
+# Tests assert results, never times: a busy machine is no reason to fail.
+settings.register_profile("xtr", deadline=None)
+settings.load_profile("xtr")
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and every process they start would too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
