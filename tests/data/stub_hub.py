@@ -76,94 +76,97 @@ class StubHub:
         }
 
 
-def _handler(hub: StubHub) -> type[BaseHTTPRequestHandler]:  # noqa: C901
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Handler(BaseHTTPRequestHandler):
+    """Answers for a hub; each hub has a handler class of its own."""
 
-        def do_GET(self) -> None:
-            self._answer()
+    hub: StubHub
+    protocol_version = "HTTP/1.1"
 
-        def do_HEAD(self) -> None:
-            self._answer()
+    def do_GET(self) -> None:
+        self._answer()
 
-        def do_POST(self) -> None:
-            self._answer()
+    def do_HEAD(self) -> None:
+        self._answer()
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
+    def do_POST(self) -> None:
+        self._answer()
 
-        def _answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            path = unquote(urlsplit(self.path).path)
-            hub.asked[path] += 1
-            if found := _API.match(path):
-                kind, name = found[1], found[2]
-            elif found := _FILE.match(path):
-                kind, name = "datasets" if found[1] else "models", found[2]
-            else:
-                return self._refuse(404, "EntryNotFound")
-            refusals = hub.refusals.get(name)
-            if refusals:
-                refusal = refusals.pop(0)
-                if refusal is None:
-                    hub.closing.wait(30)
-                    return None
-                return self._refuse(refusal[0], refusal[1], **refusal[2])
-            if (kind, name) not in hub.repositories:
-                return self._refuse(401, "RepoNotFound")
-            folder = hub.repositories[kind, name]
-            if path.startswith("/api/"):
-                return self._api(folder, name, found[3], found[4], found[5] or "", body)
-            if name in hub.files_refused:
-                return self._refuse(*hub.files_refused[name])
-            return self._file(folder / found[4], name, found[3])
+    def log_message(self, format: str, *args: object) -> None:
+        pass
 
-        def _api(self, folder: Path, name: str, what: str, revision: str, below: str, body: bytes) -> None:
-            commit = self._commit(name, revision or "main")
-            if commit is None:
-                return self._refuse(404, "RevisionNotFound")
-            files = sorted(path for path in folder.rglob("*") if path.is_file())
-            if what == "tree":
-                entries = [_entry(path, folder) for path in files]
-                kept = [each for each in entries if not below or str(each["path"]).startswith(f"{below}/")]
-                deep = parse_qs(urlsplit(self.path).query).get("recursive", ["false"])[0].lower() == "true"
-                return self._json(_level(kept, below, deep))
-            if what == "paths-info":
-                asked = (
-                    json.loads(body)["paths"] if body.startswith(b"{") else parse_qs(body.decode())["paths"]
-                )
-                return self._json([each for each in _everything(files, folder) if each["path"] in asked])
-            siblings = [{"rfilename": path.relative_to(folder).as_posix()} for path in files]
-            return self._json({"id": name, "sha": commit, "siblings": siblings, "tags": [], "private": False})
+    def _answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        path = unquote(urlsplit(self.path).path)
+        self.hub.asked[path] += 1
+        if found := _API.match(path):
+            kind, name = found[1], found[2]
+        elif found := _FILE.match(path):
+            kind, name = "datasets" if found[1] else "models", found[2]
+        else:
+            return self._refuse(404, "EntryNotFound")
+        refusals = self.hub.refusals.get(name)
+        if refusals:
+            refusal = refusals.pop(0)
+            if refusal is None:
+                self.hub.closing.wait(30)
+                return None
+            return self._refuse(refusal[0], refusal[1], **refusal[2])
+        if (kind, name) not in self.hub.repositories:
+            return self._refuse(401, "RepoNotFound")
+        folder = self.hub.repositories[kind, name]
+        if path.startswith("/api/"):
+            return self._api(folder, found, body)
+        if name in self.hub.files_refused:
+            return self._refuse(*self.hub.files_refused[name])
+        return self._file(folder / found[4], name, found[3])
 
-        def _commit(self, name: str, revision: str) -> str | None:
-            return {"main": hub.head[name], COMMIT: COMMIT, NEXT_COMMIT: NEXT_COMMIT}.get(revision)
+    def _api(self, folder: Path, found: re.Match[str], body: bytes) -> None:
+        name, what, revision, below = found[2], found[3], found[4], found[5] or ""
+        commit = self._commit(name, revision or "main")
+        if commit is None:
+            return self._refuse(404, "RevisionNotFound")
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        if what == "tree":
+            entries = [_entry(path, folder) for path in files]
+            kept = [each for each in entries if not below or str(each["path"]).startswith(f"{below}/")]
+            deep = parse_qs(urlsplit(self.path).query).get("recursive", ["false"])[0].lower() == "true"
+            return self._json(_level(kept, below, deep))
+        if what == "paths-info":
+            asked = json.loads(body)["paths"] if body.startswith(b"{") else parse_qs(body.decode())["paths"]
+            return self._json([each for each in _everything(files, folder) if each["path"] in asked])
+        siblings = [{"rfilename": path.relative_to(folder).as_posix()} for path in files]
+        return self._json({"id": name, "sha": commit, "siblings": siblings, "tags": [], "private": False})
 
-        def _file(self, path: Path, name: str, revision: str) -> None:
-            commit = self._commit(name, revision)
-            if commit is None:
-                return self._refuse(404, "RevisionNotFound")
-            if not path.is_file():
-                return self._refuse(404, "EntryNotFound", **{"X-Repo-Commit": commit})
-            content = path.read_bytes()
-            headers = {"X-Repo-Commit": commit, "ETag": f'"{hashlib.sha1(content).hexdigest()}"'}
-            return self._send(200, content, headers)
+    def _commit(self, name: str, revision: str) -> str | None:
+        return {"main": self.hub.head[name], COMMIT: COMMIT, NEXT_COMMIT: NEXT_COMMIT}.get(revision)
 
-        def _refuse(self, status: int, code: str, **headers: str) -> None:
-            self._send(status, b"{}", {"X-Error-Code": code, **headers})
+    def _file(self, path: Path, name: str, revision: str) -> None:
+        commit = self._commit(name, revision)
+        if commit is None:
+            return self._refuse(404, "RevisionNotFound")
+        if not path.is_file():
+            return self._refuse(404, "EntryNotFound", **{"X-Repo-Commit": commit})
+        content = path.read_bytes()
+        headers = {"X-Repo-Commit": commit, "ETag": f'"{hashlib.sha1(content).hexdigest()}"'}
+        return self._send(200, content, headers)
 
-        def _json(self, document: object) -> None:
-            self._send(200, json.dumps(document).encode(), {"Content-Type": "application/json"})
+    def _refuse(self, status: int, code: str, **headers: str) -> None:
+        self._send(status, b"{}", {"X-Error-Code": code, **headers})
 
-        def _send(self, status: int, content: bytes, headers: dict[str, str]) -> None:
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(content))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(content)
+    def _json(self, document: object) -> None:
+        self._send(200, json.dumps(document).encode(), {"Content-Type": "application/json"})
 
-    return Handler
+    def _send(self, status: int, content: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(content))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+
+def _handler(hub: StubHub) -> type[_Handler]:
+    return type("Handler", (_Handler,), {"hub": hub})
 
 
 def _entry(path: Path, folder: Path) -> dict[str, object]:

@@ -105,7 +105,7 @@ def summary_document(summary: Summary) -> dict[str, JSON]:
 
 def summary_text(summary: Summary) -> str:
     """Write each target after its best intermediate task, then the two numbers and the baseline."""
-    header = ("target", "after", "score", "English", "others", "gap", "worst")
+    header = ("target", "after", "score", "source", "others", "gap", "worst")
     best = [
         (Pair(after, target), summary.spreads[Pair(after, target)])
         for target, after in summary.chosen.items()
@@ -116,8 +116,11 @@ def summary_text(summary: Summary) -> str:
         lines.append((f"one for all: {summary.one_for_all}", f"{summary.means[summary.one_for_all]:.1f}"))
     if BASELINE in summary.means:
         lines.append(("none", f"{summary.means[BASELINE]:.1f}"))
-    over = f"mean over {len(summary.chosen)} targets after"
-    return f"XTREME task scores, 0 to 100\n{table}\n\n{columns((over, 'score'), lines)}"
+    n = len(summary.chosen)
+    over = f"mean over {n} target{'s' if n > 1 else ''} after"
+    return (
+        f"task scores as the benchmark computes them, 0 to 100\n{table}\n\n{columns((over, 'score'), lines)}"
+    )
 
 
 def _line(pair: Pair, each: Spread) -> tuple[str, ...]:

@@ -122,11 +122,6 @@ class Rows:
         self._rows = rows
         self._named = {name: _naming(feature) for name, feature in rows.features.items()}
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of the columns."""
-        return tuple(self._named)
-
     def __len__(self) -> int:
         return len(self._rows)
 

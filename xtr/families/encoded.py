@@ -2,8 +2,6 @@
 
 write_examples(family.encode(rows, ...), len(rows), folder)
 EncodedSplit(folder).of_rows([7, 3])     -> the examples of rows 7 and 3, as encoding those two would give them
-
-An example is built when it is asked for, so an encoded split takes next to no memory.
 """
 
 from __future__ import annotations
@@ -11,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, chain, pairwise
 from pathlib import Path
-from typing import overload
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -47,21 +44,16 @@ class EncodedSplit:
     def __init__(self, folder: Path) -> None:
         self._tensors: dict[str, Tensor] = load_file(folder / FILE)
 
-    @property
-    def n_rows(self) -> int:
-        """How many rows the split has."""
-        return len(self._tensors["row_start"]) - 1
-
-    def of_rows(self, rows: Sequence[int]) -> Sequence[Example]:
+    def of_rows(self, rows: Sequence[int]) -> list[Example]:
         """Give the examples of these rows, numbered by their place in the list."""
         starts = self._tensors["row_start"].tolist()
-        places = [
-            (i, example) for i, row in enumerate(rows) for example in range(starts[row], starts[row + 1])
+        return [
+            self._example(number, i)
+            for i, row in enumerate(rows)
+            for number in range(starts[row], starts[row + 1])
         ]
-        return _Examples(self, places)
 
-    def example(self, number: int, row: int) -> Example:
-        """Build an example under a row number of the caller's."""
+    def _example(self, number: int, row: int) -> Example:
         first, last = self._range("sequence_start", number)
         return Example(
             row,
@@ -88,32 +80,6 @@ class EncodedSplit:
         start, end = self._range(starts, number)
         found: list[int] = self._tensors[values][start:end].tolist()
         return found
-
-
-class _Examples(Sequence[Example]):
-    """Examples that are built when they are asked for."""
-
-    def __init__(self, split: EncodedSplit, places: Sequence[tuple[int, int]]) -> None:
-        self._split = split
-        self._places = places
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    @overload
-    def __getitem__(self, index: int) -> Example: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Example]: ...
-
-    def __getitem__(self, index: int | slice) -> Example | Sequence[Example]:
-        if isinstance(index, slice):
-            return _Examples(self._split, self._places[index])
-        row, example = self._places[index]
-        return self._split.example(example, row)
-
-    def __iter__(self) -> Iterator[Example]:
-        return (self._split.example(example, row) for row, example in self._places)
 
 
 def _starts(lengths: Iterator[int]) -> Tensor:

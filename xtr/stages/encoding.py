@@ -106,7 +106,7 @@ def examples_of(
     """Give the examples of rows, which are the `chosen` ones of their split, kept or encoded here."""
     split = open_encoded(root, encoding)
     if split is not None:
-        return list(split.of_rows(chosen))
+        return split.of_rows(chosen)
     family = family_of(encoding.task)
     encode = family.encode_training if to_train else family.encode
     return encode(rows, encoding.task, tokenizer, encoding.max_length)

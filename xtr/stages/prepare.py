@@ -46,7 +46,7 @@ class Use:
 
 
 def prepare_data(spec: SweepSpec, say: Say) -> dict[str, JSON]:
-    """Lock, download, read and encode all that the sweep and its evaluation read; return what was done.
+    """Lock, download and read what the sweep and its evaluation read, and encode it where that can be kept.
 
     Raises:
         InputError: all problems of all splits, after everything else has been prepared.

@@ -119,11 +119,11 @@ def _training_examples(
     if part.parallel_data:
         rows = training_rows(source, part, stage.seed)
         return family_of(task).encode_training(rows, task, encoder.tokenizer, max_length)
-    chosen = _chosen(source, part, stage.seed)
+    by_language = [source.rows(task, "train", language) for language in part.languages]
+    chosen = _chosen(list(map(len, by_language)), part, stage.seed)
     examples = []
-    for number, (language, data) in enumerate(zip(part.languages, part.train_data, strict=True)):
+    for number, (every, data) in enumerate(zip(by_language, part.train_data, strict=True)):
         places = [row for of, row in chosen if of == number]
-        every = source.rows(task, "train", language)
         encoding = Encoding(task, data, start, max_length)
         rows = [every[place] for place in places]
         examples += examples_of(root, encoding, rows, places, encoder.tokenizer, to_train=True)
@@ -189,7 +189,8 @@ def training_rows(source: Source, part: Part, seed: int) -> list[Row]:
     """
     task = find_task(part.task)
     by_language = [source.rows(task, "train", language) for language in part.languages]
-    chosen = [by_language[number][row] for number, row in _chosen(source, part, seed)]
+    places = _chosen(list(map(len, by_language)), part, seed)
+    chosen = [by_language[number][row] for number, row in places]
     if not part.parallel_data:
         return chosen
     return mix_languages(
@@ -200,10 +201,9 @@ def training_rows(source: Source, part: Part, seed: int) -> list[Row]:
     )
 
 
-def _chosen(source: Source, part: Part, seed: int) -> list[tuple[int, int]]:
-    """Choose training rows: (number of the language, place in its file) each."""
+def _chosen(sizes: Sequence[int], part: Part, seed: int) -> list[tuple[int, int]]:
+    """Choose training rows, given how many each language has: (number of the language, place in its file) each."""
     task, settings = find_task(part.task), part.settings
-    sizes = [len(source.rows(task, "train", language)) for language in part.languages]
     n_rows = sum(sizes) if task.pools_languages else min(sizes)
     fraction = settings.fraction if settings.examples is None else None
     size = resolve_size(n_rows, fraction=fraction, examples=settings.examples, cap=settings.max_rows)
