@@ -54,6 +54,11 @@ class Example:
         """Tokens of the longest sequence."""
         return max(len(sequence.input_ids) for sequence in self.sequences)
 
+    @property
+    def n_tokens(self) -> int:
+        """Tokens of all its sequences, padding left out."""
+        return sum(len(sequence.input_ids) for sequence in self.sequences)
+
 
 @dataclass(frozen=True, slots=True)
 class HeadSettings:

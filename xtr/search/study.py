@@ -360,7 +360,7 @@ class PairStudy:
 def _both_legs(first: dict[str, JSON], last: dict[str, JSON]) -> dict[str, JSON]:
     """Add up what a trial's legs have spent."""
     spent: dict[str, JSON] = {}
-    for name in ("steps", "seconds"):
+    for name in ("steps", "tokens", "seconds"):
         earlier, now = first.get(name), last.get(name)
         if isinstance(earlier, (int, float)) and isinstance(now, (int, float)):
             spent[name] = earlier + now

@@ -68,10 +68,17 @@ def _detail(outcomes: Sequence[Outcome]) -> dict[str, JSON]:
     """Say which stages a trial walked through and what it spent."""
     return {
         "stages": [
-            {"key": each.key, "reused": each.reused, "steps": each.steps, "seconds": round(each.seconds, 3)}
+            {
+                "key": each.key,
+                "reused": each.reused,
+                "steps": each.steps,
+                "tokens": each.tokens,
+                "seconds": round(each.seconds, 3),
+            }
             for each in outcomes
         ],
         "steps": sum(each.steps for each in outcomes),
+        "tokens": sum(each.tokens for each in outcomes),
         "seconds": round(sum(each.seconds for each in outcomes), 3),
     }
 

@@ -91,6 +91,7 @@ def _read_with_parents(
     if not isinstance(document.values, dict):
         return document
     _put_in_own_tasks(document, path.parent, env)
+    _put_in_prices(document, path.parent, env)
     chain = (*seen, _resolved(path))
     parent, place = document.values.pop("extends", None), document.where(("extends",))
     if parent is None or document.is_broken(("extends",)):
@@ -134,6 +135,19 @@ def _put_in_own_tasks(document: Document, folder: Path, env: Mapping[str, str]) 
             problem = Problem("holds no list of tasks", str(folder / entry), allowed="tasks: [{name: ...}]")
             document.refuse(("catalogue",), problem)
     document.values["catalogue"] = tasks
+
+
+def _put_in_prices(document: Document, folder: Path, env: Mapping[str, str]) -> None:
+    """Replace the name of a file under `prices` by what it says."""
+    assert isinstance(document.values, dict)
+    name = document.values.get("prices")
+    if not isinstance(name, str):
+        return
+    found = _read_file(folder / name, env, document.where(("prices",)))
+    for finding in found.findings:
+        document.refuse(("prices",), _located(finding, found))
+    document.values["prices"] = found.values
+    document.places |= {("prices", *keys): place for keys, place in found.places.items() if keys}
 
 
 def _resolved(path: Path) -> Path:

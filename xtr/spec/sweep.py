@@ -25,6 +25,7 @@ from xtr.spec.settings import (
     Count,
     Described,
     EvaluateSettings,
+    Real,
     Share,
     StagesSpec,
     TaskSettings,
@@ -33,6 +34,7 @@ from xtr.spec.settings import (
 )
 
 __all__ = [
+    "BudgetSpec",
     "ComputeSpec",
     "Confirm",
     "DataSpec",
@@ -43,6 +45,7 @@ __all__ = [
     "Pair",
     "PairsSpec",
     "PerWorker",
+    "Prices",
     "Retries",
     "SamplerSpec",
     "SearchSpec",
@@ -55,6 +58,8 @@ __all__ = [
 ]
 
 NotNegative = Annotated[Whole, Field(ge=0)]
+NotBelowZero = Annotated[Real, Field(ge=0)]
+AboveZero = Annotated[Real, Field(gt=0)]
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -226,6 +231,24 @@ class ComputeSpec(Described):
     )
 
 
+class Prices(Described):
+    """What an hour costs; which money is up to the user."""
+
+    currency: Text = Field(default="USD", description="Shown beside every sum.")
+    gpu_hour: NotBelowZero = Field(default=0.0, description="Price of one GPU for an hour.")
+    cpu_hour: NotBelowZero = Field(default=0.0, description="Price of one CPU core for an hour.")
+
+
+class BudgetSpec(Described):
+    """What the sweep may spend; at a limit running stages finish, nothing new starts, exit code 4 says so."""
+
+    gpu_hours: AboveZero | None = Field(
+        default=None, description="GPU hours of training and scoring, all runs of the sweep together."
+    )
+    wall_hours: AboveZero | None = Field(default=None, description="Hours that one `xtr run` may take.")
+    money: AboveZero | None = Field(default=None, description="Sum, by `prices`, all runs together.")
+
+
 class DataSpec(Described):
     """Where the data come from."""
 
@@ -289,6 +312,10 @@ class SweepSpec(Described):
     stages: StagesSpec = Field(default=StagesSpec(), description="Fixed settings of the stages.")
     search: SearchSpec = Field(description="What is searched, by whom and how long.")
     compute: ComputeSpec = Field(default=ComputeSpec(), description="What a trial runs on.")
+    budget: BudgetSpec = Field(default=BudgetSpec(), description="What the sweep may spend.")
+    prices: Prices = Field(
+        default=Prices(), description="What an hour costs: in place, or a file beside this one that says so."
+    )
     data: DataSpec = Field(default=DataSpec(), description="Where the data come from.")
     storage: StorageSpec = Field(default=StorageSpec(), description="Where stages and results are kept.")
     tracking: TrackingSpec = Field(default=TrackingSpec(), description="Where MLflow shows the sweep.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,7 @@ def evaluate_group(job: EvaluateJob, world: World) -> None:
         lease = store.claim(stage.key)
         if lease is None:
             continue
+        began = time.monotonic()
         with lease, store.workspace(stage.key) as folder:
             if stage.pool is not None and stage.pool.key not in pools:
                 pools[stage.pool.key] = _pool(store, source, stage.pool, model)
@@ -59,7 +61,7 @@ def evaluate_group(job: EvaluateJob, world: World) -> None:
             pool = pools[stage.pool.key] if stage.pool else None
             threshold = _threshold(store, stage.calibration) if stage.calibration else None
             result = _predict_and_score(model, stage, every, folder, pool, threshold)
-            store.publish(stage, folder, result, made(world.device, 0.0))
+            store.publish(stage, folder, result, made(world.device, time.monotonic() - began))
 
 
 def _pool(store: StageStore, source: Source, stage: EmbedStage, model: _Trained) -> Pool:
@@ -67,6 +69,7 @@ def _pool(store: StageStore, source: Source, stage: EmbedStage, model: _Trained)
     task = find_task(stage.task)
     candidates = family_of(task).pool_candidates(_pool_rows(source, stage))
     if store.open(stage.key) is None and (lease := store.claim(stage.key)):
+        began = time.monotonic()
         with lease, store.workspace(stage.key) as folder:
             pool = embed(
                 model.model,
@@ -78,7 +81,7 @@ def _pool(store: StageStore, source: Source, stage: EmbedStage, model: _Trained)
             )
             save_file({"vectors": pool.vectors}, folder / VECTORS)
             device = next(model.model.parameters()).device.type
-            store.publish(stage, folder, {"n": len(candidates)}, made(device, 0.0))
+            store.publish(stage, folder, {"n": len(candidates)}, made(device, time.monotonic() - began))
     return Pool(tuple(candidates), load_file(store.folder(stage.key) / VECTORS)["vectors"])
 
 

@@ -31,6 +31,7 @@ class Outcome:
         result: the manifest's result; of a paused run, what it has so far.
         seconds: compute spent now, over all workers; 0 where the stage was read.
         steps: optimiser steps made now.
+        tokens: trained on now, padding left out.
     """
 
     key: str
@@ -38,6 +39,7 @@ class Outcome:
     reused: bool
     seconds: float = 0.0
     steps: int = 0
+    tokens: int = 0
 
     @property
     def scores(self) -> dict[str, float]:
@@ -90,7 +92,10 @@ class Runner:
                 if stored is None:
                     stored = self._compute_training(stage, until_epoch)
             return dataclasses.replace(
-                stored, seconds=stored.seconds + spent.seconds, steps=stored.steps + spent.steps
+                stored,
+                seconds=stored.seconds + spent.seconds,
+                steps=stored.steps + spent.steps,
+                tokens=stored.tokens + spent.tokens,
             )
 
     def evaluate(self, stages: Sequence[EvaluateStage]) -> list[Outcome]:
@@ -113,7 +118,8 @@ class Runner:
         for stage in stages:
             manifest = self.store.read(stage.key)
             assert manifest is not None
-            outcomes.append(Outcome(stage.key, manifest.result, reused=stage.key in reused))
+            seconds = 0.0 if stage.key in reused else float(str(manifest.made["seconds"]))
+            outcomes.append(Outcome(stage.key, manifest.result, stage.key in reused, seconds))
         return outcomes
 
     def _ensure_parent(self, parent: Pretrained | PretrainStage | TrainStage) -> Outcome:
@@ -146,21 +152,22 @@ class Runner:
                 give_memory_back()
             result = _training_result(progress)
             if until_epoch is None or len(progress.epochs) >= stage.settings.epochs:
-                self.store.publish(
-                    stage, folder, result, made(_device(self.spec), progress.seconds, compute.workers)
-                )
+                how = made(_device(self.spec), progress.seconds, compute.workers, progress.hardware)
+                self.store.publish(stage, folder, result, how)
         return Outcome(
             stage.key,
             result,
             reused=False,
             seconds=(progress.seconds - before.seconds) * compute.workers,
             steps=progress.step - before.step,
+            tokens=progress.tokens - before.tokens,
         )
 
 
 def _training_result(progress: Progress) -> dict[str, JSON]:
     return {
         "steps": progress.step,
+        "tokens": progress.tokens,
         "epochs": [dataclasses.asdict(epoch) for epoch in progress.epochs],
     }
 

@@ -29,7 +29,7 @@ from xtr.spec.sweep import SweepSpec
 from xtr.stages.encoding import Encoding, examples_of, start_of
 from xtr.stages.stage import Part, TrainStage
 from xtr.stages.store import StageStore
-from xtr.stages.work import ENCODER, HEADS, capped, encoder_of, kept, source_of, store_of
+from xtr.stages.work import ENCODER, HEADS, capped, encoder_of, hardware, kept, source_of, store_of
 from xtr.train.loop import Learner, Pause, Recipe, Scorer, train
 from xtr.train.state import Progress
 from xtr.train.step import Lesson, World
@@ -58,6 +58,7 @@ def train_once(job: TrainJob, world: World) -> Progress:
     every_steps = job.spec.compute.checkpoint_every_steps
     pause = Pause(store.progress_folder(stage.key), every_steps, job.until_epoch)
     progress = train(learner, _recipe(stage), pause=pause, score=score, world=world)
+    progress.hardware = hardware(world.device)
     if world.leads and len(progress.epochs) == stage.settings.epochs:
         save_encoder(encoder, Path(job.folder) / ENCODER)
         (Path(job.folder) / HEADS).mkdir()

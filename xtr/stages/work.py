@@ -97,10 +97,25 @@ def give_memory_back() -> None:
         trim(0)
 
 
-def made(device: str, seconds: float, workers: int = 1) -> dict[str, JSON]:
-    """Say how a stage was made: what may differ between runs of one recipe."""
+@lru_cache(maxsize=4)
+def hardware(device: str) -> str:
+    """Name what computes: the GPU, or the processor's model."""
+    if torch.device(device).type == "cuda":
+        return str(torch.cuda.get_device_name(device)) if torch.cuda.is_available() else "cuda"
+    described = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    models = [line.partition(":")[2].strip() for line in described.splitlines() if "model name" in line]
+    return models[0] if models else platform.processor() or platform.machine()
+
+
+def made(device: str, seconds: float, workers: int = 1, computed_on: str = "") -> dict[str, JSON]:
+    """Say how a stage was made: what may differ between runs of one recipe.
+
+    Args:
+        computed_on: hardware of the workers, where this process is none of them.
+    """
     return {
         "device": device,
+        "hardware": computed_on or hardware(device),
         "workers": workers,
         "threads": torch.get_num_threads(),
         "seconds": round(seconds, 3),

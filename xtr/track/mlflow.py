@@ -162,7 +162,7 @@ class Tracker:
         }
         run = self._run(identity, name, tags, parent=self._pair_run(row.pair))
         metrics = {"select/score": row.value, "select/rung": row.rung}
-        spent = {name: row.detail.get(name) for name in ("steps", "seconds")}
+        spent = {name: row.detail.get(name) for name in ("steps", "tokens", "seconds")}
         numbers = {k: float(v) for k, v in (metrics | spent).items() if isinstance(v, (int, float))}
         self._write(run, metrics=numbers, params={k: f"{v:g}" for k, v in row.params.items()})
         if "error" in row.detail:

@@ -104,6 +104,7 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
         )
         update(model, optimizer, learning_rate=rate)
         progress.step = step + 1
+        progress.tokens += sum(example.n_tokens for example in batch)
         progress.open_loss += loss
         if progress.step % schedule.steps_per_epoch == 0:
             _close_epoch(progress, schedule, model, score if world.leads else None)

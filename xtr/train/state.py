@@ -32,12 +32,22 @@ class Epoch:
 
 @dataclass(slots=True)
 class Progress:
-    """How far a run has come: optimiser steps done, loss summed in the open epoch, finished epochs."""
+    """How far a run has come.
+
+    Attributes:
+        step: optimiser steps done.
+        tokens: trained on so far, padding left out.
+        open_loss: summed over the steps of the open epoch.
+        seconds: of the leading worker.
+        hardware: what it computed on last.
+    """
 
     step: int = 0
+    tokens: int = 0
     open_loss: float = 0.0
     epochs: list[Epoch] = field(default_factory=list)
     seconds: float = 0.0
+    hardware: str = ""
 
 
 def save_state(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW, progress: Progress) -> None:
