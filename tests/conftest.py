@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+from tests.buckets import BUCKET, Place, a_place, s3_server
 
 if TYPE_CHECKING:  # torch is imported when a test asks for a model, not for every test
     from transformers import PreTrainedTokenizerFast
@@ -78,3 +82,25 @@ def bert_tokenizer(bert_folder: Path) -> PreTrainedTokenizerFast:
     from xtr.model.encoder import load_tokenizer
 
     return load_tokenizer(str(bert_folder))
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """An S3 server with one empty bucket, and the environment that leads there."""
+    with s3_server(tmp_path_factory.mktemp("s3") / "log") as environment, pytest.MonkeyPatch.context() as patch:
+        for name in [each for each in os.environ if each.startswith("AWS_")]:
+            patch.delenv(name)
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        import fsspec
+
+        fsspec.filesystem("s3").mkdir(BUCKET)
+        yield environment
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """An empty storage root of each kind."""
+    if request.param == "bucket":
+        request.getfixturevalue("s3")
+    return a_place(request.param, tmp_path)

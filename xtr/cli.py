@@ -38,7 +38,7 @@ app.add_typer(data, name="data")
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A sweep file or an exported config (YAML).")]
 Sweep = Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep's name, or its file.")]
-Root = Annotated[Path, typer.Option(help="Storage root in which a sweep is looked up by name.")]
+Root = Annotated[str, typer.Option(help="Storage root in which a sweep is looked up by name: folder or URI.")]
 Set = Annotated[list[str], typer.Option("--set", metavar="A.B=C", help="Override a value; may be repeated.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
@@ -75,9 +75,10 @@ def plan(file: File, set_: Set = [], as_json: AsJson = False) -> None:  # noqa: 
     from xtr.stages.store import StageStore
 
     spec = _load(file, set_)
-    root = Path(spec.storage.root).resolve()
-    trials = read_trials(root / "sweeps" / spec.name)
-    counted = plan_sweep(spec, open_source(spec.data, root, resolve=False), StageStore(root), trials)
+    place = spec.storage.workplace()
+    place.check_readable()
+    trials = read_trials(place.read_sweep(spec.name))
+    counted = plan_sweep(spec, open_source(spec.data, place, resolve=False), StageStore(place), trials)
     _show(counted.document(), plan_text(counted, file), as_json=as_json)
 
 
@@ -132,7 +133,7 @@ def tasks(
 
 
 @app.command(epilog="Example: xtr status demo")
-def status(sweep: Sweep, root: Root = Path("runs"), as_json: AsJson = False) -> None:
+def status(sweep: Sweep, root: Root = "runs", as_json: AsJson = False) -> None:
     """Show how far a sweep is: trials by state, best so far, what failed and why."""
     from xtr.analysis.tables import status_document, status_text
     from xtr.analysis.trials import read_trials
@@ -146,7 +147,7 @@ def status(sweep: Sweep, root: Root = Path("runs"), as_json: AsJson = False) -> 
 
 
 @app.command(epilog="Example: xtr best demo --json")
-def best(sweep: Sweep, root: Root = Path("runs"), as_json: AsJson = False) -> None:
+def best(sweep: Sweep, root: Root = "runs", as_json: AsJson = False) -> None:
     """Show the leaderboard: per target the best pair, its transfer over none, and its settings."""
     from xtr.analysis.leaderboard import document, leaderboard
     from xtr.analysis.tables import leaderboard_text
@@ -160,7 +161,7 @@ def best(sweep: Sweep, root: Root = Path("runs"), as_json: AsJson = False) -> No
 @app.command(epilog="Example: xtr evaluate demo --split test")
 def evaluate(
     sweep: Sweep,
-    root: Root = Path("runs"),
+    root: Root = "runs",
     split: Annotated[str | None, typer.Option(help="test or dev; by default what the sweep says.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -201,7 +202,7 @@ def score(
 def export(
     sweep: Sweep,
     to: Annotated[Path, typer.Option(help="Folder for one YAML per target.")],
-    root: Root = Path("runs"),
+    root: Root = "runs",
 ) -> None:
     """Write the best config of each target as a file that `xtr run` reruns to the same score."""
     from xtr.analysis.export import export_best
@@ -223,6 +224,7 @@ def prepare(file: File, set_: Set = [], skip_bad: SkipBad = None, as_json: AsJso
     spec = _load(file, set_, skip_bad)
     from xtr.stages.prepare import prepare_data, prepared_text
 
+    spec.storage.workplace().check_writable()
     document = prepare_data(spec, _hush if as_json else _say)
     _show(document, f"{prepared_text(document)}\nnext: xtr run {file}", as_json=as_json)
 
@@ -234,7 +236,9 @@ def check(file: File, set_: Set = [], skip_bad: SkipBad = None, as_json: AsJson 
     from xtr.analysis.datacheck import check_data_of, check_text, token_counter
     from xtr.data.open import open_source
 
-    source = open_source(spec.data, Path(spec.storage.root).resolve())
+    place = spec.storage.workplace()
+    place.check_readable()
+    source = open_source(spec.data, place)
     document = check_data_of(spec, source, *token_counter(spec, source))
     _show(document, check_text(document), as_json=as_json)
 
@@ -266,27 +270,34 @@ def _load(file: Path, overrides: list[str], skip_bad: int | None = None) -> Swee
     return load_sweep(file, [*overrides, *allowed])
 
 
-def _find(sweep: str, root: Path) -> tuple[SweepSpec, Path]:
+def _find(sweep: str, root: str) -> tuple[SweepSpec, Path]:
     """Find a sweep by its file or by its name below the storage root."""
+    from xtr.storage.workplace import workplace
+
+    place, storage = workplace(root), None
     if sweep.endswith((".yaml", ".yml")):
         spec = _load(Path(sweep), [])
-        root, sweep = Path(spec.storage.root), spec.name
-    folder = root.resolve() / "sweeps" / sweep
+        sweep, storage = spec.name, spec.storage
+        root, place = storage.root, storage.workplace()
+    place.check_readable()
+    folder = place.read_sweep(sweep)
     if not (folder / "spec.yaml").exists():
-        known = sorted(path.parent.name for path in (root / "sweeps").glob("*/spec.yaml"))
+        known = place.sweeps()
         raise InputError(
             Problem(
                 "no such sweep",
-                where=str(root / "sweeps"),
+                where=f"{root}/sweeps",
                 received=sweep,
                 allowed=", ".join(known) or "nothing has been run below this root",
                 hint=suggest(sweep, known) or "--root FOLDER",
             )
         )
     spec = _load(folder / "spec.yaml", [])
-    if Path(spec.storage.root).resolve() != root.resolve():  # it was run from another folder
-        spec = spec.model_copy(update={"storage": spec.storage.model_copy(update={"root": str(root)})})
-    return spec, folder
+    if storage is None:
+        there = spec.storage.workplace().store.uri
+        same = there == place.store.uri  # else it was run from another folder
+        storage = spec.storage if same else spec.storage.model_copy(update={"root": root})
+    return spec.model_copy(update={"storage": storage}), folder
 
 
 def _root_option(spec: SweepSpec) -> str:

@@ -24,6 +24,12 @@ def digest(value: object) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
+def content_digest(document: object) -> str:
+    """Hash a JSON document as it will be read again, not-a-number included: to check it, not to name it."""
+    read = json.loads(json.dumps(document))
+    return hashlib.sha256(json.dumps(read, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
 def file_digest(path: Path) -> str:
     """Hash a file's bytes with SHA-256."""
     with path.open("rb") as file:

@@ -14,10 +14,11 @@ import pytest
 from tests.data.hub_folders import write_mnli, write_tydiqa, write_xnli
 from tests.data.stub_hub import COMMIT, NEXT_COMMIT, StubHub
 from xtr.catalogue.lookup import find_task
-from xtr.data.hublock import UNLOCKED, HubLock, lock_path
+from xtr.data.hublock import LOCK, UNLOCKED, HubLock
 from xtr.data.hubsource import HubSource
 from xtr.data.rows import PairRow
 from xtr.errors import InputError
+from xtr.storage.posix import PosixStorage
 
 ROOT = Path(__file__).resolve().parents[2]
 READ = """
@@ -26,6 +27,7 @@ from pathlib import Path
 from xtr.catalogue.lookup import find_task
 from xtr.data.hubsource import HubSource
 from xtr.errors import InputError
+from xtr.storage.posix import PosixStorage
 
 root, task, split, *languages = sys.argv[1:]
 source = HubSource(Path(root))
@@ -105,22 +107,22 @@ def test_languages_that_share_a_split_are_told_apart(tmp_path: Path) -> None:
 def test_an_unlocked_revision_is_not_resolved_for_a_plan(tmp_path: Path) -> None:
     source = HubSource(tmp_path, resolve=False)
     assert source.identity(find_task("xnli"), "test", "de") == f"facebook/xnli@{UNLOCKED}/de/test"
-    assert not lock_path(tmp_path).exists()
+    assert not (tmp_path / LOCK).exists()
 
 
 def test_the_first_to_lock_wins(tmp_path: Path) -> None:
     commits = iter(["first", "second"])
-    one, other = (HubLock(tmp_path / "lock.json", lambda *_: next(commits)) for _ in range(2))
+    one, other = (HubLock(PosixStorage(tmp_path), lambda *_: next(commits)) for _ in range(2))
     assert one.revision("datasets", "a/b") == "first"
     assert other.revision("datasets", "a/b") == "first"
     assert one.revision("models", "a/b") == "second"
-    assert json.loads((tmp_path / "lock.json").read_text())["datasets"]["a/b"]["revision"] == "first"
+    assert json.loads((tmp_path / LOCK).read_text())["datasets"]["a/b"]["revision"] == "first"
 
 
 def test_a_lock_file_that_is_none_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "lock.json").write_text("no")
+    PosixStorage(tmp_path).write(LOCK, "no")
     with pytest.raises(InputError, match="not a lock file"):
-        HubLock(tmp_path / "lock.json").revision("datasets", "a/b")
+        HubLock(PosixStorage(tmp_path)).revision("datasets", "a/b")
 
 
 def test_a_revision_is_locked_and_what_was_fetched_needs_no_hub(hub: StubHub, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from xtr.errors import InputError
 from xtr.spec.settings import MixtureSettings
 from xtr.spec.sweep import ModelSpec, TrainSettings
 from xtr.stages.stage import EmbedStage, EvaluateStage, Pretrained, PretrainStage, TrainStage, pretrained
+from xtr.storage.posix import PosixStorage
 
 TRAIN = a_stage()
 EVALUATE = EvaluateStage(
@@ -140,7 +141,7 @@ def test_a_change_far_up_the_path_changes_every_key_below() -> None:
 
 @pytest.fixture
 def lock(tmp_path: Path) -> HubLock:
-    return HubLock(tmp_path / "hub.lock.json")
+    return HubLock(PosixStorage(tmp_path / "locks"))
 
 
 def a_model(folder: Path) -> ModelSpec:
@@ -167,7 +168,7 @@ def test_a_folder_with_another_file_has_another_name(name: str, tmp_path: Path, 
 def test_a_hub_model_is_named_by_its_own_revision_or_the_locked_one(lock: HubLock) -> None:
     model = ModelSpec(name="a/b")
     assert pretrained(model, lock) == Pretrained("a/b", None, "a/b@unlocked")
-    HubLock(lock.path, lambda *_: "abc").revision("models", "a/b")
+    HubLock(lock.store, lambda *_: "abc").revision("models", "a/b")
     assert pretrained(model, lock) == Pretrained("a/b", "abc", "a/b@abc")
     assert pretrained(ModelSpec(name="a/b", revision="def"), lock) == Pretrained("a/b", "def", "a/b@def")
 

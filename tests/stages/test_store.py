@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xtr.stages.lease import Lease
 
 from tests.stages.sample import a_stage
 from xtr.errors import CorruptArtefact
-from xtr.stages.lease import Lease
 from xtr.stages.store import MANIFEST, StageStore
 from xtr.storage import append_line, read_lines
 

@@ -9,7 +9,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from xtr.analysis.tables import columns
@@ -19,7 +18,7 @@ from xtr.catalogue.task import Split, Task
 from xtr.data.rows import Candidate, ChoiceRow, MiningRow, PairRow, Row, SpanRow, TaggingRow, TextRow
 from xtr.data.source import Source
 from xtr.data.subsets import nested_subset
-from xtr.errors import InputError, Problem
+from xtr.errors import CorruptArtefact, InputError, Problem
 from xtr.fingerprint import JSON, digest
 from xtr.spec.expressions import parse_intermediate, target_task
 from xtr.spec.sweep import SweepSpec
@@ -265,9 +264,9 @@ def token_counter(spec: SweepSpec, source: Source) -> tuple[Count | None, str]:
         if isinstance(start, Pretrained):
             tokenizer = load_tokenizer(start.name, start.revision)
         else:
-            store = StageStore(Path(spec.storage.root).resolve())
-            tokenizer = load_tokenizer(str(store.folder(start.key) / "encoder"))
-    except InputError:
+            store = StageStore(spec.storage.workplace())
+            tokenizer = load_tokenizer(str(store.checked(start.key) / "encoder"))
+    except (InputError, CorruptArtefact):
         return None, f"no tokenizer of {spec.model.name} is at hand, so lengths are not counted"
 
     def count(rows: Sequence[Row]) -> list[int]:

@@ -1,9 +1,9 @@
 """This is where revisions of the Hugging Face hub are locked: resolved once, then the same for ever.
 
-    lock = HubLock(root / "data" / "hub.lock.json", resolve)
+    lock = HubLock(workplace("runs").store, resolve)
     lock.revision("datasets", "facebook/xnli")     -> the commit that was there at first use
 
-The lock lies below the storage root, so that every sweep, worker and machine that shares it reads one revision.
+The lock, `data/hub.lock.json`, lies in the store, so that every sweep, worker and machine reads one revision.
 A newer one is taken by deleting the entry, or the file.
 """
 
@@ -12,24 +12,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal
 
 from xtr.errors import InputError, Problem
-from xtr.storage import exclusive, write_atomic
+from xtr.storage.interface import Storage
+from xtr.storage.lease import hold
 
 SCHEMA_VERSION = 1
+LOCK, GUARD = "data/hub.lock.json", "leases/hub.lock"
 UNLOCKED = "unlocked"
 """Stands for the revision of what has not been used yet; no stage that was computed carries it."""
 
 Kind = Literal["datasets", "models"]
 Resolve = Callable[[Kind, str], str]
 Entries = dict[str, dict[str, dict[str, str]]]
-
-
-def lock_path(root: Path) -> Path:
-    """Where a storage root keeps its lock."""
-    return root / "data" / "hub.lock.json"
 
 
 class HubLock:
@@ -39,8 +35,8 @@ class HubLock:
         resolve: asks the hub for the present commit; None where nothing may be asked.
     """
 
-    def __init__(self, path: Path, resolve: Resolve | None = None) -> None:
-        self.path = path
+    def __init__(self, store: Storage, resolve: Resolve | None = None) -> None:
+        self.store = store
         self.resolve = resolve
         self._known: dict[tuple[Kind, str], str] = {}
 
@@ -60,7 +56,7 @@ class HubLock:
 
     def _lock(self, kind: Kind, name: str, commit: str) -> str:
         """Enter a commit, unless somebody was faster; return the one that counts."""
-        with exclusive(self.path.with_name(f".{self.path.name}.guard")):
+        with hold(self.store, GUARD):
             entries = self._read()
             first = _commit(entries, kind, name)
             if first is not None:
@@ -70,21 +66,25 @@ class HubLock:
                 "locked": datetime.now(UTC).isoformat(timespec="seconds"),
             }
             document = {"schema_version": SCHEMA_VERSION, **entries}
-            write_atomic(self.path, json.dumps(document, indent=1, sort_keys=True) + "\n")
+            self.store.write(LOCK, json.dumps(document, indent=1, sort_keys=True) + "\n")
         return commit
 
     def _read(self) -> Entries:
         try:
-            document = json.loads(self.path.read_text(encoding="utf-8"))
+            text = self.store.read(LOCK)
+            document = json.loads(text) if text is not None else {}
             return {
                 kind: {name: dict(entry) for name, entry in document.get(kind, {}).items()}
                 for kind in ("datasets", "models")
             }
-        except FileNotFoundError:
-            return {}
         except (ValueError, AttributeError, TypeError) as error:
             raise InputError(
-                Problem("this is not a lock file", str(self.path), str(error), hint="delete it to lock anew")
+                Problem(
+                    "this is not a lock file",
+                    f"{self.store.uri}/{LOCK}",
+                    str(error),
+                    hint="delete it to lock anew",
+                )
             ) from error
 
 

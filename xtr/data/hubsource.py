@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from xtr.catalogue.languages import LANGUAGES
 from xtr.catalogue.task import HubFiles, Split, Task
-from xtr.data.hublock import HubLock, Kind, lock_path
+from xtr.data.hublock import HubLock, Kind
 from xtr.data.jsonfiles import Record
 from xtr.data.official import require_gold
 from xtr.data.parsing import BadRows, LeftOut, leaving_out, parse_rows
@@ -24,6 +24,7 @@ from xtr.data.subsets import held_out_ids
 from xtr.errors import InputError, Problem
 from xtr.fingerprint import JSON, digest, known_digest
 from xtr.storage import open_sealed
+from xtr.storage.workplace import Workplace, workplace
 
 if TYPE_CHECKING:
     from xtr.data.hub import HubSplit
@@ -40,17 +41,23 @@ class HubSource:
     """Data sets of the hub, a `Source`.
 
     Attributes:
-        root: the storage root; fetched splits and the lock lie below its `data`.
+        root: folder on this machine; fetched splits lie below its `data`, the lock in the store's.
         folders: data set id to a local folder in the hub's layout that is read instead.
         skip_bad: how many malformed rows of a split may be left out.
     """
 
     def __init__(
-        self, root: Path, folders: Mapping[str, str] | None = None, *, resolve: bool = True, skip_bad: int = 0
+        self,
+        root: Path | Workplace,
+        folders: Mapping[str, str] | None = None,
+        *,
+        resolve: bool = True,
+        skip_bad: int = 0,
     ) -> None:
-        self.root = root
+        place = root if isinstance(root, Workplace) else workplace(root)
+        self.root = place.here
         self.folders = {name: Path(folder).expanduser() for name, folder in (folders or {}).items()}
-        self.lock = HubLock(lock_path(root), resolve_on_hub if resolve else None)
+        self.lock = HubLock(place.store, resolve_on_hub if resolve else None)
         self.skip_bad = skip_bad
         self._left_out: dict[tuple[str, str, str], tuple[Problem, ...]] = {}
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from xtr.errors import InputError, Problem
 from xtr.spec.sweep import ComputeSpec, StorageSpec, SweepSpec
+from xtr.storage.workplace import is_uri
 from xtr.train.distributed import needs_workers
 
 HEAD_RESOURCE = "xtr_driver"
@@ -63,18 +64,21 @@ def ray_cluster(spec: SweepSpec) -> Iterator[None]:
 
 
 def check_storage(storage: StorageSpec) -> None:
-    """Refuse to keep stages in a Ray job's working directory, which goes when the job ends.
+    """Refuse a bucket that cannot be used, and a Ray job's working directory, which goes when the job ends.
 
     Raises:
         InputError: with the setting to change.
     """
+    storage.workplace().check_writable()
+    if is_uri(storage.root):
+        return
     if not Path(storage.root).is_absolute() and Path.cwd().name.startswith("_ray_pkg_"):
         raise InputError(
             Problem(
                 "a Ray job's working directory does not outlast the job",
                 where="storage.root",
                 received=storage.root,
-                allowed="an absolute folder that all machines share",
+                allowed="an absolute folder that all machines share, or s3://bucket/prefix",
                 hint="--set storage.root=/mnt/xtr/runs",
             )
         )

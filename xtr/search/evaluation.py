@@ -19,7 +19,7 @@ from xtr.data.source import Source
 from xtr.errors import InputError, Problem
 from xtr.fingerprint import JSON
 from xtr.search.cluster import ray_cluster
-from xtr.search.sweep import hold_sweep, sweep_folder
+from xtr.search.sweep import hold_sweep
 from xtr.spec.expressions import target_task
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.evaluating import EvaluateJob, evaluate_group, label_file
@@ -57,16 +57,17 @@ def evaluate_sweep(spec: SweepSpec, split: Split, say: Say) -> Evaluation:
     Raises:
         InputError: the sweep has no finished trial, or a language's file is missing or malformed.
     """
-    folder = sweep_folder(spec)
-    chosen = winners(spec, read_trials(folder))
-    if not chosen:
-        raise InputError(
-            Problem(
-                "this sweep has no finished trial yet", received=spec.name, hint="xtr run FILE, then again"
-            )
-        )
     runner = Runner(spec)
-    with hold_sweep(folder):
+    with hold_sweep(spec, say) as folder:
+        chosen = winners(spec, read_trials(folder))
+        if not chosen:
+            raise InputError(
+                Problem(
+                    "this sweep has no finished trial yet",
+                    received=spec.name,
+                    hint="xtr run FILE, then again",
+                )
+            )
         wanted = _wanted(spec, runner.source, list(chosen.values()), split)
         asked = dict.fromkeys(each for stages in wanted.values() for stage in stages for each in stage.reads)
         read_all(runner.source, ((find_task(task), part, language) for task, part, language in asked))
@@ -137,7 +138,7 @@ def _collect(runner: Runner, folder: Path, wanted: Wanted, split: Split) -> Eval
             assert manifest is not None
             name = str(manifest.result["predictions"])
             shutil.copyfile(
-                runner.store.folder(stage.key) / name, out / f"test-{stage.language}{Path(name).suffix}"
+                runner.store.checked(stage.key) / name, out / f"test-{stage.language}{Path(name).suffix}"
             )
             scores = manifest.result["scores"]
             assert isinstance(scores, dict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,12 +18,13 @@ from xtr.search.cluster import check_storage, ray_cluster, trial_resources
 from xtr.search.progress import Progress
 from xtr.spec.dump import to_yaml
 from xtr.spec.sweep import SweepSpec
-from xtr.stages.lease import HEARTBEAT_S, Lease, Watch
 from xtr.stages.path import Paths
 from xtr.stages.preflight import check_data, record_left_out
 from xtr.stages.run import Runner
 from xtr.stages.stage import PretrainStage
 from xtr.storage import write_atomic
+from xtr.storage.lease import Lease, Watch
+from xtr.storage.mirror import Mirror
 from xtr.track.mlflow import Tracker
 
 Say = Callable[[str], None]
@@ -44,22 +45,22 @@ class SweepOutcome:
 
 
 def sweep_folder(spec: SweepSpec) -> Path:
-    """Where a sweep keeps its journal and its views."""
-    return Path(spec.storage.root).resolve() / "sweeps" / spec.name
+    """Where a sweep's driver keeps its journal and its views."""
+    return spec.storage.workplace().sweep(spec.name)
 
 
 def run_sweep(spec: SweepSpec, say: Say) -> SweepOutcome:
     """Run a sweep to its end, or go on with it; finished stages and trials are never done again.
 
     Raises:
-        InputError: data or model are not as the sweep file says; nothing has been started.
+        InputError: storage, data or model are not as the sweep file says; nothing has been started.
         SweepBusy: another driver runs this sweep.
     """
     check_storage(spec.storage)
     runner = Runner(spec)
     check_data(spec, runner.source)
-    folder = sweep_folder(spec)
-    with hold_sweep(folder):
+    with hold_sweep(spec, say) as folder:
+        runner.store.sweep_leftovers()
         write_atomic(folder / "spec.yaml", to_yaml(spec))
         record_left_out(folder, runner.source)
         start = Paths(spec, runner.source).start
@@ -126,22 +127,29 @@ def _tune(spec: SweepSpec, book: Book, folder: Path) -> None:
 
 
 @contextmanager
-def hold_sweep(folder: Path) -> Iterator[None]:
-    """Hold a sweep for as long as a block lasts; a dead driver's hold is taken over after a few heartbeats.
+def hold_sweep(spec: SweepSpec, say: Say) -> Iterator[Path]:
+    """Hold a sweep for as long as a block lasts and lend its folder; a dead driver's hold is taken over.
+
+    Of a bucket the folder is a working copy, fetched first and copied back while the block lasts.
 
     Raises:
         SweepBusy: a living driver holds it.
     """
-    path = folder / "driver.lease"
-    watch = Watch(path)
-    while (lease := Lease.claim(path)) is None:
+    place = spec.storage.workplace()
+    name = f"sweeps/{spec.name}/driver.lease"
+    watch = Watch(place.store, name)
+    while (lease := Lease.claim(place.store, name)) is None:
         if watch.beats():
             raise SweepBusy(
-                f"another driver runs this sweep ({path}); follow it with xtr status, or stop it first"
+                f"another driver runs this sweep ({place.store.uri}/{name}); "
+                "follow it with xtr status, or stop it first"
             )
         if watch.stale():
             watch.remove()
         else:
-            watch.wait(HEARTBEAT_S / 10)
-    with lease:
-        yield
+            watch.wait()
+    folder = place.sweep(spec.name)
+    with lease, ExitStack() as stack:
+        if place.bucket is not None:
+            stack.enter_context(Mirror(place.bucket, f"sweeps/{spec.name}", folder).kept(say))
+        yield folder

@@ -10,7 +10,7 @@ from typing import Any
 
 from xtr.analysis.trials import State
 from xtr.catalogue.lookup import find_task
-from xtr.errors import Diverged, XtrError
+from xtr.errors import CorruptArtefact, Diverged, XtrError
 from xtr.fingerprint import JSON
 from xtr.search.study import Job
 from xtr.spec.sweep import SweepSpec
@@ -35,6 +35,8 @@ def perform(spec: SweepSpec, job: Job) -> dict[str, Any]:
             return _attempt(spec, job)
         except Diverged as diverged:
             return _report("diverged", math.nan, {"error": str(diverged)})
+        except CorruptArtefact:  # it is set aside now; the next attempt makes it anew
+            error = traceback.format_exc()
         except XtrError as refused:
             return _report("failed", math.nan, {"error": str(refused)})
         except Exception:

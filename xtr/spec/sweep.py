@@ -21,6 +21,7 @@ from xtr.spec.explain import refusal
 from xtr.spec.expressions import CHECKPOINT, target_task
 from xtr.spec.notation import DimensionField, Number
 from xtr.spec.own import OwnTask
+from xtr.spec.roots import Options, Root
 from xtr.spec.settings import (
     Count,
     Described,
@@ -32,6 +33,7 @@ from xtr.spec.settings import (
     TrainSettings,
     Whole,
 )
+from xtr.storage.workplace import Workplace, is_uri, workplace
 
 __all__ = [
     "BudgetSpec",
@@ -87,15 +89,6 @@ def _read_expression(value: object) -> object:
     if folder != first and Path(folder).expanduser().is_dir():  # trials run in folders of their own
         first = CHECKPOINT + _absolute(folder)
     return ">".join([first, *rest])
-
-
-def _read_folder(value: object) -> object:
-    if isinstance(value, str) and "://" in value:
-        raise refusal(
-            "remote storage is not there yet",
-            allowed="a folder on this machine or on a file system that all machines share",
-        )
-    return value
 
 
 Expression = Annotated[Text, BeforeValidator(_read_expression)]
@@ -284,9 +277,26 @@ class DataSpec(Described):
 class StorageSpec(Described):
     """Where stages and results are kept."""
 
-    root: Annotated[Text, BeforeValidator(_read_folder)] = Field(
-        default="runs", description="Folder on this machine or on a file system that all machines share."
+    root: Root = Field(
+        default="runs",
+        description="Folder on this machine or on a file system that all machines share, or s3://bucket/prefix.",
     )
+    options: Options = Field(
+        default_factory=dict,
+        description="What fsspec opens a URI with, `endpoint_url` for one; credentials come from the environment.",
+    )
+    cache: Text | None = Field(
+        default=None,
+        description="Folder on each machine for working copies of a bucket; null is XTR_CACHE, or ~/.cache/xtr.",
+    )
+
+    def workplace(self) -> Workplace:
+        """Open the root: the store that all machines share, and its files on this one.
+
+        Raises:
+            InputError: a package for it is missing.
+        """
+        return workplace(self.root, self.options, self.cache)
 
 
 class TrackingSpec(Described):
@@ -346,7 +356,11 @@ class SweepSpec(Described):
         data = data.model_copy(update={"hub_folders": folders})
         if Path(model.name).expanduser().is_dir():
             model = model.model_copy(update={"name": _absolute(model.name)})
-        storage = self.storage.model_copy(update={"root": _absolute(self.storage.root)})
+        storage = self.storage
+        if not is_uri(storage.root):
+            storage = storage.model_copy(update={"root": _absolute(storage.root)})
+        if storage.cache is not None:
+            storage = storage.model_copy(update={"cache": _absolute(storage.cache)})
         return self.model_copy(update={"data": data, "model": model, "storage": storage})
 
 

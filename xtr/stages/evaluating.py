@@ -82,7 +82,7 @@ def _pool(store: StageStore, source: Source, stage: EmbedStage, model: _Trained)
             save_file({"vectors": pool.vectors}, folder / VECTORS)
             device = next(model.model.parameters()).device.type
             store.publish(stage, folder, {"n": len(candidates)}, made(device, time.monotonic() - began))
-    return Pool(tuple(candidates), load_file(store.folder(stage.key) / VECTORS)["vectors"])
+    return Pool(tuple(candidates), load_file(store.checked(stage.key) / VECTORS)["vectors"])
 
 
 def _pool_rows(source: Source, stage: EmbedStage) -> list[Row]:
@@ -163,7 +163,7 @@ def _load_trained(store: StageStore, stage: EvaluateStage, task: Task) -> _Train
     if isinstance(stage.parent, TrainStage) and task.training_task is not None:
         trained = find_task(task.training_task)
         head.load_state_dict(
-            load_file(store.folder(stage.parent.key) / HEADS / f"{head_id(trained)}.safetensors")
+            load_file(store.checked(stage.parent.key) / HEADS / f"{head_id(trained)}.safetensors")
         )
     model.drop_unread_blocks()
     return _Trained(model, encoder.tokenizer, encoder.max_length, store.root)

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path as FilePath
 
 from xtr.catalogue.lookup import find_task, training_task
 from xtr.catalogue.task import Role, Split, Task
 from xtr.data.demo import world_identity
-from xtr.data.hublock import HubLock, lock_path
+from xtr.data.hublock import HubLock
 from xtr.data.source import Source
 from xtr.errors import InputError, Problem
 from xtr.spec.expressions import Link, Member, parse_intermediate, parse_target
@@ -77,7 +76,7 @@ class Paths:
 
     @property
     def _lock(self) -> HubLock:
-        return HubLock(lock_path(FilePath(self.spec.storage.root).resolve()))
+        return HubLock(self.spec.storage.workplace().store)
 
     def path(self, pair: Pair, params: Mapping[str, Value], seed: int) -> Path:
         """Resolve one trial's stages from its parameters and its training seed."""

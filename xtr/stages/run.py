@@ -75,7 +75,7 @@ class Runner:
                     text, folder / ENCODER, seed=start.seed, scale=start.scale, threads=PRETRAINING_THREADS
                 )
                 self.store.publish(start, folder, {}, made("cpu", 0.0))
-        return str(self.store.folder(start.key) / ENCODER)
+        return str(self.store.checked(start.key) / ENCODER)
 
     def train(self, stage: TrainStage, *, until_epoch: int | None = None) -> Outcome:
         """Make a training stage exist, or have its first `until_epoch` epochs done."""
@@ -152,6 +152,7 @@ class Runner:
                 give_memory_back()
             result = _training_result(progress)
             if until_epoch is None or len(progress.epochs) >= stage.settings.epochs:
+                self.store.receive(folder)
                 how = made(_device(self.spec), progress.seconds, compute.workers, progress.hardware)
                 self.store.publish(stage, folder, result, how)
         return Outcome(

@@ -1,31 +1,40 @@
 """This is where finished stages lie, by key.
 
-    stages/<key>/manifest.json     recipe, result, files with their SHA-256, how it was made
+    stages/<key>/manifest.json     recipe, result, files with their SHA-256, how it was made; its own SHA-256
     stages/<key>/encoder/...       what from_pretrained reads (training stages)
     progress/<key>/step-.../       states of a run that has not finished
     leases/<key>                   who computes it now
+    quarantine/<key>-.../          what was not what its manifest says
 
-A stage appears by one rename of a folder whose manifest was written last, so it is whole or absent.
+In a folder a stage appears by one rename. In a bucket its files lie in stages/<key>/<token>/, which the manifest
+names; this machine's copies of them lie below the workplace. Either way a stage is whole or absent.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import socket
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from xtr.errors import CorruptArtefact
-from xtr.fingerprint import JSON, file_digest
-from xtr.stages.lease import HEARTBEAT_S, Lease, Watch
+from xtr.fingerprint import JSON, content_digest, file_digest
+from xtr.stages.progress import StateCopies
 from xtr.stages.stage import Stage
-from xtr.storage import write_atomic
+from xtr.storage import exclusive
+from xtr.storage.lease import Lease, Watch
+from xtr.storage.posix import PosixStorage
+from xtr.storage.workplace import Workplace, workplace
 
 MANIFEST = "manifest.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,8 @@ class Manifest:
         result: what the stage came to (epochs with losses and scores, or metric values).
         files: SHA-256 by path below the stage's folder.
         made: device, threads, versions and seconds; never part of the key.
+        placed: where a bucket holds the files, and their marks there.
+        sha256: of all the rest; manifests of version 1 have none.
     """
 
     key: str
@@ -44,49 +55,117 @@ class Manifest:
     files: dict[str, str]
     made: dict[str, JSON] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
+    placed: dict[str, JSON] = field(default_factory=dict)
+    sha256: str = ""
+
+    def text(self) -> str:
+        """Write it as it is kept, its digest included."""
+        document = asdict(self) | {"sha256": ""}
+        return json.dumps(document | {"sha256": content_digest(document)}, indent=1, ensure_ascii=False)
+
+    @classmethod
+    def parse(cls, text: str, key: str) -> Manifest:
+        """Read what `text` has written.
+
+        Raises:
+            ValueError, TypeError: it is not a manifest, or not this one.
+        """
+        document = json.loads(text)
+        manifest = cls(**document)
+        if manifest.key != key:
+            raise ValueError(f"it is that of {manifest.key}")
+        if manifest.schema_version > 1 and manifest.sha256 != content_digest(document | {"sha256": ""}):
+            raise ValueError("its SHA-256 is another")
+        return manifest
 
 
 class StageStore:
-    """The stages below one root folder."""
+    """The stages below one root: a folder, or a workplace whose store may be a bucket.
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self._verified: set[str] = set()
+    Attributes:
+        root: folder on this machine; the store itself where that is a folder.
+    """
+
+    def __init__(self, root: Path | Workplace) -> None:
+        self.place = root if isinstance(root, Workplace) else workplace(root)
+        self.root = self.place.here
+        self._store, self._bucket = self.place.store, self.place.bucket
+        self._sound: set[str] = set()
+        self._here: set[str] = set()
+
+    def uri(self, key: str) -> str:
+        """Where a finished stage lies in the store, for people."""
+        return f"{self._store.uri}/stages/{key}"
 
     def folder(self, key: str) -> Path:
-        """Where a finished stage lies."""
+        """Where a finished stage's files lie on this machine; those of a bucket are fetched first."""
+        return self.root / "stages" / key if self._bucket is None else self.checked(key)
+
+    def checked(self, key: str) -> Path:
+        """Give the folder of a finished stage whose every file has been checked by this process.
+
+        Raises:
+            CorruptArtefact: it is absent, or was damaged and has been set aside.
+        """
+        manifest = self.open(key)
+        if manifest is not None and key not in self._here:
+            manifest = self._guarded(manifest, self._bring_here)
+        if manifest is None:
+            raise CorruptArtefact(
+                f"{self.uri(key)} is absent, or was damaged and is set aside; xtr run makes it anew"
+            )
         return self.root / "stages" / key
 
     def progress_folder(self, key: str) -> Path:
-        """Where states of an unfinished run lie."""
-        return self.root / "progress" / key
+        """Where states of an unfinished run lie on this machine; the newest of a bucket is fetched first."""
+        folder = self.root / "progress" / key
+        if self._bucket is not None:
+            StateCopies(self._bucket, f"progress/{key}", folder).fetch()
+        return folder
+
+    @contextmanager
+    def keeping_states(self, key: str) -> Iterator[Callable[[], None]]:
+        """Lend what is to be told of each saved state, which is in the store at the latest by the block's end."""
+        if self._bucket is None:
+            yield lambda: None
+        else:
+            with StateCopies(self._bucket, f"progress/{key}", self.root / "progress" / key).kept() as saved:
+                yield saved
+
+    def keys(self) -> set[str]:
+        """List the finished stages, in one go."""
+        return self._store.folders_with("stages", MANIFEST)
 
     def has(self, key: str) -> bool:
         """Say whether a stage is finished, without opening its files."""
-        return (self.folder(key) / MANIFEST).exists()
+        return self._store.exists(_manifest(key))
 
     def read(self, key: str) -> Manifest | None:
-        """Read a finished stage's manifest; None where the stage is absent."""
+        """Read a finished stage's manifest; None where the stage is absent.
+
+        Raises:
+            CorruptArtefact: there is something else in its place.
+        """
         try:
-            document = json.loads((self.folder(key) / MANIFEST).read_text())
-            return Manifest(**document)
-        except FileNotFoundError:
-            return None
+            text = self._store.read(_manifest(key))
+            return None if text is None else Manifest.parse(text, key)
         except (ValueError, TypeError) as error:
-            raise CorruptArtefact(f"{self.folder(key) / MANIFEST} is not a manifest: {error}") from error
+            raise CorruptArtefact(f"{self.uri(key)}/{MANIFEST} is not a manifest: {error}") from error
 
     def open(self, key: str) -> Manifest | None:
-        """Read a finished stage and check every file's hash; a corrupt one is moved aside and None returned."""
+        """Read a finished stage, checked once a process; a corrupt one is moved aside and None returned.
+
+        Every file in a folder is hashed. A bucket says itself whether its files are those that were uploaded;
+        if it cannot, and before they are used, they are fetched and hashed.
+        """
         try:
             manifest = self.read(key)
-            if manifest is not None and key not in self._verified:
-                self._verify(manifest)
         except CorruptArtefact:
             self._quarantine(key)
             return None
-        if manifest is not None:
-            self._verified.add(key)
-        return manifest
+        if manifest is None or key in self._sound:
+            return manifest
+        return self._guarded(manifest, self._check)
 
     def publish(
         self, stage: Stage, partial: Path, result: dict[str, JSON], made: dict[str, JSON]
@@ -95,29 +174,56 @@ class StageStore:
         paths = sorted(path for path in partial.rglob("*") if path.is_file())
         files = {path.relative_to(partial).as_posix(): file_digest(path) for path in paths}
         manifest = Manifest(stage.key, stage.recipe, result, files, made)
-        write_atomic(partial / MANIFEST, json.dumps(asdict(manifest), indent=1, ensure_ascii=False))
-        final = self.folder(stage.key)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        if final.exists() and not self.has(stage.key):  # what is left of a stage without its manifest
+        if self._bucket is None and not self.has(stage.key):  # what is left of a stage without its manifest
             self._quarantine(stage.key)
-        try:
-            partial.rename(final)
-        except OSError:
-            if not self.has(stage.key):
-                raise
-            shutil.rmtree(partial)
-        shutil.rmtree(self.progress_folder(stage.key), ignore_errors=True)
+
+        def seal(placed: dict[str, object]) -> str:
+            return Manifest(stage.key, stage.recipe, result, files, made, placed=_json(placed)).text()
+
+        won = self._store.publish(partial, f"stages/{stage.key}", MANIFEST, seal)
+        if won and self._bucket is not None:
+            self._take_in(stage.key, partial)
+        self.drop_states(stage.key)
         return self.read(stage.key) or manifest
+
+    def drop_states(self, key: str) -> None:
+        """Forget the states of a run."""
+        shutil.rmtree(self.root / "progress" / key, ignore_errors=True)
+        if self._bucket is not None:
+            self._bucket.remove(f"progress/{key}")
+
+    def remove(self, key: str) -> None:
+        """Take a finished stage away: first what makes it count, then its files, here too."""
+        if self._bucket is not None:
+            self._bucket.remove(_manifest(key))
+            _remove_folder(self.root / "stages" / key)
+        self._store.remove(f"stages/{key}")
+        self._sound.discard(key)
+        self._here.discard(key)
 
     @contextmanager
     def workspace(self, key: str) -> Iterator[Path]:
         """Lend an empty folder to build a stage in; what is not published is removed."""
-        folder = self.root / "partial" / f"{key}-{uuid.uuid4().hex[:8]}"
+        name = f"{key}-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        folder = self.root / "partial" / name
         folder.mkdir(parents=True)
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def hand_over(self, folder: Path) -> None:
+        """Send what a worker has built to the process that lent the folder, where that is on another machine."""
+        if self._bucket is not None and not _lent_here(folder):
+            self._bucket.put(folder, f"partial/{folder.name}")
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def receive(self, folder: Path) -> None:
+        """Take what a worker on another machine has built into the folder that was lent to it."""
+        if self._bucket is not None and not any(folder.iterdir()):
+            name = f"partial/{folder.name}"
+            self._bucket.fetch(name, self._bucket.files(name), folder)
+            self._bucket.remove(name)
 
     def claim(self, key: str) -> Lease | None:
         """Wait until this process may compute a stage, or until it is finished.
@@ -125,29 +231,136 @@ class StageStore:
         Returns:
             The lease, or None where the stage was finished by somebody else meanwhile.
         """
-        path = self.root / "leases" / key
-        watch = Watch(path)
+        name = f"leases/{key}"
+        watch = Watch(self._store, name)
         while not self.has(key):
-            lease = Lease.claim(path)
-            if lease is not None:
+            if watch.stale():
+                watch.remove()
+            elif watch.held:
+                watch.wait()
+            elif (lease := Lease.claim(self._store, name)) is not None:
                 if not self.has(key):
                     return lease
                 lease.release()  # its last holder finished it after we had looked
-            elif watch.stale():
-                watch.remove()
-            else:
-                watch.wait(HEARTBEAT_S / 10)
         return None
 
-    def _verify(self, manifest: Manifest) -> None:
-        folder = self.folder(manifest.key)
-        for name, sha in manifest.files.items():
-            path = folder / name
-            if not path.exists() or file_digest(path) != sha:
-                raise CorruptArtefact(f"{path} is not what its manifest says")
+    def sweep_leftovers(self) -> int:
+        """Remove what dead processes have left half built, and say how much that was.
 
-    def _quarantine(self, key: str) -> None:
-        aside = self.root / "quarantine" / f"{key}-{uuid.uuid4().hex[:8]}"
-        aside.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):  # somebody else has just done it
-            self.folder(key).rename(aside)
+        Left over is what nobody holds a lease for, if its process is gone from this machine or it is a day old.
+        """
+        n_removed = 0
+        for folder in (self.root / "partial").glob("*-*-*-*"):
+            key, host, pid = _builder(folder.name)
+            if self._store.exists(f"leases/{key}"):
+                continue
+            gone = host == socket.gethostname() and not _runs(pid)
+            with suppress(FileNotFoundError):
+                if gone or time.time() - folder.stat().st_mtime > DAY_S:
+                    _remove_folder(folder)
+                    n_removed += 1
+        for name in self._bucket.names("partial") if self._bucket is not None else ():
+            if not self._store.exists(f"leases/{_builder(name)[0]}"):
+                self._store.remove(f"partial/{name}")
+                n_removed += 1
+        return n_removed
+
+    def _guarded(self, manifest: Manifest, check: Callable[[Manifest], None]) -> Manifest | None:
+        """Return a manifest whose files stand a check; else set the stage aside and return None."""
+        try:
+            check(manifest)
+        except CorruptArtefact:
+            self._quarantine(manifest.key, manifest)
+            return None
+        self._sound.add(manifest.key)
+        return manifest
+
+    def _check(self, manifest: Manifest) -> None:
+        """Make sure of a finished stage's files, where they lie."""
+        if self._bucket is None:
+            if not _is_whole(self.root / "stages" / manifest.key, manifest.files):
+                raise CorruptArtefact(f"{self.uri(manifest.key)} is not what its manifest says")
+            self._here.add(manifest.key)
+        else:
+            there = self._bucket.marks(_content(manifest))
+            if there != manifest.placed.get("marks"):
+                self._bring_here(manifest)
+
+    def _bring_here(self, manifest: Manifest) -> None:
+        """Have a bucket's files on this machine, hashed; what was cut or altered on the way is fetched again."""
+        assert self._bucket is not None
+        final = self.root / "stages" / manifest.key
+        with exclusive(self.root / "fetching" / manifest.key):
+            for _ in range(2):
+                if _is_whole(final, manifest.files):
+                    break
+                with self.workspace(manifest.key) as folder, suppress(FileNotFoundError):
+                    self._bucket.fetch(_content(manifest), manifest.files, folder)
+                    if _is_whole(folder, manifest.files):
+                        self._take_in(manifest.key, folder)
+                        break
+            else:
+                raise CorruptArtefact(f"{self.uri(manifest.key)} is not what its manifest says")
+        self._here.add(manifest.key)
+
+    def _take_in(self, key: str, folder: Path) -> None:
+        """Put files where this machine keeps a bucket's, in place of what is there."""
+        final = self.root / "stages" / key
+        _remove_folder(final)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):  # another process of this machine was faster
+            folder.rename(final)
+
+    def _quarantine(self, key: str, found: Manifest | None = None) -> None:
+        """Set a stage aside, unless somebody has done so and it has been made anew meanwhile."""
+        self._sound.discard(key)
+        self._here.discard(key)
+        with suppress(CorruptArtefact):
+            if found is not None and self.read(key) != found:
+                return
+        self._store.move(f"stages/{key}", f"quarantine/{key}-{uuid.uuid4().hex[:8]}")
+        if self._bucket is not None:
+            _remove_folder(self.root / "stages" / key)
+
+
+def _manifest(key: str) -> str:
+    return f"stages/{key}/{MANIFEST}"
+
+
+def _content(manifest: Manifest) -> str:
+    return f"stages/{manifest.key}/{manifest.placed.get('folder')}"
+
+
+def _json(placed: dict[str, object]) -> dict[str, JSON]:
+    document: dict[str, JSON] = json.loads(json.dumps(placed))
+    return document
+
+
+def _is_whole(folder: Path, files: dict[str, str]) -> bool:
+    return all((folder / name).is_file() and file_digest(folder / name) == sha for name, sha in files.items())
+
+
+def _remove_folder(folder: Path) -> None:
+    """Remove a folder of this machine at once, then its files."""
+    PosixStorage(folder.parent).remove(folder.name)
+
+
+def _builder(name: str) -> tuple[str, str, int]:
+    """Read key, machine and process off a workspace's name; a machine's name may hold dashes."""
+    key, _, rest = name.partition("-")
+    host, pid, _ = rest.rsplit("-", 2)
+    return key, host, int(pid) if pid.isdigit() else 0
+
+
+def _lent_here(folder: Path) -> bool:
+    return _builder(folder.name)[1] == socket.gethostname()
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

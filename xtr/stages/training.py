@@ -56,14 +56,16 @@ def train_once(job: TrainJob, world: World) -> Progress:
     learner = Learner(TaskModel(encoder.model, *heads.values()), encoder.tokenizer, lessons)
     score = _select_scorer(stage, source, learner, store.root)
     every_steps = job.spec.compute.checkpoint_every_steps
-    pause = Pause(store.progress_folder(stage.key), every_steps, job.until_epoch)
-    progress = train(learner, _recipe(stage), pause=pause, score=score, world=world)
+    with store.keeping_states(stage.key) as saved:
+        pause = Pause(store.progress_folder(stage.key), every_steps, job.until_epoch, saved)
+        progress = train(learner, _recipe(stage), pause=pause, score=score, world=world)
     progress.hardware = hardware(world.device)
     if world.leads and len(progress.epochs) == stage.settings.epochs:
         save_encoder(encoder, Path(job.folder) / ENCODER)
         (Path(job.folder) / HEADS).mkdir()
         for name, head in heads.items():
             save_file(head.state_dict(), Path(job.folder) / HEADS / f"{name}.safetensors")
+        store.hand_over(Path(job.folder))
     return progress
 
 
@@ -94,7 +96,7 @@ def _make_heads(encoder: Encoder, stage: TrainStage, store: StageStore) -> dict[
         torch.manual_seed(derive_seed(stage.seed, part.name, "head"))
         heads[name] = family_of(task).head(encoder, task, HeadSettings())
         if stage.settings.carry_head and isinstance(stage.parent, TrainStage):
-            trained = store.folder(stage.parent.key) / HEADS / f"{name}.safetensors"
+            trained = store.checked(stage.parent.key) / HEADS / f"{name}.safetensors"
             if trained.exists():
                 heads[name].load_state_dict(load_file(trained))
     return heads

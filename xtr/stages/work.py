@@ -17,7 +17,7 @@ import torch
 import transformers
 
 from xtr.catalogue.task import Task
-from xtr.data.hublock import HubLock, lock_path
+from xtr.data.hublock import HubLock
 from xtr.data.hubsource import resolve_on_hub
 from xtr.data.open import open_source
 from xtr.data.rows import Row
@@ -30,6 +30,7 @@ from xtr.spec.sweep import DataSpec, SweepSpec
 from xtr.stages.path import DEMO_MODEL
 from xtr.stages.stage import Pretrained, PretrainStage, TrainStage
 from xtr.stages.store import StageStore
+from xtr.storage.workplace import Workplace
 
 ENCODER, HEADS = "encoder", "heads"
 
@@ -50,7 +51,7 @@ def kept(n_rows: int, max_rows: int | None, task: Task) -> Sequence[int]:
 
 def store_of(spec: SweepSpec) -> StageStore:
     """Open the sweep's stage store."""
-    return StageStore(Path(spec.storage.root).resolve())
+    return StageStore(spec.storage.workplace())
 
 
 def lock_model(spec: SweepSpec) -> None:
@@ -59,7 +60,7 @@ def lock_model(spec: SweepSpec) -> None:
     Raises:
         InputError: it is not locked yet and the hub cannot say.
     """
-    lock = HubLock(lock_path(Path(spec.storage.root).resolve()), resolve_on_hub)
+    lock = HubLock(spec.storage.workplace().store, resolve_on_hub)
     checkpoints = [parse_intermediate(text).checkpoint for text in spec.pairs.intermediate]
     named = [(each.name, each.revision) for each in checkpoints if each is not None]
     for name, revision in ((spec.model.name, spec.model.revision), *named):
@@ -70,19 +71,19 @@ def lock_model(spec: SweepSpec) -> None:
 
 def source_of(spec: SweepSpec) -> Source:
     """Open the sweep's data source; one a process, so that rows are read once."""
-    return _open_source(spec.data.model_dump_json(), str(Path(spec.storage.root).resolve()))
+    return _open_source(spec.data.model_dump_json(), spec.storage.workplace())
 
 
 @lru_cache(maxsize=4)
-def _open_source(data: str, root: str) -> Source:
-    return open_source(DataSpec.model_validate(json.loads(data)), Path(root))
+def _open_source(data: str, place: Workplace) -> Source:
+    return open_source(DataSpec.model_validate(json.loads(data)), place)
 
 
 def encoder_of(store: StageStore, parent: Pretrained | PretrainStage | TrainStage) -> tuple[str, str | None]:
     """Name and revision for `from_pretrained`."""
     if isinstance(parent, Pretrained):
         return parent.name, parent.revision
-    return str(store.folder(parent.key) / ENCODER), None
+    return str(store.checked(parent.key) / ENCODER), None
 
 
 def give_memory_back() -> None:

@@ -172,7 +172,7 @@ class Tracker:
 
     def _checkpoint(self, row: TrialRow) -> dict[str, str]:
         """Refer to the last encoder that the trial trained: where it lies, and the SHA-256 of its weights."""
-        store = StageStore(Path(self.spec.storage.root).resolve())
+        store = StageStore(self.spec.storage.workplace())
         stages = row.detail.get("stages")
         keys = (
             [str(stage["key"]) for stage in stages if isinstance(stage, dict)]
@@ -180,11 +180,11 @@ class Tracker:
             else []
         )
         for key in reversed(keys):
-            manifest = store.read(key) if store.has(key) else None
+            manifest = store.read(key)
             if manifest is not None and WEIGHTS in manifest.files:
                 return {
                     "xtr.stage_key": key,
-                    "xtr.checkpoint_uri": str(store.folder(key)),
+                    "xtr.checkpoint_uri": store.uri(key),
                     "xtr.checkpoint_sha256": manifest.files[WEIGHTS],
                 }
         return {}

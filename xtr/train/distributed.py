@@ -1,7 +1,7 @@
 """This is where Ray Train lives: it runs a function on data-parallel workers. No other file knows its API.
 
-Workers share the store's file system: states go there by the loop itself, so a worker group that is started
-again goes on where the last state stands, and nothing is uploaded twice.
+States go to the store by the loop itself, so a worker group that is started again goes on where the last state
+stands, and nothing is uploaded twice.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def run_on_workers(
     """Run `work(job, world)` on every worker and return what the leading one returned.
 
     Args:
-        records: folder on the shared file system where Ray Train keeps its own records of the run.
+        records: folder where Ray Train keeps its own records of the run; nobody reads them.
 
     Raises:
         Diverged: as raised by the work; it is not tried again.

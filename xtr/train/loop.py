@@ -50,11 +50,13 @@ class Pause:
         folder: where states are kept.
         every_steps: a state is saved each so many optimiser steps.
         after_epoch: the run saves and returns there; None trains to the end.
+        saved: told each time that a state has been saved.
     """
 
     folder: Path
     every_steps: int
     after_epoch: int | None = None
+    saved: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
         paused = pause.after_epoch == len(progress.epochs) and progress.step < schedule.n_steps
         if world.leads and (paused or progress.step % pause.every_steps == 0):
             save_state(pause.folder, model, optimizer, progress)
+            pause.saved()
         if paused:
             break
     return progress

@@ -26,11 +26,15 @@ def folder_name(text: str) -> str:
     return text.strip("./~").replace("/", "--")
 
 
-def write_atomic(path: Path, text: str) -> None:
-    """Write a text file so that it appears whole under its name, replacing what was there."""
+def write_atomic(path: Path, text: str, *, synced: bool = True) -> None:
+    """Write a text file so that it appears whole under its name, replacing what was there.
+
+    Args:
+        synced: wait until it outlasts a power cut.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    _write_synced(partial, text)
+    _write(partial, text, synced=synced)
     partial.replace(path)
 
 
@@ -38,11 +42,11 @@ def create_if_absent(path: Path, text: str) -> bool:
     """Create a file with its whole content, unless it exists; return whether this call created it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    _write_synced(partial, text)
+    _write(partial, text, synced=True)
     try:
         os.link(partial, path)
     except FileExistsError:
-        return False
+        return partial.stat().st_nlink == 2  # NFS: the first answer was lost, and this is a second try's
     finally:
         partial.unlink()
     return True
@@ -127,8 +131,9 @@ def _ends_whole(file: BinaryIO) -> bool:
     return file.read(1) == b"\n"
 
 
-def _write_synced(path: Path, text: str) -> None:
+def _write(path: Path, text: str, *, synced: bool) -> None:
     with path.open("w", encoding="utf-8") as file:
         file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+        if synced:
+            file.flush()
+            os.fsync(file.fileno())

@@ -1,0 +1,36 @@
+"""This is where a storage root is read off a sweep file: which URIs there are, and what may go with them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from xtr.spec.explain import refusal
+from xtr.storage.workplace import is_uri, known_schemes
+
+SECRETS = ("key", "secret", "token", "password", "account_key", "sas_token", "connection_string")
+
+
+def _read_root(value: object) -> object:
+    if isinstance(value, str) and is_uri(value) and value.partition("://")[0] not in known_schemes():
+        raise refusal(
+            "unknown kind of storage",
+            allowed="a folder on this machine or on a file system that all machines share, or s3://bucket/prefix",
+        )
+    return value
+
+
+def _read_options(value: object) -> object:
+    secret = [name for name in SECRETS if isinstance(value, dict) and name in value]
+    if secret:
+        raise refusal(
+            f"{', '.join(secret)} would be kept with the sweep for everybody to read",
+            allowed="endpoint_url, client_kwargs and the like",
+            hint="AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or the machine's role",
+        )
+    return value
+
+
+Root = Annotated[str, Field(min_length=1), BeforeValidator(_read_root)]
+Options = Annotated[dict[str, object], BeforeValidator(_read_options)]

@@ -1,0 +1,106 @@
+"""This is where a storage is a folder of one file system, local or shared (NFS, EFS): by rename and link."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from xtr.storage.files import create_if_absent, write_atomic
+
+HEARTBEAT_S = 1.0
+
+
+class PosixStorage:
+    """A folder on a file system; a `Storage`."""
+
+    heartbeat_s = HEARTBEAT_S
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.uri = str(root)
+
+    def exists(self, name: str) -> bool:
+        """Say whether there is a text of this name."""
+        return (self.root / name).exists()
+
+    def read(self, name: str) -> str | None:
+        """Read a text; None where there is none."""
+        try:
+            return (self.root / name).read_text(encoding="utf-8")
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def write(self, name: str, text: str, *, synced: bool = True) -> None:
+        """Write a text whole, replacing what was there."""
+        write_atomic(self.root / name, text, synced=synced)
+
+    def create(self, name: str, text: str) -> bool:
+        """Write a text unless the name is taken, and say whether this call did."""
+        return create_if_absent(self.root / name, text)
+
+    def remove(self, name: str) -> None:
+        """Remove a text, or a folder with all below it; a folder goes at once, then its files."""
+        path = self.root / name
+        if path.is_dir():
+            aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+            with suppress(FileNotFoundError):  # somebody else has just done it
+                path.rename(aside)
+                shutil.rmtree(aside, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+    def remove_if(self, name: str, text: str) -> bool:
+        """Remove a text if this is still what it says: set aside, compared, and put back if it is another."""
+        path = self.root / name
+        if self.read(name) != text:
+            return False
+        aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        try:
+            path.rename(aside)
+        except FileNotFoundError:
+            return False
+        same = aside.read_text(encoding="utf-8") == text
+        if not same:  # it has changed between the look and the rename
+            with suppress(FileExistsError):
+                os.link(aside, path)
+        aside.unlink()
+        return same
+
+    def names(self, folder: str) -> set[str]:
+        """List what lies directly in a folder; hidden names are work under way."""
+        try:
+            return {path.name for path in (self.root / folder).iterdir() if not path.name.startswith(".")}
+        except FileNotFoundError:
+            return set()
+
+    def folders_with(self, folder: str, name: str) -> set[str]:
+        """List the folders directly in a folder that hold a text of this name."""
+        return {each for each in self.names(folder) if (self.root / folder / each / name).exists()}
+
+    def publish(
+        self, partial: Path, folder: str, manifest: str, seal: Callable[[dict[str, object]], str]
+    ) -> bool:
+        """Turn a local folder into a folder here by one rename, its manifest within it."""
+        write_atomic(partial / manifest, seal({}))
+        final = self.root / folder
+        final.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            partial.rename(final)
+        except OSError:
+            if not (final / manifest).exists():
+                raise
+            shutil.rmtree(partial)
+            return False
+        return True
+
+    def move(self, folder: str, aside: str) -> None:
+        """Move a folder away as a whole."""
+        if not (self.root / folder).exists():
+            return
+        (self.root / aside).parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # somebody else has just done it
+            (self.root / folder).rename(self.root / aside)
