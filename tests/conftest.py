@@ -87,7 +87,10 @@ def bert_tokenizer(bert_folder: Path) -> PreTrainedTokenizerFast:
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """An S3 server with one empty bucket, and the environment that leads there."""
-    with s3_server(tmp_path_factory.mktemp("s3") / "log") as environment, pytest.MonkeyPatch.context() as patch:
+    with (
+        s3_server(tmp_path_factory.mktemp("s3") / "log") as environment,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         for name in [each for each in os.environ if each.startswith("AWS_")]:
             patch.delenv(name)
         for name, value in environment.items():

@@ -53,7 +53,8 @@ def test_of_creators_at_once_one_wins(place: Place) -> None:
         assert len(won) == 1
 
 
-def test_creating_again_after_a_lost_answer_counts_as_created(s3: dict[str, str]) -> None:
+@pytest.mark.usefixtures("s3")
+def test_creating_again_after_a_lost_answer_counts_as_created() -> None:
     bucket = ObjectStorage(f"s3://{BUCKET}/lost")
     assert bucket.create("a", "the writer's own text")
     assert bucket.create("a", "the writer's own text")
@@ -115,7 +116,8 @@ def test_of_two_that_publish_a_folder_the_first_one_s_files_stay(place: Place, t
     assert len(store.names("stages/key")) == 2, "the loser's files are gone"
 
 
-def test_what_a_killed_upload_has_left_is_removed_by_who_publishes(s3: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.usefixtures("s3")
+def test_what_a_killed_upload_has_left_is_removed_by_who_publishes(tmp_path: Path) -> None:
     bucket = ObjectStorage(f"s3://{BUCKET}/killed")
     bucket.write("stages/key/0123456789ab/file", "half")
     (tmp_path / "partial").mkdir()
@@ -124,6 +126,7 @@ def test_what_a_killed_upload_has_left_is_removed_by_who_publishes(s3: dict[str,
     assert "0123456789ab" not in bucket.names("stages/key")
 
 
+@pytest.mark.usefixtures("s3")
 @pytest.mark.parametrize(
     ("root", "options", "environment", "said"),
     [
@@ -139,7 +142,6 @@ def test_a_root_that_cannot_be_used_is_refused_with_the_next_step(
     options: dict[str, object],
     environment: dict[str, str | None],
     said: str,
-    s3: dict[str, str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -154,7 +156,8 @@ def test_a_root_that_cannot_be_used_is_refused_with_the_next_step(
     assert refused.value.problems[0].where == "storage.root"
 
 
-def test_a_store_without_create_if_absent_is_refused(s3: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.usefixtures("s3")
+def test_a_store_without_create_if_absent_is_refused(tmp_path: Path) -> None:
     import fsspec
 
     class Forgetful(fsspec.get_filesystem_class("s3")):  # type: ignore[misc]
@@ -183,7 +186,8 @@ def test_memory_is_a_storage_within_a_process(tmp_path: Path) -> None:
     assert store.read("a/b") is None
 
 
-def test_buckets_have_working_copies_of_their_own(s3: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.usefixtures("s3")
+def test_buckets_have_working_copies_of_their_own(tmp_path: Path) -> None:
     places = [workplace(f"s3://{BUCKET}/{name}", cache=str(tmp_path)).here for name in ("one", "two")]
     assert places[0] != places[1]
     assert all(tmp_path in here.parents for here in places)

@@ -18,9 +18,9 @@ import shutil
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from xtr.errors import CorruptArtefact
@@ -283,16 +283,22 @@ class StageStore:
             self._here.add(manifest.key)
         else:
             there = self._bucket.marks(_content(manifest))
-            if there != manifest.placed.get("marks"):
-                self._bring_here(manifest)
+            if there != manifest.placed.get("marks"):  # it was altered, or copied from another bucket
+                self._bring_here(manifest, anew=True)
+                placed = {**manifest.placed, "marks": _json(there)}
+                self._store.write(_manifest(manifest.key), replace(manifest, placed=placed).text())
 
-    def _bring_here(self, manifest: Manifest) -> None:
-        """Have a bucket's files on this machine, hashed; what was cut or altered on the way is fetched again."""
+    def _bring_here(self, manifest: Manifest, *, anew: bool = False) -> None:
+        """Have a bucket's files on this machine, hashed; what was cut or altered on the way is fetched again.
+
+        Args:
+            anew: fetch them even if they are here, to learn what the bucket holds.
+        """
         assert self._bucket is not None
         final = self.root / "stages" / manifest.key
         with exclusive(self.root / "fetching" / manifest.key):
             for _ in range(2):
-                if _is_whole(final, manifest.files):
+                if not anew and _is_whole(final, manifest.files):
                     break
                 with self.workspace(manifest.key) as folder, suppress(FileNotFoundError):
                     self._bucket.fetch(_content(manifest), manifest.files, folder)
@@ -331,7 +337,7 @@ def _content(manifest: Manifest) -> str:
     return f"stages/{manifest.key}/{manifest.placed.get('folder')}"
 
 
-def _json(placed: dict[str, object]) -> dict[str, JSON]:
+def _json(placed: Mapping[str, object]) -> dict[str, JSON]:
     document: dict[str, JSON] = json.loads(json.dumps(placed))
     return document
 

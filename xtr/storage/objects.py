@@ -153,13 +153,10 @@ class ObjectStorage:
     def marks(self, name: str) -> dict[str, str]:
         """Return what tells, without a download, that the files below a name are the ones once uploaded.
 
-        It is the store's own ETag and the size; where there is no ETag, nothing is known of a file.
+        It is the size and the store's own ETag; of a store without them, nothing is known of a file.
         """
         start = len(self._path(name)) + 1
-        return {
-            path[start:]: f"{info.get('size')} {info.get('ETag') or info.get('etag') or uuid.uuid4().hex}"
-            for path, info in self._find_in_detail(name).items()
-        }
+        return {path[start:]: _mark(info) for path, info in self._find_in_detail(name).items()}
 
     def files(self, name: str) -> set[str]:
         """List the files below a name."""
@@ -252,6 +249,11 @@ def _os_errors() -> Iterator[None]:
         raise
     except Exception as error:
         raise OSError(f"{type(error).__name__}: {error}") from error
+
+
+def _mark(info: Mapping[str, Any]) -> str:
+    tag = info.get("ETag") or info.get("etag") or info.get("created") or uuid.uuid4().hex
+    return f"{info.get('size')} {tag}"
 
 
 def _code(error: OSError) -> str:
