@@ -16,6 +16,8 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from xtr.fingerprint import file_digest
+from xtr.storage.lease import Lease
+from xtr.storage.posix import PosixStorage
 
 pytestmark = pytest.mark.slow
 
@@ -225,9 +227,7 @@ def test_a_driver_killed_in_the_middle_goes_on_to_the_same_leaderboard(
 
 def test_a_second_driver_of_the_same_sweep_leaves_with_2(place: Place, first_run: str) -> None:
     assert first_run
-    from xtr.stages.lease import Lease
-
-    lease = Lease.claim(place.folder / "runs/sweeps/small/driver.lease")
+    lease = Lease.claim(PosixStorage(place.folder / "runs"), "sweeps/small/driver.lease")
     assert lease is not None
     with lease:
         message = place.xtr("run", "small.yaml", code=2)

@@ -38,7 +38,7 @@ search:
   seed: 14
 data: {source: hug}
 tracking: {uri: env:TRACKER}
-storage: {root: s3://bucket/runs}
+storage: {root: s4://bucket/runs}
 """
 
 

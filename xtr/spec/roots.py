@@ -1,4 +1,4 @@
-"""This is where a storage root is read off a sweep file: which URIs there are, and what may go with them."""
+"""This is where a storage root is read off a sweep file: which URIs there are, what may go along."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This is where states of an unfinished run go to a bucket, for whoever goes on with it on another machine.
+"""This is where states of an unfinished run go to a bucket, for whoever goes on with it elsewhere.
 
     progress/<key>/step-0000123.<token>/     weights, moments and progress.json with their SHA-256, uploaded last
 

@@ -1,7 +1,7 @@
 """This is where files are written: whole or not at all.
 
-Paths are those of one POSIX file system, local or shared (NFS, EFS). A reader sees the old content or the new,
-never a part.
+Paths are those of one POSIX file system, local or shared (NFS, EFS, Lustre). A reader sees the old content or the
+new, never a part.
 """
 
 from __future__ import annotations

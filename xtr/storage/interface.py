@@ -1,4 +1,4 @@
-"""This is where it stands what every storage can do: the primitives that stages, leases and locks build on.
+"""This is where it stands what every storage can do, for stages, leases and locks to build on.
 
 Names are relative, with slashes: `stages/ab12/manifest.json`. Two storages have them: `posix` (a folder) and
 `objects` (a bucket, or whatever else fsspec opens).

@@ -1,4 +1,4 @@
-"""This is where a storage is a folder of one file system, local or shared (NFS, EFS): by rename and link."""
+"""This is where a storage is a folder of one file system, local or shared: by rename and link."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This is where a storage root gets its two sides: the store that all machines share, and files on this one.
+"""This is where a storage root gets its two sides: what all machines share, and files on this one.
 
     workplace("runs")               the store is the folder runs, and so is what lies here
     workplace("s3://bucket/runs")   the store is the bucket; here is ~/.cache/xtr/<digest>, a working copy
