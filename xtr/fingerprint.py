@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -24,10 +25,26 @@ def digest(value: object) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
-def content_digest(document: object) -> str:
-    """Hash a JSON document as it will be read again, not-a-number included: to check it, not to name it."""
-    read = json.loads(json.dumps(document))
-    return hashlib.sha256(json.dumps(read, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+def checked_json(document: Mapping[str, JSON]) -> str:
+    """Write a JSON object that carries the digest of its own text, so that damage to any byte of it shows."""
+    text = json.dumps(document, indent=1, ensure_ascii=False)
+    return json.dumps({**document, "digest": digest(text)}, indent=1, ensure_ascii=False)
+
+
+def read_checked_json(content: bytes) -> dict[str, JSON]:
+    """Read what `checked_json` wrote.
+
+    Raises:
+        ValueError: the content is not, byte for byte, what was written.
+    """
+    text = content.decode()
+    read = json.loads(text)
+    if not isinstance(read, dict):
+        raise ValueError("no object")
+    document: dict[str, JSON] = {name: value for name, value in read.items() if name != "digest"}
+    if checked_json(document) != text:
+        raise ValueError("its digest is of another text")
+    return document
 
 
 def file_digest(path: Path) -> str:

@@ -7,7 +7,6 @@ The newest whole state counts. Uploads run on a thread beside the training.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import threading
@@ -15,8 +14,9 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-from xtr.fingerprint import content_digest, file_digest
+from xtr.fingerprint import file_digest, read_checked_json
 from xtr.storage.objects import ObjectStorage
 
 PROGRESS = "progress.json"
@@ -110,9 +110,7 @@ class StateCopies:
 
 def _is_whole(folder: Path) -> bool:
     try:
-        document = json.loads((folder / PROGRESS).read_text())
-        hashes, own = document["sha256"], document.pop("digest")
-        same = own == content_digest(document)
-        return same and all(file_digest(folder / name) == sha for name, sha in hashes.items())
+        document: dict[str, Any] = read_checked_json((folder / PROGRESS).read_bytes())
+        return all(file_digest(folder / name) == sha for name, sha in document["sha256"].items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False

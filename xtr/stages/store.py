@@ -1,6 +1,6 @@
 """This is where finished stages lie, by key.
 
-    stages/<key>/manifest.json     recipe, result, files with their SHA-256, how it was made; its own SHA-256
+    stages/<key>/manifest.json     recipe, result, files with their SHA-256, how it was made, its own digest
     stages/<key>/encoder/...       what from_pretrained reads (training stages)
     progress/<key>/step-.../       states of a run that has not finished
     leases/<key>                   who computes it now
@@ -24,9 +24,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from xtr.errors import CorruptArtefact
-from xtr.fingerprint import JSON, content_digest, file_digest
+from xtr.fingerprint import JSON, checked_json, file_digest, read_checked_json
 from xtr.stages.progress import StateCopies
-from xtr.stages.stage import Stage
+from xtr.stages.stage import Stage, stage_key
 from xtr.storage import exclusive
 from xtr.storage.lease import Lease, Watch
 from xtr.storage.posix import PosixStorage
@@ -43,10 +43,9 @@ class Manifest:
 
     Attributes:
         result: what the stage came to (epochs with losses and scores, or metric values).
-        files: SHA-256 by path below the stage's folder.
+        files: SHA-256 by path below the stage's folder; `sizes` has their bytes.
         made: device, threads, versions and seconds; never part of the key.
         placed: where a bucket holds the files, and their marks there.
-        sha256: of all the rest; manifests of version 1 have none.
     """
 
     key: str
@@ -54,29 +53,24 @@ class Manifest:
     result: dict[str, JSON]
     files: dict[str, str]
     made: dict[str, JSON] = field(default_factory=dict)
-    schema_version: int = SCHEMA_VERSION
+    sizes: dict[str, int] = field(default_factory=dict)
     placed: dict[str, JSON] = field(default_factory=dict)
-    sha256: str = ""
+    schema_version: int = SCHEMA_VERSION
 
-    def text(self) -> str:
-        """Write it as it is kept, its digest included."""
-        document = asdict(self) | {"sha256": ""}
-        return json.dumps(document | {"sha256": content_digest(document)}, indent=1, ensure_ascii=False)
 
-    @classmethod
-    def parse(cls, text: str, key: str) -> Manifest:
-        """Read what `text` has written.
+def manifest_of(content: bytes, key: str) -> Manifest:
+    """Read a manifest, of which every byte must be as it was written for the stage of this key.
 
-        Raises:
-            ValueError, TypeError: it is not a manifest, or not this one.
-        """
-        document = json.loads(text)
-        manifest = cls(**document)
-        if manifest.key != key:
-            raise ValueError(f"it is that of {manifest.key}")
-        if manifest.schema_version > 1 and manifest.sha256 != content_digest(document | {"sha256": ""}):
-            raise ValueError("its SHA-256 is another")
-        return manifest
+    Raises:
+        CorruptArtefact: the content is damaged, or its recipe does not hash to the key.
+    """
+    try:
+        manifest = Manifest(**read_checked_json(content))  # type: ignore[arg-type]
+    except (ValueError, TypeError) as error:
+        raise CorruptArtefact(f"it is not a manifest: {error}") from error
+    if manifest.key != key or stage_key(manifest.recipe) != key:
+        raise CorruptArtefact(f"its recipe is that of {stage_key(manifest.recipe)}, not of {key}")
+    return manifest
 
 
 class StageStore:
@@ -144,13 +138,13 @@ class StageStore:
         """Read a finished stage's manifest; None where the stage is absent.
 
         Raises:
-            CorruptArtefact: there is something else in its place.
+            CorruptArtefact: the manifest is damaged, or another stage's.
         """
+        content = self._store.read_bytes(_manifest(key))
         try:
-            text = self._store.read(_manifest(key))
-            return None if text is None else Manifest.parse(text, key)
-        except (ValueError, TypeError) as error:
-            raise CorruptArtefact(f"{self.uri(key)}/{MANIFEST} is not a manifest: {error}") from error
+            return None if content is None else manifest_of(content, key)
+        except CorruptArtefact as error:
+            raise CorruptArtefact(f"{self.uri(key)}/{MANIFEST}: {error}") from error
 
     def open(self, key: str) -> Manifest | None:
         """Read a finished stage, checked once a process; a corrupt one is moved aside and None returned.
@@ -161,7 +155,7 @@ class StageStore:
         try:
             manifest = self.read(key)
         except CorruptArtefact:
-            self._quarantine(key)
+            self.set_aside(key)
             return None
         if manifest is None or key in self._sound:
             return manifest
@@ -173,12 +167,13 @@ class StageStore:
         """Turn a folder of files into the finished stage, unless somebody was faster."""
         paths = sorted(path for path in partial.rglob("*") if path.is_file())
         files = {path.relative_to(partial).as_posix(): file_digest(path) for path in paths}
-        manifest = Manifest(stage.key, stage.recipe, result, files, made)
+        sizes = {name: (partial / name).stat().st_size for name in files}
+        manifest = Manifest(stage.key, stage.recipe, result, files, made, sizes)
         if self._bucket is None and not self.has(stage.key):  # what is left of a stage without its manifest
-            self._quarantine(stage.key)
+            self.set_aside(stage.key)
 
-        def seal(placed: dict[str, object]) -> str:
-            return Manifest(stage.key, stage.recipe, result, files, made, placed=_json(placed)).text()
+        def seal(placed: Mapping[str, object]) -> str:
+            return _text(replace(manifest, placed=_json(placed)))
 
         won = self._store.publish(partial, f"stages/{stage.key}", MANIFEST, seal)
         if won and self._bucket is not None:
@@ -200,6 +195,21 @@ class StageStore:
         self._store.remove(f"stages/{key}")
         self._sound.discard(key)
         self._here.discard(key)
+
+    def set_aside(self, key: str, found: Manifest | None = None) -> None:
+        """Move a broken stage to quarantine/, so that it is absent and can be made again.
+
+        Args:
+            found: what was broken; left alone if somebody has set it aside and made it anew meanwhile.
+        """
+        self._sound.discard(key)
+        self._here.discard(key)
+        with suppress(CorruptArtefact):
+            if found is not None and self.read(key) != found:
+                return
+        self._store.move(f"stages/{key}", f"quarantine/{key}-{uuid.uuid4().hex[:8]}")
+        if self._bucket is not None:
+            _remove_folder(self.root / "stages" / key)
 
     @contextmanager
     def workspace(self, key: str) -> Iterator[Path]:
@@ -225,8 +235,11 @@ class StageStore:
             self._bucket.fetch(name, self._bucket.files(name), folder)
             self._bucket.remove(name)
 
-    def claim(self, key: str) -> Lease | None:
+    def claim(self, key: str, look: Callable[[], object] | None = None) -> Lease | None:
         """Wait until this process may compute a stage, or until it is finished.
+
+        Args:
+            look: called at every look at the holder; what it raises ends the wait.
 
         Returns:
             The lease, or None where the stage was finished by somebody else meanwhile.
@@ -234,6 +247,8 @@ class StageStore:
         name = f"leases/{key}"
         watch = Watch(self._store, name)
         while not self.has(key):
+            if look is not None:
+                look()
             if watch.stale():
                 watch.remove()
             elif watch.held:
@@ -270,7 +285,7 @@ class StageStore:
         try:
             check(manifest)
         except CorruptArtefact:
-            self._quarantine(manifest.key, manifest)
+            self.set_aside(manifest.key, manifest)
             return None
         self._sound.add(manifest.key)
         return manifest
@@ -286,7 +301,7 @@ class StageStore:
             if there != manifest.placed.get("marks"):  # it was altered, or copied from another bucket
                 self._bring_here(manifest, anew=True)
                 placed = {**manifest.placed, "marks": _json(there)}
-                self._store.write(_manifest(manifest.key), replace(manifest, placed=placed).text())
+                self._store.write(_manifest(manifest.key), _text(replace(manifest, placed=placed)))
 
     def _bring_here(self, manifest: Manifest, *, anew: bool = False) -> None:
         """Have a bucket's files on this machine, hashed; what was cut or altered on the way is fetched again.
@@ -317,20 +332,13 @@ class StageStore:
         with suppress(OSError):  # another process of this machine was faster
             folder.rename(final)
 
-    def _quarantine(self, key: str, found: Manifest | None = None) -> None:
-        """Set a stage aside, unless somebody has done so and it has been made anew meanwhile."""
-        self._sound.discard(key)
-        self._here.discard(key)
-        with suppress(CorruptArtefact):
-            if found is not None and self.read(key) != found:
-                return
-        self._store.move(f"stages/{key}", f"quarantine/{key}-{uuid.uuid4().hex[:8]}")
-        if self._bucket is not None:
-            _remove_folder(self.root / "stages" / key)
-
 
 def _manifest(key: str) -> str:
     return f"stages/{key}/{MANIFEST}"
+
+
+def _text(manifest: Manifest) -> str:
+    return checked_json(asdict(manifest))
 
 
 def _content(manifest: Manifest) -> str:

@@ -34,6 +34,10 @@ class Storage(Protocol):
         """
         ...
 
+    def read_bytes(self, name: str) -> bytes | None:
+        """Read what a name holds; None where there is nothing."""
+        ...
+
     def write(self, name: str, text: str, *, synced: bool = True) -> None:
         """Write a text whole, replacing what was there.
 

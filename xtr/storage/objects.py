@@ -41,12 +41,25 @@ class ObjectStorage:
 
     def exists(self, name: str) -> bool:
         """Say whether there is a text of this name."""
-        return self._content(name) is not None
+        return self.read_bytes(name) is not None
 
     def read(self, name: str) -> str | None:
         """Read a text; None where there is none."""
-        content = self._content(name)
+        content = self.read_bytes(name)
         return None if content is None else content.decode()
+
+    def read_bytes(self, name: str) -> bytes | None:
+        """Read what a name holds, in one request: without a range, s3fs would ask for the size first."""
+        try:
+            with _os_errors():
+                content: bytes = self.fs.cat_file(self._path(name), start=0)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if _code(error) != "InvalidRange":
+                raise
+            return b""
+        return content
 
     def write(self, name: str, text: str, *, synced: bool = True) -> None:
         """Write a text whole, replacing what was there."""
@@ -156,19 +169,6 @@ class ObjectStorage:
     def files(self, name: str) -> set[str]:
         """List the files below a name."""
         return {path.removeprefix(f"{self._path(name)}/") for path in self._find(name)}
-
-    def _content(self, name: str) -> bytes | None:
-        """Read an object in one request: without a range, s3fs would ask for its size first."""
-        try:
-            with _os_errors():
-                content: bytes = self.fs.cat_file(self._path(name), start=0)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            if _code(error) != "InvalidRange":
-                raise
-            return b""
-        return content
 
     def _path(self, name: str) -> str:
         return f"{self.prefix}/{name}"

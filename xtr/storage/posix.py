@@ -29,8 +29,13 @@ class PosixStorage:
 
     def read(self, name: str) -> str | None:
         """Read a text; None where there is none."""
+        content = self.read_bytes(name)
+        return None if content is None else content.decode()
+
+    def read_bytes(self, name: str) -> bytes | None:
+        """Read what a name holds; None where there is nothing."""
         try:
-            return (self.root / name).read_text(encoding="utf-8")
+            return (self.root / name).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return None
 
@@ -104,3 +109,4 @@ class PosixStorage:
         (self.root / aside).parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):  # somebody else has just done it
             (self.root / folder).rename(self.root / aside)
+            os.utime(self.root / aside)  # since when it lies there
