@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.buckets import Place
 from tests.data.hub_folders import write_mnli, write_tydiqa, write_xnli
 from tests.data.stub_hub import COMMIT, NEXT_COMMIT, StubHub
 from xtr.catalogue.lookup import find_task
@@ -117,6 +118,19 @@ def test_the_first_to_lock_wins(tmp_path: Path) -> None:
     assert other.revision("datasets", "a/b") == "first"
     assert one.revision("models", "a/b") == "second"
     assert json.loads((tmp_path / LOCK).read_text())["datasets"]["a/b"]["revision"] == "first"
+
+
+def test_machines_that_share_a_store_share_its_lock(place: Place) -> None:
+    commits = iter(["first", "second", "third"])
+    one, other = (HubLock(place.on(name).store, lambda *_: next(commits)) for name in ("one", "other"))
+    assert one.revision("datasets", "a/b") == "first"
+    assert other.revision("datasets", "c/d") == "second"
+    third = HubLock(place.on("third").store)
+    assert [third.revision("datasets", name) for name in ("a/b", "c/d", "e/f")] == [
+        "first",
+        "second",
+        UNLOCKED,
+    ]
 
 
 def test_a_lock_file_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -86,8 +86,6 @@ def test_a_sweep_in_a_bucket_is_read_from_anywhere(machines: Machines, finished:
     assert list(predictions.rglob("test-xc.json"))
     place.xtr("export", "small", *there, "--to", "best")
     assert "f1" in (place.folder / "best" / "tydiqa.yaml").read_text()
-    elsewhere = machines.at("fifth").xtr("evaluate", "small", *there, "--json")
-    assert json.loads(elsewhere)["rows"]
 
 
 def test_what_is_owed_is_counted_against_the_bucket(machines: Machines, finished: str) -> None:

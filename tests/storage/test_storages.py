@@ -157,6 +157,13 @@ def test_a_root_that_cannot_be_used_is_refused_with_the_next_step(
 
 
 @pytest.mark.usefixtures("s3")
+def test_a_bucket_that_is_not_there_cannot_be_read_either(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no such bucket"):
+        workplace("s3://no-such-bucket/runs", cache=str(tmp_path)).check_readable()
+    workplace(f"s3://{BUCKET}/empty", cache=str(tmp_path)).check_readable()
+
+
+@pytest.mark.usefixtures("s3")
 def test_a_store_without_create_if_absent_is_refused(tmp_path: Path) -> None:
     import fsspec
 

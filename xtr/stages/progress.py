@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from xtr.fingerprint import file_digest, read_checked_json
+from xtr.fingerprint import known_digest, read_checked_json
 from xtr.storage.objects import ObjectStorage
 
 PROGRESS = "progress.json"
@@ -111,6 +111,6 @@ class StateCopies:
 def _is_whole(folder: Path) -> bool:
     try:
         document: dict[str, Any] = read_checked_json((folder / PROGRESS).read_bytes())
-        return all(file_digest(folder / name) == sha for name, sha in document["sha256"].items())
+        return all(known_digest(folder / name) == sha for name, sha in document["sha256"].items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False

@@ -137,6 +137,14 @@ class ObjectStorage:
                 self.fs.cp_file(path, copy)
         self._remove(paths)
 
+    def reach(self) -> None:
+        """Ask the store for anything at all.
+
+        Raises:
+            OSError: it does not answer, refuses, or has no such bucket.
+        """
+        self._find("probe")
+
     def put(self, folder: Path, name: str) -> None:
         """Upload every file below a local folder."""
         paths = sorted(path for path in folder.rglob("*") if path.is_file())

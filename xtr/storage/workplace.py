@@ -63,8 +63,7 @@ class Workplace:
         """
         if self.bucket is not None:
             try:
-                self.bucket.exists("sweeps")
-                self.bucket.names("sweeps")
+                self.bucket.reach()
             except OSError as error:
                 raise refused(self.bucket, error) from error
 
