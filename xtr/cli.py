@@ -293,10 +293,8 @@ def _find(sweep: str, root: str) -> tuple[SweepSpec, Path]:
             )
         )
     spec = _load(folder / "spec.yaml", [])
-    if storage is None:
-        there = spec.storage.workplace().store.uri
-        same = there == place.store.uri  # else it was run from another folder
-        storage = spec.storage if same else spec.storage.model_copy(update={"root": root})
+    if storage is None:  # it may have been run from another folder, or on another machine
+        storage = spec.storage.model_copy(update={"root": root, "cache": None})
     return spec.model_copy(update={"storage": storage}), folder
 
 

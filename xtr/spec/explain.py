@@ -49,9 +49,14 @@ class Finding:
     problem: Problem
 
 
-def refusal(what: str, *, allowed: str = "", hint: str = "") -> PydanticCustomError:
-    """Build the error by which a validator of the spec refuses a value in its own words."""
-    return PydanticCustomError(_REFUSAL, "{what}", {"what": what, "allowed": allowed, "hint": hint})
+def refusal(what: str, *, received: str = "", allowed: str = "", hint: str = "") -> PydanticCustomError:
+    """Build the error by which a validator of the spec refuses a value in its own words.
+
+    Args:
+        received: shown in place of the value, where that is not for everybody to read.
+    """
+    said = {"what": what, "received": received, "allowed": allowed, "hint": hint}
+    return PydanticCustomError(_REFUSAL, "{what}", said)
 
 
 def shown(value: object) -> str:
@@ -73,9 +78,8 @@ def _finding(details: ErrorDetails, model: type[BaseModel]) -> Finding:
         return Finding(keys, _missing_key(keys, model))
     if details["type"] == _REFUSAL:
         said = details["ctx"]
-        return Finding(
-            keys, Problem(said["what"], "", shown(details["input"]), said["allowed"], said["hint"])
-        )
+        received = said["received"] or shown(details["input"])
+        return Finding(keys, Problem(said["what"], "", received, said["allowed"], said["hint"]))
     return Finding(keys, _wrong_value(details, model))
 
 

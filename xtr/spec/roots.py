@@ -22,10 +22,12 @@ def _read_root(value: object) -> object:
 
 
 def _read_options(value: object) -> object:
-    secret = [name for name in SECRETS if isinstance(value, dict) and name in value]
+    names = [str(name) for name in value] if isinstance(value, dict) else []
+    secret = [name for name in names if name in SECRETS]
     if secret:
         raise refusal(
             f"{', '.join(secret)} would be kept with the sweep for everybody to read",
+            received=", ".join(names),
             allowed="endpoint_url, client_kwargs and the like",
             hint="AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or the machine's role",
         )
