@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from xtr.train.optimise import CLIP_NORM, linear_schedule, make_optimizer, update
+from xtr.train.optimise import CLIP_NORM, make_optimizer, update
+from xtr.train.rates import linear_schedule
 
 
 def rates(n_steps: int, warmup_fraction: float) -> list[float]:

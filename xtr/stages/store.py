@@ -109,6 +109,15 @@ class StageStore:
         shutil.rmtree(self.progress_folder(stage.key), ignore_errors=True)
         return self.read(stage.key) or manifest
 
+    def remove(self, key: str) -> None:
+        """Take a finished stage away: by one rename, so that a reader finds it whole or absent."""
+        self._verified.discard(key)
+        aside = self.root / "partial" / f"{key}-{uuid.uuid4().hex[:8]}"
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # somebody else has just done it
+            self.folder(key).rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+
     @contextmanager
     def workspace(self, key: str) -> Iterator[Path]:
         """Lend an empty folder to build a stage in; what is not published is removed."""
