@@ -1,4 +1,4 @@
-"""Trunk and branch: whatever runs share, each comes to the bytes that it comes to alone, and no step is made twice."""
+"""Trunk and branch: each run comes to the bytes that it comes to alone, and no step is made twice."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from xtr.stages.store import StageStore
 from xtr.stages.training import count_examples
 
 Build = Callable[..., Runner]
-Results = dict[Length, tuple[dict[str, str], dict[str, object]]]
+Results = dict[Length, tuple[dict[str, str], dict[str, Any]]]
 """By length: SHA-256 of every file, and the manifest's result."""
 
 
@@ -48,7 +49,7 @@ def independent(encoder_folder: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def results_of(runner: Runner, lengths: list[Length] | tuple[Length, ...]) -> Results:
-    results = {}
+    results: Results = {}
     for length in lengths:
         manifest = runner.store.open(run_of(runner, length).key)
         assert manifest is not None
@@ -128,7 +129,7 @@ def test_a_crash_between_publishing_and_tidying_is_made_good_by_the_next_run(
     runner = build(lengths=lengths)
     runner.train(run_of(runner, lengths[0]))
 
-    def crash(self: StageStore, key: str) -> None:
+    def crash(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
@@ -223,7 +224,7 @@ def test_a_leg_begins_at_a_trunk_that_lies_behind_its_end(independent: Results, 
     runner.train(run_of(runner, lengths[0]))
     leg = runner.train(run_of(runner, lengths[1]), until_epoch=1)
     assert leg.steps == 0
-    assert leg.result["epochs"] == independent[0.5, 3][1]["epochs"][:1]  # type: ignore[index]
+    assert leg.result["epochs"] == independent[0.5, 3][1]["epochs"][:1]
     runner.train(run_of(runner, lengths[1]))
     assert results_of(runner, lengths) == {length: independent[length] for length in lengths}
     assert leftovers(runner.store) == []

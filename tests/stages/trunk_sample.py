@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xtr.spec.space import Choice
 from xtr.spec.sweep import (
@@ -85,17 +85,17 @@ def run_of(runner: Runner, length: Length, task: str = "mnli") -> TrainStage:
 def main(encoder: str, root: str, order: str, killed_after: str = "0") -> None:
     """Train runs in an order, and perhaps die on the way."""
     from xtr.stages.run import Runner
-    from xtr.train import loop
+    from xtr.train import loop, optimise
 
     if int(killed_after):
-        steps, update = itertools.count(1), loop.update
+        steps, update = itertools.count(1), optimise.update
 
-        def update_and_die(*args: object, **kwargs: object) -> None:
-            update(*args, **kwargs)  # type: ignore[arg-type]
+        def update_and_die(*args: Any, **kwargs: Any) -> None:
+            update(*args, **kwargs)
             if next(steps) == int(killed_after):
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        loop.update = update_and_die
+        vars(loop)["update"] = update_and_die
     runner = Runner(sizes_sweep(Path(root), encoder))
     for fraction, epochs in json.loads(order):
         runner.train(run_of(runner, (fraction, epochs)))

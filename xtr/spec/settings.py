@@ -126,8 +126,8 @@ class TrainSettings(Described):
     )
     schedule: Literal["linear", "wsd"] = Field(
         default="linear",
-        description="Course of the learning rate after the warm-up: linear to zero; or wsd, stable and then a short "
-        "decay as 1 - sqrt, so that runs of several sizes share their beginning (a trunk).",
+        description="Course of the learning rate after the warm-up: linear to zero; or wsd, level and then a "
+        "short decay as 1 - sqrt, so that runs of several sizes share their beginning.",
     )
     carry_head: bool = Field(
         default=False,

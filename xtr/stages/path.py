@@ -218,7 +218,7 @@ class Paths:
 
 
 def own_params(params: Mapping[str, Value], role: Role, task: str | None = None) -> dict[str, Value]:
-    """Keep the parameters of a stage in a role: `intermediate.epochs`, then `intermediate.mnli.epochs` for that task."""
+    """Keep a stage's own parameters: `intermediate.epochs`, then `intermediate.mnli.epochs` for that task."""
     general, special = {}, {}
     for name, value in params.items():
         stage, _, rest = name.partition(".")

@@ -1,7 +1,7 @@
 """This is where the course of the learning rate is laid down: up, perhaps level, and down.
 
-    linear_schedule(step, n_steps=1000, warmup_fraction=0.1, peak=1e-5)                       up, then down to zero
-    wsd_schedule(step, n_steps=1000, warmup_steps=100, decay_fraction=0.1, peak=1e-5)         up, level, down from 900
+    linear_schedule(step, n_steps=1000, warmup_fraction=0.1, peak=1e-5)                  up, then down to zero
+    wsd_schedule(step, n_steps=1000, warmup_steps=100, decay_fraction=0.1, peak=1e-5)    up, level, down from 900
 
 Nothing here imports torch: a plan counts what runs share by the same branch points.
 """
