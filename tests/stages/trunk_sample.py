@@ -96,9 +96,10 @@ def main(encoder: str, root: str, order: str, killed_after: str = "0") -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
         vars(loop)["update"] = update_and_die
-    runner = Runner(sizes_sweep(Path(root), encoder))
-    for fraction, epochs in json.loads(order):
-        runner.train(run_of(runner, (fraction, epochs)))
+    lengths = [(fraction, epochs) for fraction, epochs in json.loads(order)]
+    runner = Runner(sizes_sweep(Path(root), encoder, tuple(lengths)))
+    for length in lengths:
+        runner.train(run_of(runner, length))
 
 
 if __name__ == "__main__":
