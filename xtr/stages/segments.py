@@ -74,12 +74,12 @@ def branches(stage: TrainStage, spec: SweepSpec) -> tuple[TrainStage, ...]:
     another setting of its path is searched continuously nobody comes by these settings again, and on seeds that
     only confirm winners just so many runs are trained as are confirmed: there a stage stands alone.
     """
-    runs = {stage.key: stage}
+    runs, name = {stage.key: stage}, lineage(stage)
     if shares_beginning(stage):
         for role in _roles(stage, spec):
             for settings in _lengths(stage, spec, role):
                 run = replace(stage, settings=settings, parts=(replace(stage.parts[0], settings=settings),))
-                if lineage(run) == lineage(stage):
+                if lineage(run) == name:
                     runs.setdefault(run.key, run)
     if stage.seed != spec.search.training_seed and len(runs) > spec.search.confirm.top:
         return (stage,)
@@ -126,16 +126,25 @@ def trained_steps(runs: Iterable[Run]) -> tuple[int, int]:
 
 
 def _roles(stage: TrainStage, spec: SweepSpec) -> Iterator[Role]:
-    """Say as what the sweep trains such a stage."""
-    name = stage.parts[0].name
-    links = (link for text in spec.pairs.intermediate for link in parse_intermediate(text).links)
-    if name in map(str, links):
+    """Say as what the sweep trains such a stage after such parents: a link of a chain, a target's training."""
+    *before, name = _trained(stage)
+    chains = [tuple(map(str, parse_intermediate(text).links)) for text in spec.pairs.intermediates]
+    if (*before, name) in {chain[: len(before) + 1] for chain in chains}:
         yield "intermediate"
+    if tuple(before) in chains and name in set(_target_trainings(spec)):
+        yield "target"
+
+
+def _trained(stage: TrainStage) -> list[str]:
+    """List what a path has been trained on, this stage last."""
+    return [*(_trained(stage.parent) if isinstance(stage.parent, TrainStage) else ()), stage.task]
+
+
+def _target_trainings(spec: SweepSpec) -> Iterator[str]:
     for text in spec.pairs.target:
         trained = training_task(find_task(target_task(text)))
-        if trained is not None and name == str(Member(trained.name, parse_target(text).languages)):
-            yield "target"
-            return
+        if trained is not None:
+            yield str(Member(trained.name, parse_target(text).languages))
 
 
 def _lengths(stage: TrainStage, spec: SweepSpec, role: Role) -> Iterator[TrainSettings]:
