@@ -154,8 +154,9 @@ class Runner:
 
     def _trunks_ahead(self, stage: TrainStage, until_epoch: int | None) -> list[TrunkStage]:
         """List the trunks that a run goes through; one that is under way goes on by itself."""
-        under_way = read_progress(self.store.progress_folder(stage.key)) is not None
-        return [] if under_way or not shares_beginning(stage) else self.trunks.of(stage, until_epoch)
+        if not shares_beginning(stage) or read_progress(self.store.progress_folder(stage.key)) is not None:
+            return []
+        return self.trunks.of(stage, until_epoch)
 
     def _ensure_trunk(self, passed: Sequence[TrunkStage]) -> Outcome:
         """Make the last of these trunks exist; each begins where the one before it ends."""

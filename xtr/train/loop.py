@@ -101,14 +101,16 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
     model = learner.model.to(torch.device(world.device))
     optimizer = make_optimizer(model, weight_decay=recipe.weight_decay)
     progress = load_state(pause.folder, model, optimizer) or Progress()
-    schedule, scorer = _schedule(learner, recipe), score if world.leads else None
-    if _epoch_is_due(progress, schedule, pause):
-        _close_epoch(progress, schedule, model, scorer)
-        if world.leads:
-            save_state(pause.folder, model, optimizer, progress)
+    schedule = _schedule(learner, recipe)
     if pause.reached(progress):
         return progress
-    runner = _data_parallel(model) if world.size > 1 else model
+    runner = _data_parallel(model, world)  # from here on every rank has read the state
+    if _epoch_is_due(progress, schedule, pause):
+        _close_epoch(progress, schedule, model, score, world)
+        if world.leads:
+            save_state(pause.folder, model, optimizer, progress)
+        if pause.reached(progress):
+            return progress
     started = time.monotonic() - progress.seconds
 
     for step, (number, chosen) in _remaining_steps(schedule, progress.step):
@@ -125,7 +127,7 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
         progress.tokens += sum(example.n_tokens for example in batch)
         progress.open_loss += loss
         if _epoch_is_due(progress, schedule, pause):
-            _close_epoch(progress, schedule, model, scorer)
+            _close_epoch(progress, schedule, model, score, world)
         progress.seconds = time.monotonic() - started
         paused = pause.reached(progress) and progress.step < schedule.n_steps
         if world.leads and (paused or progress.step % pause.every_steps == 0):
@@ -148,11 +150,13 @@ def _rate(recipe: Recipe, step: int, n_steps: int) -> float:
     )
 
 
-def _data_parallel(model: TaskModel) -> nn.Module:
+def _data_parallel(model: TaskModel, world: World) -> nn.Module:
     """Share gradients among ranks; a step of a mixture leaves the other members' heads without any.
 
     Buffers hold constants, and ranks may run different numbers of forward passes, so they are not broadcast.
     """
+    if world.size == 1:
+        return model
     return DistributedDataParallel(
         model, broadcast_buffers=False, find_unused_parameters=len(model.heads) > 1
     )
@@ -187,9 +191,11 @@ def _epoch_is_due(progress: Progress, schedule: Schedule, pause: Pause) -> bool:
     return len(progress.epochs) < ended and progress.step != pause.after_step
 
 
-def _close_epoch(progress: Progress, schedule: Schedule, model: TaskModel, score: Scorer | None) -> None:
-    """Note a finished epoch's mean loss and select scores."""
-    scores = score(model) if score else {}
+def _close_epoch(
+    progress: Progress, schedule: Schedule, model: TaskModel, score: Scorer, world: World
+) -> None:
+    """Note a finished epoch's mean loss and, on the leading rank, its select scores."""
+    scores = score(model) if world.leads else {}
     loss = progress.open_loss / schedule.steps_per_epoch
     progress.epochs.append(Epoch(epoch=len(progress.epochs) + 1, loss=loss, scores=scores))
     progress.open_loss = 0.0
