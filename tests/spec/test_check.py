@@ -136,6 +136,17 @@ def test_a_dimension_takes_what_its_setting_takes(field: str, value: float) -> N
         assert (complaint(f"{stage}.{field}", Fixed(value)) is None) == fits
 
 
+def test_a_warm_up_in_shares_is_not_searched_under_wsd(tmp_path: Path) -> None:
+    text = GOOD.replace("target.epochs: 2", "target.warmup_fraction: 0.2")
+    assert load_text(tmp_path, text)
+    text = text.replace("  target:\n", "  target:\n    schedule: wsd\n    warmup_steps: 9\n")
+    problem = only_problem(write(tmp_path, text))
+    assert (problem.where, problem.hint) == (
+        "search.space.target.warmup_fraction",
+        "stages.target.warmup_steps",
+    )
+
+
 def test_both_ends_of_a_range_must_fit() -> None:
     assert complaint("target.fraction", FloatRange(0.5, 1.0)) is None
     assert complaint("target.fraction", FloatRange(0.0, 1.0)) is not None

@@ -63,6 +63,33 @@ def test_examples_and_fraction_replace_each_other() -> None:
     assert stage.resolved_for("mnli", {"fraction": 0.25}) == TrainSettings(fraction=0.25)
 
 
+def test_a_trial_of_a_wsd_stage_keeps_its_warm_up_in_steps() -> None:
+    own = {"tydiqa": TaskSettings(warmup_steps=5, decay_fraction=0.2)}
+    stage = TrainSettings(schedule="wsd", warmup_steps=50, tasks=own)
+    assert stage.resolved_for("mnli", {"epochs": 2}).warmup_steps == 50
+    settled = stage.resolved_for("tydiqa", {"epochs": 2})
+    assert (settled.warmup_steps, settled.decay_fraction, settled.schedule) == (5, 0.2, "wsd")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"schedule": "wsd"}, "wsd needs warmup_steps"),
+        ({"schedule": "wsd", "warmup_steps": 5, "warmup_fraction": 0.1}, "does not read warmup_fraction"),
+        ({"warmup_steps": 5}, "linear does not read warmup_steps"),
+        ({"schedule": "linear", "decay_fraction": 0.1}, "linear does not read decay_fraction"),
+        ({"tasks": {"mnli": {"decay_fraction": 0.2}}}, "does not read tasks.mnli.decay_fraction"),
+        (
+            {"schedule": "wsd", "warmup_steps": 5, "tasks": {"mnli": {"warmup_fraction": 0.2}}},
+            "does not read tasks.mnli.warmup_fraction",
+        ),
+    ],
+)
+def test_settings_of_the_other_schedule_are_refused(wrong: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        TrainSettings.model_validate(wrong)
+
+
 @pytest.mark.parametrize("wrong", [{"epochs": 1.5}, {"epoch": 1}, {"learning_rate": 0.0}])
 def test_a_trial_cannot_set_what_is_not_there(wrong: dict[str, float]) -> None:
     with pytest.raises(ValidationError):

@@ -12,7 +12,16 @@ from xtr.data.hublock import HubLock
 from xtr.errors import InputError
 from xtr.spec.settings import MixtureSettings
 from xtr.spec.sweep import ModelSpec, TrainSettings
-from xtr.stages.stage import EmbedStage, EvaluateStage, Pretrained, PretrainStage, TrainStage, pretrained
+from xtr.stages.stage import (
+    EmbedStage,
+    EvaluateStage,
+    Pretrained,
+    PretrainStage,
+    TrainStage,
+    TrunkStage,
+    lineage,
+    pretrained,
+)
 from xtr.storage.posix import PosixStorage
 
 TRAIN = a_stage()
@@ -96,8 +105,54 @@ OTHERS = [
 
 
 def test_every_change_of_the_recipe_changes_the_key() -> None:
-    assert set().union(*SETTINGS) == set(TrainSettings.model_fields) - {"schedule", "tasks", "mixture"}
+    told_elsewhere = {"schedule", "tasks", "mixture", "warmup_steps", "decay_fraction"}
+    assert set().union(*SETTINGS) == set(TrainSettings.model_fields) - told_elsewhere
     keys = [TRAIN.key, *(other.key for other in OTHERS)]
+    assert len(set(keys)) == len(keys)
+
+
+WSD = TrainSettings(
+    schedule="wsd", warmup_steps=2, epochs=2, batch_size=8, learning_rate=1e-3, max_rows=16, max_length=32
+)
+
+
+def a_run(**change: object) -> TrainStage:
+    settings = WSD.model_copy(update=change)
+    return replace(TRAIN, settings=settings, parts=(a_part(settings=settings),))
+
+
+def test_each_schedule_has_its_own_settings_in_the_key_and_no_others() -> None:
+    assert with_settings({"warmup_steps": 5, "decay_fraction": 0.3}).key == TRAIN.key
+    assert a_run(warmup_fraction=0.3).key == a_run().key
+    others = [a_run(), a_run(warmup_steps=3), a_run(decay_fraction=0.2), TRAIN]
+    assert len({other.key for other in others}) == 4
+
+
+def test_a_trunk_is_named_by_what_it_covers_and_not_by_the_run_that_goes_on() -> None:
+    trunk = TrunkStage(a_run(), 2, None)
+    lengths: list[dict[str, object]] = [{"epochs": 3}, {"fraction": 0.5}, {"max_rows": None}, {"examples": 9}]
+    alike = [TrunkStage(a_run(**change), 2, None) for change in (*lengths, {"decay_fraction": 0.5})]
+    assert {each.key for each in alike} == {trunk.key}
+    assert {lineage(each.run) for each in alike} == {lineage(trunk.run)}
+    changes: list[dict[str, object]] = [
+        {"learning_rate": 2e-3},
+        {"batch_size": 4},
+        {"max_length": 64},
+        {"warmup_steps": 3},
+        {"weight_decay": 0.1},
+        {"carry_head": True},
+    ]
+    others = [
+        *(TrunkStage(a_run(**change), 2, None) for change in changes),
+        TrunkStage(a_run(), 3, None),
+        TrunkStage(a_run(), 2, 16),
+        TrunkStage(replace(a_run(), seed=2), 2, None),
+        TrunkStage(replace(a_run(), select_rows=7), 2, None),
+        TrunkStage(replace(a_run(), parts=(replace(a_part(), train_data=("other",)),)), 2, None),
+        TrunkStage(replace(a_run(), parent=TRAIN), 2, None),
+        TrunkStage(with_settings({}), 2, None),
+    ]
+    keys = [trunk.key, a_run().key, *(other.key for other in others)]
     assert len(set(keys)) == len(keys)
 
 

@@ -76,9 +76,10 @@ def run(
     recipe: Recipe = RECIPE,
     every_steps: int = NEVER,
     after_epoch: int | None = None,
+    after_step: int | None = None,
     world: World = World(),  # noqa: B008 (frozen)
 ) -> Progress:
-    pause = Pause(folder, every_steps, after_epoch)
+    pause = Pause(folder, every_steps, after_epoch, after_step)
     return train(learner, recipe, pause=pause, score=scorer, world=world)
 
 

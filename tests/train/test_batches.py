@@ -112,3 +112,16 @@ def test_masked_language_modelling_has_its_share_of_the_steps_on_top() -> None:
     assert Schedule(members, 8, 1, seed=1).quotas == (13, 3, 16)
     assert Schedule((*SIZES, Member("mlm", 1000, share=0.2)), 8, 1, seed=1).quotas == (13, 3, 4)
     assert Schedule((Member("mlm", 1000, share=None),), 8, 1, seed=1).quotas == (125,)
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 9))
+def test_nested_first_passes_begin_alike_and_later_ones_are_each_amount_s_own(
+    n_one: int, n_other: int, batch_size: int
+) -> None:
+    one, other = (
+        Schedule((Member("mnli", n),), batch_size, epochs=2, seed=1, nested=True) for n in (n_one, n_other)
+    )
+    full = min(n_one, n_other) // batch_size
+    assert [list(b) for _, b in one.epoch(0)[:full]] == [list(b) for _, b in other.epoch(0)[:full]]
+    assert [i for _, batch in one.epoch(0) for i in batch] == list(range(n_one))
+    assert [i for _, batch in one.epoch(1) for i in batch] == epoch_order(n_one, seed=1, task="mnli", epoch=1)

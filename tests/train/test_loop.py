@@ -16,7 +16,7 @@ from xtr.data.demo.source import DemoSource
 from xtr.errors import Diverged
 from xtr.model.heads import TaskModel
 from xtr.train.loop import Learner, Recipe
-from xtr.train.state import PROGRESS, Epoch, Progress
+from xtr.train.state import PROGRESS, Epoch, Progress, adopt_state
 from xtr.train.step import MICRO_BATCH_TOKENS, World, step_loss
 
 Build = Callable[[], Learner]
@@ -107,6 +107,36 @@ def test_a_run_paused_after_an_epoch_goes_on_to_the_same_bits(
     assert progress.step == 8
     assert progress.epochs == whole[0]
     assert same_bits(final, whole[1])
+
+
+def test_an_epoch_that_ends_where_a_trunk_ends_is_closed_by_whoever_goes_on(
+    build: Build, demo: DemoSource, tmp_path: Path
+) -> None:
+    recipe = replace(RECIPE, course="wsd", warmup_steps=2, decay_fraction=0.25)
+    alone = build()
+    expected = run(alone, select_scorer(alone, demo), tmp_path / "alone", recipe=recipe)
+    trunk = build()
+    progress = run(trunk, select_scorer(trunk, demo), tmp_path / "trunk", recipe=recipe, after_step=4)
+    assert (progress.step, progress.epochs) == (4, [])
+    longer = adopt_state(tmp_path / "trunk", tmp_path / "longer", seconds=7.0)
+    assert (longer.step, longer.seconds) == (4, 7.0)
+    leg = build()
+    paused = run(leg, select_scorer(leg, demo), tmp_path / "longer", recipe=recipe, after_epoch=1)
+    assert (paused.step, paused.epochs) == (4, expected.epochs[:1])
+    rest = build()
+    whole = run(rest, select_scorer(rest, demo), tmp_path / "longer", recipe=recipe)
+    assert whole.epochs == expected.epochs
+    assert (whole.step, whole.tokens) == (8, expected.tokens)
+    assert same_bits(weights(rest), weights(alone))
+
+
+def test_a_state_that_is_not_whole_is_not_adopted(build: Build, demo: DemoSource, tmp_path: Path) -> None:
+    learner = build()
+    run(learner, select_scorer(learner, demo), tmp_path / "trunk", after_step=4)
+    [state] = (tmp_path / "trunk").iterdir()
+    (state / PROGRESS).write_text("{}")
+    with pytest.raises(FileNotFoundError):
+        adopt_state(tmp_path / "trunk", tmp_path / "run", seconds=0.0)
 
 
 def test_asking_for_a_pause_that_was_reached_trains_nothing(

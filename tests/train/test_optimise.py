@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from xtr.train.optimise import CLIP_NORM, linear_schedule, make_optimizer, update
+from xtr.train.optimise import CLIP_NORM, make_optimizer, update
+from xtr.train.rates import branch_point, linear_schedule, wsd_schedule
 
 
 def rates(n_steps: int, warmup_fraction: float) -> list[float]:
@@ -32,6 +33,35 @@ def test_the_learning_rate_rises_over_the_warm_up_and_falls_to_almost_nothing() 
 )
 def test_the_schedule_holds_at_its_ends(n_steps: int, warmup_fraction: float, expected: list[float]) -> None:
     assert rates(n_steps, warmup_fraction) == pytest.approx(expected)
+
+
+def wsd_rates(n_steps: int, warmup_steps: int = 0, decay_fraction: float = 0.2) -> list[float]:
+    return [
+        wsd_schedule(
+            step, n_steps=n_steps, warmup_steps=warmup_steps, decay_fraction=decay_fraction, peak=2.0
+        )
+        for step in range(n_steps)
+    ]
+
+
+def test_wsd_rises_stays_and_falls_as_one_minus_the_root() -> None:
+    down = [2 * (1 - (i / 4) ** 0.5) for i in range(4)]
+    assert wsd_rates(20, 4) == pytest.approx([0.5, 1.0, 1.5, *[2.0] * 13, *down])
+
+
+def test_wsd_does_not_know_how_long_the_run_is_before_its_branch_point() -> None:
+    longer, shorter = wsd_rates(100, 30), wsd_rates(50, 30)
+    assert longer[:40] == shorter[:40]
+    assert wsd_rates(20, 30)[:16] == longer[:16], "also where that lies inside the warm-up"
+    assert wsd_rates(10, 30)[8:] == pytest.approx([longer[8], longer[9] * (1 - 0.5**0.5)])
+
+
+@pytest.mark.parametrize(
+    ("n_steps", "decay_fraction", "expected"),
+    [(10, 0.1, 9), (10, 0.9, 1), (30, 0.1, 27), (7, 0.1, 6), (1, 0.1, 0), (5, 1.0, 0), (1000, 0.3, 700)],
+)
+def test_the_branch_point_is_exact(n_steps: int, decay_fraction: float, expected: int) -> None:
+    assert branch_point(n_steps, decay_fraction) == expected
 
 
 def test_biases_and_layer_norms_do_not_decay() -> None:

@@ -15,14 +15,20 @@ from tests.train.learners import RECIPE, make_mixture, run, select_scorer, weigh
 from xtr.data.demo.source import DemoSource
 from xtr.spec.sweep import ComputeSpec, PerWorker
 from xtr.train.distributed import needs_workers
+from xtr.train.loop import Recipe
 from xtr.train.step import MICRO_BATCH_TOKENS, World
 
 # 9 sentences in steps of 4: the last step has one sentence for two workers.
 N_ROWS = 9
 SMALL = replace(RECIPE, learning_rate=1e-4)
+WSD = replace(
+    SMALL, course="wsd", warmup_steps=2, decay_fraction=0.5
+)  # 6 steps, an epoch and the trunk have 3
 
 
-def work(task: str, world: World, encoder_folder: Path, demo: DemoSource, folder: Path) -> None:
+def work(
+    task: str, recipe: Recipe, world: World, encoder_folder: Path, demo: DemoSource, folder: Path
+) -> None:
     """What each worker runs."""
     torch.set_num_threads(1)
     rank, size = world.rank, world.size
@@ -33,7 +39,10 @@ def work(task: str, world: World, encoder_folder: Path, demo: DemoSource, folder
     names = tuple(task.split("+"))
     learner = make_mixture(encoder_folder, demo, names, N_ROWS)
     scorer = select_scorer(learner, demo, names[0])
-    progress = run(learner, scorer, folder / "run", recipe=replace(SMALL, task=task), world=world)
+    recipe = replace(recipe, task=task)
+    if recipe.course == "wsd":  # the trunk first; each worker goes on from its state
+        run(learner, scorer, folder / "run", recipe=recipe, world=world, after_step=3)
+    progress = run(learner, scorer, folder / "run", recipe=recipe, world=world)
     save_file(weights(learner), folder / f"rank{rank}.safetensors")
     epochs = [[epoch.loss, epoch.scores] for epoch in progress.epochs]
     (folder / f"rank{rank}.json").write_text(json.dumps(epochs))
@@ -41,18 +50,29 @@ def work(task: str, world: World, encoder_folder: Path, demo: DemoSource, folder
         torch.distributed.destroy_process_group()
 
 
-@pytest.mark.parametrize("task", ["udpos", "squad_qa_retrieval", "udpos+mnli"])
+@pytest.mark.parametrize(
+    ("task", "recipe"),
+    [("udpos", SMALL), ("squad_qa_retrieval", SMALL), ("udpos+mnli", SMALL), ("udpos", WSD)],
+    ids=["udpos", "squad_qa_retrieval", "udpos+mnli", "wsd"],
+)
 def test_two_workers_train_what_one_trains(
-    task: str, encoder_folder: Path, demo: DemoSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    task: str,
+    recipe: Recipe,
+    encoder_folder: Path,
+    demo: DemoSource,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(MICRO_BATCH_TOKENS, "cpu", MICRO_BATCH_TOKENS["cpu"])  # put back after the test
     one, two = tmp_path / "one", tmp_path / "two"
     one.mkdir()
     two.mkdir()
-    work(task, World(), encoder_folder, demo, one)
+    work(task, recipe, World(), encoder_folder, demo, one)
     context = multiprocessing.get_context("spawn")
     workers = [
-        context.Process(target=work, args=(task, World(rank, 2), encoder_folder, demo, two), daemon=True)
+        context.Process(
+            target=work, args=(task, recipe, World(rank, 2), encoder_folder, demo, two), daemon=True
+        )
         for rank in (0, 1)
     ]
     for worker in workers:

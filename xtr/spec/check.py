@@ -19,7 +19,8 @@ from xtr.spec.explain import Finding, shown
 from xtr.spec.expressions import NONE, Member, parse_intermediate, parse_target, target_task
 from xtr.spec.notation import write_dimension
 from xtr.spec.paths import dotted
-from xtr.spec.space import STAGES, complaint
+from xtr.spec.settings import ONLY_LINEAR
+from xtr.spec.space import STAGES, complaint, general_name
 from xtr.spec.sweep import SweepSpec
 
 DEMO_LANGUAGES = ("en", "xa", "xb", "xc", "xd")
@@ -287,6 +288,10 @@ def _space(spec: SweepSpec) -> Iterator[Finding]:
     """Dimensions have known names, fit their fields and do not contradict each other."""
     for name, dimension in spec.search.space.items():
         if problem := complaint(name, dimension):
+            yield Finding(("search", "space", name), problem)
+        stage, _, field = general_name(name).partition(".")
+        if field in ONLY_LINEAR and getattr(spec.stages, stage).schedule == "wsd":
+            problem = Problem(f"schedule wsd does not read {field}", hint=f"stages.{stage}.warmup_steps")
             yield Finding(("search", "space", name), problem)
     for stage in STAGES:
         if {f"{stage}.fraction", f"{stage}.examples"} <= spec.search.space.keys():

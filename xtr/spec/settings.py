@@ -21,6 +21,10 @@ LearningRate = Annotated[Real, Field(gt=0, le=1)]
 Share = Annotated[Real, Field(gt=0, le=1)]
 Part = Annotated[Real, Field(ge=0, le=1)]
 MaxLength = Annotated[Whole, Field(ge=8)]
+WarmupSteps = Annotated[Whole, Field(ge=0)]
+
+ONLY_LINEAR, ONLY_WSD = frozenset({"warmup_fraction"}), frozenset({"warmup_steps", "decay_fraction"})
+"""Settings that one schedule of the learning rate reads and the other does not."""
 
 
 class Described(BaseModel):
@@ -59,7 +63,13 @@ class TaskSettings(Described):
     examples: Count | None = Field(default=None, description="Training rows, instead of a fraction.")
     batch_size: Count | None = Field(default=None, description="Training rows per optimiser step.")
     max_length: MaxLength | None = Field(default=None, description="Longest input in tokens, at least 8.")
-    warmup_fraction: Part | None = Field(default=None, description="Share of warm-up steps, in [0, 1].")
+    warmup_fraction: Part | None = Field(
+        default=None, description="Share of warm-up steps, in [0, 1]; linear only."
+    )
+    warmup_steps: WarmupSteps | None = Field(default=None, description="Steps of warm-up; wsd only.")
+    decay_fraction: Share | None = Field(
+        default=None, description="Share of the steps that decay, in (0, 1]; wsd only."
+    )
     weight_decay: Part | None = Field(default=None, description="Decoupled weight decay, in [0, 1].")
     max_rows: Count | None = Field(default=None, description="Training rows that are read at most.")
     mixture: MixtureSettings | None = Field(
@@ -95,7 +105,15 @@ class TrainSettings(Described):
         default=128, description="Longest input in tokens, at least 8; longer ones are cut or windowed."
     )
     warmup_fraction: Part = Field(
-        default=0.1, description="Share of the steps in which the learning rate rises, in [0, 1]."
+        default=0.1,
+        description="Share of the steps in which the learning rate rises, in [0, 1]; linear only.",
+    )
+    warmup_steps: WarmupSteps | None = Field(
+        default=None,
+        description="Steps in which the learning rate rises, whatever the length of the run; wsd needs it.",
+    )
+    decay_fraction: Share = Field(
+        default=0.1, description="Share of the steps in which the learning rate decays, in (0, 1]; wsd only."
     )
     weight_decay: Part = Field(default=0.01, description="Decoupled weight decay of AdamW, in [0, 1].")
     max_rows: Count | None = Field(
@@ -106,8 +124,10 @@ class TrainSettings(Described):
         description="Ranking: share of the rows that pair a query with an answer in another language, from the "
         "training task's parallel files; null learns from English alone.",
     )
-    schedule: Literal["linear"] = Field(
-        default="linear", description="Course of the learning rate after the warm-up: linear to zero."
+    schedule: Literal["linear", "wsd"] = Field(
+        default="linear",
+        description="Course of the learning rate after the warm-up: linear to zero; or wsd, level and then a "
+        "short decay as 1 - sqrt, so that runs of several sizes share their beginning.",
     )
     carry_head: bool = Field(
         default=False,
@@ -127,12 +147,30 @@ class TrainSettings(Described):
             raise refusal("fraction and examples exclude each other", allowed="one of the two")
         return self
 
+    @model_validator(mode="after")
+    def _says_what_its_schedule_reads(self) -> TrainSettings:
+        foreign = ONLY_LINEAR if self.schedule == "wsd" else ONLY_WSD
+        said = [name for name in self.model_fields_set if getattr(self, name) is not None]
+        for task, own in self.tasks.items():
+            said += [f"tasks.{task}.{name}" for name in own.model_dump(exclude_none=True)]
+        for name in sorted(said):
+            if name.rpartition(".")[2] in foreign:
+                raise _unread(name, self.schedule)
+        if self.schedule == "wsd" and self.warmup_steps is None:
+            raise refusal(
+                "schedule wsd needs warmup_steps",
+                allowed="the warm-up in optimiser steps, the same for every length of run",
+                hint="warmup_steps: 100",
+            )
+        return self
+
     def resolved_for(self, task_name: str, overrides: Mapping[str, Value]) -> TrainSettings:
         """Settle every number: the stage's, then the task's, then the trial's.
 
         Asking for `examples` drops a fraction that was said before, and the other way round.
         """
-        settled: dict[str, object] = self.model_dump(exclude={"tasks"})
+        # What nobody said stays unsaid, so that a default of the other schedule is no contradiction.
+        settled: dict[str, object] = self.model_dump(exclude={"tasks"}, exclude_unset=True)
         own = self.tasks[task_name].model_dump(exclude_none=True) if task_name in self.tasks else {}
         for layer in (own, dict(overrides)):
             if "examples" in layer:
@@ -141,6 +179,16 @@ class TrainSettings(Described):
                 settled["examples"] = None
             settled.update(layer)
         return TrainSettings.model_validate(settled)
+
+
+def _unread(name: str, schedule: str) -> Exception:
+    if schedule == "wsd":
+        return refusal(
+            f"schedule wsd does not read {name}",
+            allowed="warmup_steps and decay_fraction",
+            hint="warmup_steps says the same in optimiser steps",
+        )
+    return refusal(f"schedule linear does not read {name}", allowed="warmup_fraction", hint="schedule: wsd")
 
 
 def _read_languages(value: object) -> object:

@@ -161,12 +161,12 @@ class Paths:
         stages = self.spec.stages
         settings = stages.intermediate if role == "intermediate" else stages.target
         parts = tuple(
-            self._part(member, settings, _own(params, role, member.task)) for member in link.members
+            self._part(member, settings, own_params(params, role, member.task)) for member in link.members
         )
         whole = (
             parts[0].settings
             if len(parts) == 1
-            else settings.resolved_for(link.name, _own(params, role, link.name))
+            else settings.resolved_for(link.name, own_params(params, role, link.name))
         )
         evaluate = stages.evaluate
         return TrainStage(parent, parts, whole, seed, evaluate.max_rows, evaluate.batch_size)
@@ -216,7 +216,7 @@ class Paths:
         return tuple((each, self.source.identity(task, "train", each)) for each in languages)
 
 
-def _own(params: Mapping[str, Value], role: Role, task: str | None = None) -> dict[str, Value]:
+def own_params(params: Mapping[str, Value], role: Role, task: str | None = None) -> dict[str, Value]:
     """Keep a stage's own parameters: `intermediate.epochs`, then `intermediate.mnli.epochs` for that task."""
     general, special = {}, {}
     for name, value in params.items():

@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from xtr.data.demo import prepare_world
+from xtr.errors import CorruptArtefact
 from xtr.fingerprint import JSON
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.evaluating import EvaluateJob, evaluate_group
-from xtr.stages.stage import EvaluateStage, Pretrained, PretrainStage, TrainStage
+from xtr.stages.segments import shares_beginning
+from xtr.stages.stage import EvaluateStage, Pretrained, PretrainStage, TrainStage, TrunkStage
 from xtr.stages.training import TrainJob, train_once
+from xtr.stages.trunks import Trunks
 from xtr.stages.work import ENCODER, give_memory_back, lock_model, made, source_of, store_of
 from xtr.train.distributed import needs_workers, run_on_workers
 from xtr.train.pretrain import pretrain_encoder
-from xtr.train.state import Progress, read_progress
+from xtr.train.state import Progress, adopt_state, read_progress
 from xtr.train.step import World
 
 PRETRAINING_THREADS = 2
@@ -46,9 +49,21 @@ class Outcome:
         """Metric values of an evaluation, in [0, 1]."""
         return dict(self.result["scores"])
 
+    def after(self, earlier: Outcome) -> Outcome:
+        """Add what was spent before on what this needed."""
+        return dataclasses.replace(
+            self,
+            seconds=self.seconds + earlier.seconds,
+            steps=self.steps + earlier.steps,
+            tokens=self.tokens + earlier.tokens,
+        )
+
     def scores_after(self, epoch: int) -> dict[str, float]:
         """Metric values on the select split after a training stage's epoch, counted from 1, in [0, 1]."""
         return dict(self.result["epochs"][epoch - 1]["scores"])
+
+
+NOTHING = Outcome("", {}, reused=True)
 
 
 class Runner:
@@ -60,6 +75,7 @@ class Runner:
         lock_model(spec)
         self.root = self.store.root
         self.source = source_of(spec)
+        self.trunks = Trunks(spec, self.store, self.source)
         self._records = self.root / "ray-train"
 
     def ensure_start(self, start: Pretrained | PretrainStage) -> str:
@@ -79,24 +95,23 @@ class Runner:
 
     def train(self, stage: TrainStage, *, until_epoch: int | None = None) -> Outcome:
         """Make a training stage exist, or have its first `until_epoch` epochs done."""
+        spent = NOTHING
         while True:
             stored = self._finished(stage, until_epoch)
             if stored is not None:
-                return stored
-            spent = self._ensure_parent(stage.parent)
+                self.trunks.tidy(stage, only_leftovers=True)
+                return stored.after(spent)
+            spent = self._ensure_parent(stage.parent).after(spent)
+            passed = self._trunks_ahead(stage, until_epoch)
+            spent = self._ensure_trunk(passed).after(spent)
             lease = self.store.claim(stage.key)
             if lease is None:
                 continue
             with lease:
-                stored = self._finished(stage, until_epoch)
-                if stored is None:
-                    stored = self._compute_training(stage, until_epoch)
-            return dataclasses.replace(
-                stored,
-                seconds=stored.seconds + spent.seconds,
-                steps=stored.steps + spent.steps,
-                tokens=stored.tokens + spent.tokens,
-            )
+                if self._finished(stage, until_epoch) is None and self._begin_at(passed, stage.key):
+                    trained = self._compute_training(stage, until_epoch)
+                    self.trunks.tidy(stage)
+                    return trained.after(spent)
 
     def evaluate(self, stages: Sequence[EvaluateStage]) -> list[Outcome]:
         """Make evaluations exist; those that share an encoder and head load it once."""
@@ -126,7 +141,7 @@ class Runner:
         if isinstance(parent, TrainStage):
             return self.train(parent)
         self.ensure_start(parent)
-        return Outcome("", {}, reused=True)
+        return NOTHING
 
     def _finished(self, stage: TrainStage, until_epoch: int | None) -> Outcome | None:
         """Read the stage, or the paused run that has come far enough."""
@@ -138,28 +153,80 @@ class Runner:
             return None
         return Outcome(stage.key, _training_result(progress), reused=True)
 
+    def _trunks_ahead(self, stage: TrainStage, until_epoch: int | None) -> list[TrunkStage]:
+        """List the trunks that a run goes through; one that is under way goes on by itself."""
+        if not shares_beginning(stage) or read_progress(self.store.progress_folder(stage.key)) is not None:
+            return []
+        return self.trunks.of(stage, until_epoch)
+
+    def _ensure_trunk(self, passed: Sequence[TrunkStage]) -> Outcome:
+        """Make the last of these trunks exist; each begins where the one before it ends."""
+        spent = NOTHING
+        while passed and self.store.open(passed[-1].key) is None:
+            trunk, shorter = passed[-1], passed[:-1]
+            if read_progress(self.store.progress_folder(trunk.key)) is None:
+                spent = self._ensure_trunk(shorter).after(spent)
+            lease = self.store.claim(trunk.key)
+            if lease is None:
+                continue
+            with lease:
+                if self.store.open(trunk.key) is None and self._begin_at(shorter, trunk.key):
+                    spent = self._compute_trunk(trunk).after(spent)
+        return spent
+
+    def _begin_at(self, passed: Sequence[TrunkStage], key: str) -> bool:
+        """Let a run begin where the last of these trunks ends; say no where that has been lost meanwhile."""
+        states = self.store.progress_folder(key)
+        if not passed or read_progress(states) is not None:
+            return True
+        trunk = passed[-1].key
+        try:
+            manifest = self.store.read(trunk)
+            if manifest is not None:
+                seconds = float(str(manifest.made["seconds"]))
+                with self.store.keeping_states(key):  # workers on other machines find it in the store
+                    adopt_state(self.store.checked(trunk), states, seconds=seconds)
+            return manifest is not None
+        except (FileNotFoundError, CorruptArtefact):  # taken away, or no longer what was verified
+            self.store.remove(trunk)
+            return False
+
+    def _compute_trunk(self, trunk: TrunkStage) -> Outcome:
+        states = self.store.progress_folder(trunk.key)
+        before = read_progress(states) or Progress()
+        with self.store.workspace(trunk.key) as folder:
+            progress = self._train(TrainJob(self.spec, trunk.run, str(folder), trunk=trunk))
+            adopt_state(states, folder, seconds=0.0)  # how long it took is no part of its content
+            self.store.publish(trunk, folder, _training_result(progress), self._made(progress))
+        return self._spent(trunk.key, before, progress)
+
     def _compute_training(self, stage: TrainStage, until_epoch: int | None) -> Outcome:
         before = read_progress(self.store.progress_folder(stage.key)) or Progress()
-        compute = self.spec.compute
         with self.store.workspace(stage.key) as folder:
-            job = TrainJob(self.spec, stage, str(folder), until_epoch)
-            if needs_workers(compute):
-                progress = run_on_workers(
-                    train_once, job, compute, workers=compute.workers, records=self._records
-                )
-            else:
-                progress = train_once(job, World())
-                give_memory_back()
-            result = _training_result(progress)
+            progress = self._train(TrainJob(self.spec, stage, str(folder), until_epoch))
             if until_epoch is None or len(progress.epochs) >= stage.settings.epochs:
                 self.store.receive(folder)
-                how = made(_device(self.spec), progress.seconds, compute.workers, progress.hardware)
-                self.store.publish(stage, folder, result, how)
+                self.store.publish(stage, folder, _training_result(progress), self._made(progress))
+        return self._spent(stage.key, before, progress)
+
+    def _train(self, job: TrainJob) -> Progress:
+        compute = self.spec.compute
+        if needs_workers(compute):
+            return run_on_workers(train_once, job, compute, workers=compute.workers, records=self._records)
+        progress = train_once(job, World())
+        give_memory_back()
+        return progress
+
+    def _made(self, progress: Progress) -> dict[str, JSON]:
+        """Say how a training was made, the trunk that it began with included."""
+        return made(_device(self.spec), progress.seconds, self.spec.compute.workers, progress.hardware)
+
+    def _spent(self, key: str, before: Progress, progress: Progress) -> Outcome:
         return Outcome(
-            stage.key,
-            result,
+            key,
+            _training_result(progress),
             reused=False,
-            seconds=(progress.seconds - before.seconds) * compute.workers,
+            seconds=(progress.seconds - before.seconds) * self.spec.compute.workers,
             steps=progress.step - before.step,
             tokens=progress.tokens - before.tokens,
         )

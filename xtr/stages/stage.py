@@ -4,11 +4,12 @@
 
 A recipe holds the parent's key, the training task with the identity of its data, settings and seed. It never
 holds the target's name or the role, so MNLI for XNLI is the MNLI intermediate. Device, threads, world size and
-library versions go to the manifest.
+library versions go to the manifest. A trunk is what trainings of several lengths begin with.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ from xtr.catalogue.task import Split
 from xtr.data.hublock import UNLOCKED, HubLock
 from xtr.errors import InputError, Problem
 from xtr.fingerprint import JSON, digest, file_digest
+from xtr.spec.settings import ONLY_LINEAR, ONLY_WSD
 from xtr.spec.sweep import ModelSpec, TrainSettings
 
 RECIPE_VERSION = 2
@@ -26,7 +28,10 @@ RECIPE_VERSION = 2
 ROW_SETTINGS = ("fraction", "examples", "max_rows", "max_length", "cross_lingual_share")
 """Settings that say which rows a task gives and how they are read; members of a mixture have their own."""
 
-Kind = Literal["pretrain", "train", "embed", "evaluate"]
+AMOUNT_SETTINGS = ("fraction", "examples", "max_rows", "epochs")
+"""Settings that say how long a run is, and nothing of how it begins."""
+
+Kind = Literal["pretrain", "train", "trunk", "embed", "evaluate"]
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,11 @@ class Part:
     @property
     def recipe(self) -> dict[str, JSON]:
         """What the rows and their encoding depend on."""
-        own = self.settings.model_dump(mode="json", include=set(ROW_SETTINGS), exclude_none=True)
+        return self.recipe_of(ROW_SETTINGS)
+
+    def recipe_of(self, settings: Iterable[str]) -> dict[str, JSON]:
+        """Say what the rows and their encoding depend on, as far as these settings go."""
+        own = self.settings.model_dump(mode="json", include=set(settings), exclude_none=True)
         parallel: list[JSON] = [[language, identity] for language, identity in self.parallel_data]
         return {
             "task": self.name,
@@ -129,13 +138,19 @@ class TrainStage:
     @property
     def recipe(self) -> dict[str, JSON]:
         """What the result depends on."""
-        left_out = {"tasks", *(ROW_SETTINGS if self.is_mixture else ("mixture",))}
+        left_out = ROW_SETTINGS if self.is_mixture else ("mixture",)
+        return self.recipe_of([part.recipe for part in self.parts], left_out)
+
+    def recipe_of(self, parts: list[JSON], left_out: Iterable[str]) -> dict[str, JSON]:
+        """Say what the result depends on, with these parts and without some of the settings."""
+        unread = ONLY_LINEAR if self.settings.schedule == "wsd" else ONLY_WSD
+        leave = {"tasks", *unread, *left_out}
         return {
             "kind": self.kind,
             "version": RECIPE_VERSION,
             "parent": self.parent.key,
-            "parts": [part.recipe for part in self.parts],
-            "settings": self.settings.model_dump(mode="json", exclude=left_out, exclude_none=True),
+            "parts": parts,
+            "settings": self.settings.model_dump(mode="json", exclude=leave, exclude_none=True),
             "seed": self.seed,
             "select": {"rows": self.select_rows, "batch_size": self.batch_size},
             "precision": "float32",
@@ -145,6 +160,48 @@ class TrainStage:
     def key(self) -> str:
         """The stage's name in the store."""
         return stage_key(self.recipe)
+
+
+@dataclass(frozen=True)
+class TrunkStage:
+    """The first steps of a training under `schedule: wsd`, where runs of several lengths part.
+
+    Its content is a state that training goes on from. Its recipe covers the prefix and nothing behind it: amount,
+    epochs and decay of the run are left out, so runs that begin alike ask for one trunk.
+
+    Attributes:
+        run: a training that begins so; which one makes no difference to the result.
+        steps: optimiser steps.
+        pass_examples: examples that a pass has; None within the first pass, which is alike for every amount.
+    """
+
+    run: TrainStage
+    steps: int
+    pass_examples: int | None
+    kind: Kind = "trunk"
+
+    @property
+    def recipe(self) -> dict[str, JSON]:
+        """What the result depends on."""
+        a_pass: dict[str, JSON] = {} if self.pass_examples is None else {"pass_examples": self.pass_examples}
+        return {**_beginning(self.run), "steps": self.steps, **a_pass}
+
+    @cached_property
+    def key(self) -> str:
+        """The stage's name in the store."""
+        return stage_key(self.recipe)
+
+
+def lineage(run: TrainStage) -> str:
+    """Name what a training shares with longer and shorter ones: its recipe without its length and its decay."""
+    return stage_key(_beginning(run))
+
+
+def _beginning(run: TrainStage) -> dict[str, JSON]:
+    rows = [name for name in ROW_SETTINGS if name not in AMOUNT_SETTINGS]
+    left_out = ("mixture", "decay_fraction", *AMOUNT_SETTINGS)
+    recipe = run.recipe_of([part.recipe_of(rows) for part in run.parts], left_out)
+    return {**recipe, "kind": "trunk"}
 
 
 @dataclass(frozen=True)
@@ -243,7 +300,7 @@ class EvaluateStage:
 
 
 Start = Pretrained | PretrainStage
-Stage = PretrainStage | TrainStage | EmbedStage | EvaluateStage
+Stage = PretrainStage | TrainStage | TrunkStage | EmbedStage | EvaluateStage
 
 
 def stage_key(recipe: dict[str, JSON]) -> str:

@@ -5,12 +5,14 @@ A job pickles, so that it can be sent to a worker on another machine.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import PreTrainedTokenizerFast
 
 from xtr.catalogue.lookup import find_task
 from xtr.catalogue.task import Task
@@ -23,11 +25,11 @@ from xtr.evaluate.predict import predict_encoded
 from xtr.families.family import Example, HeadSettings
 from xtr.families.registry import family_of, head_id
 from xtr.fingerprint import derive_seed
-from xtr.model.encoder import Encoder, load_encoder, save_encoder
+from xtr.model.encoder import Encoder, load_encoder, load_tokenizer, save_encoder
 from xtr.model.heads import Head, TaskModel
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.encoding import Encoding, examples_of, start_of
-from xtr.stages.stage import Part, TrainStage
+from xtr.stages.stage import Part, TrainStage, TrunkStage
 from xtr.stages.store import StageStore
 from xtr.stages.work import ENCODER, HEADS, capped, encoder_of, hardware, kept, source_of, store_of
 from xtr.train.loop import Learner, Pause, Recipe, Scorer, train
@@ -37,12 +39,28 @@ from xtr.train.step import Lesson, World
 
 @dataclass(frozen=True, slots=True)
 class TrainJob:
-    """What a worker must know to train a stage; everything in it pickles."""
+    """What a worker must know to train a stage; everything in it pickles.
+
+    Attributes:
+        trunk: train no further than this beginning of the stage, and leave its state in its progress folder.
+    """
 
     spec: SweepSpec
     stage: TrainStage
     folder: str
-    until_epoch: int | None
+    until_epoch: int | None = None
+    trunk: TrunkStage | None = None
+
+    @property
+    def key(self) -> str:
+        """The stage, or the trunk, whose states the run leaves."""
+        return (self.trunk or self.stage).key
+
+    def pause(self, saved: Callable[[], None]) -> Pause:
+        """Say where states are kept and when the run stops; `saved` is told of each state."""
+        states = store_of(self.spec).progress_folder(self.key)
+        every_steps = self.spec.compute.checkpoint_every_steps
+        return Pause(states, every_steps, self.until_epoch, self.trunk.steps if self.trunk else None, saved)
 
 
 def train_once(job: TrainJob, world: World) -> Progress:
@@ -55,12 +73,10 @@ def train_once(job: TrainJob, world: World) -> Progress:
     lessons = tuple(_lesson(part, stage, source, encoder, numbers, store.root) for part in stage.parts)
     learner = Learner(TaskModel(encoder.model, *heads.values()), encoder.tokenizer, lessons)
     score = _select_scorer(stage, source, learner, store.root)
-    every_steps = job.spec.compute.checkpoint_every_steps
-    with store.keeping_states(stage.key) as saved:
-        pause = Pause(store.progress_folder(stage.key), every_steps, job.until_epoch, saved)
-        progress = train(learner, _recipe(stage), pause=pause, score=score, world=world)
+    with store.keeping_states(job.key) as saved:
+        progress = train(learner, _recipe(stage), pause=job.pause(saved), score=score, world=world)
     progress.hardware = hardware(world.device)
-    if world.leads and len(progress.epochs) == stage.settings.epochs:
+    if world.leads and job.trunk is None and len(progress.epochs) == stage.settings.epochs:
         save_encoder(encoder, Path(job.folder) / ENCODER)
         (Path(job.folder) / HEADS).mkdir()
         for name, head in heads.items():
@@ -82,6 +98,9 @@ def _recipe(stage: TrainStage) -> Recipe:
         sampling=settings.mixture.sampling,
         cap=settings.mixture.cap,
         temperature=settings.mixture.temperature,
+        course=settings.schedule,
+        warmup_steps=settings.warmup_steps or 0,
+        decay_fraction=settings.decay_fraction,
     )
 
 
@@ -108,20 +127,25 @@ def _lesson(
     """Encode what a stage learns of one task."""
     task = find_task(part.task)
     check_length(encoder, part.settings.max_length, part.task)
-    examples = _training_examples(part, stage, source, encoder, root)
+    by_row = _training_examples(part, stage, source, encoder.tokenizer, root)
+    examples = [example for row in by_row for example in row]
     share = stage.settings.mixture.mlm_share if stage.is_mixture and task.family == "mlm" else None
     return Lesson(part.name, family_of(task), examples, heads[head_id(task)], share)
 
 
 def _training_examples(
-    part: Part, stage: TrainStage, source: Source, encoder: Encoder, root: Path
-) -> list[Example]:
-    """Give the part's training examples, language by language: kept ones, or encoded here."""
+    part: Part, stage: TrainStage, source: Source, tokenizer: PreTrainedTokenizerFast, root: Path
+) -> list[list[Example]]:
+    """Give the examples of each of the part's training rows: kept ones, or encoded here.
+
+    Several languages follow each other; under `wsd` rows stand as they were chosen, so that fewer are the
+    beginning of more.
+    """
     task = find_task(part.task)
     start, max_length = start_of(stage.parent).key, part.settings.max_length
     if part.parallel_data:
-        rows = training_rows(source, part, stage.seed)
-        return family_of(task).encode_training(rows, task, encoder.tokenizer, max_length)
+        mixed = training_rows(source, part, stage.seed)
+        return _by_row(family_of(task).encode_training(mixed, task, tokenizer, max_length), len(mixed))
     by_language = [source.rows(task, "train", language) for language in part.languages]
     chosen = _chosen(list(map(len, by_language)), part, stage.seed)
     examples = []
@@ -129,8 +153,34 @@ def _training_examples(
         places = [row for of, row in chosen if of == number]
         encoding = Encoding(task, data, start, max_length)
         rows = [every[place] for place in places]
-        examples += examples_of(root, encoding, rows, places, encoder.tokenizer, to_train=True)
-    return examples
+        found = examples_of(root, encoding, rows, places, tokenizer, to_train=True)
+        examples.append(_by_row(found, len(rows)))
+    if stage.settings.schedule == "linear":
+        return [row for language in examples for row in language]
+    following = [iter(language) for language in examples]
+    return [next(following[of]) for of, _ in chosen]
+
+
+def _by_row(examples: Sequence[Example], n_rows: int) -> list[list[Example]]:
+    rows: list[list[Example]] = [[] for _ in range(n_rows)]
+    for example in examples:
+        rows[example.row].append(example)
+    return rows
+
+
+def count_examples(runs: Sequence[TrainStage], store: StageStore, source: Source) -> list[int]:
+    """Count the training examples of runs that differ in their amount: windows of one row count each.
+
+    Only the rows of the largest are encoded, since those of the others are its beginning.
+    """
+    parts = [run.parts[0] for run in runs]
+    sizes = [len(source.rows(find_task(parts[0].task), "train", each)) for each in parts[0].languages]
+    n_rows = [len(_chosen(sizes, part, run.seed)) for part, run in zip(parts, runs, strict=True)]
+    largest = n_rows.index(max(n_rows))
+    tokenizer = load_tokenizer(*encoder_of(store, runs[0].parent))
+    by_row = _training_examples(parts[largest], runs[largest], source, tokenizer, store.root)
+    up_to = [0, *accumulate(map(len, by_row))]
+    return [up_to[n] for n in n_rows]
 
 
 @dataclass(frozen=True, slots=True)

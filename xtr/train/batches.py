@@ -45,6 +45,8 @@ class Schedule:
             steps an epoch, share them by size, capped and flattened, and draw each member's examples in passes of
             its own. T5's mixing (Raffel et al. 2020, 3.5.2) is `temperature` with its cap.
         seed: the training seed.
+        nested: the first pass takes the examples as they stand, so that it begins like that of a larger run whose
+            examples begin with these.
     """
 
     members: tuple[Member, ...]
@@ -54,6 +56,7 @@ class Schedule:
     sampling: Sampling = "proportional"
     cap: int = 0
     temperature: float = 1.0
+    nested: bool = False
 
     @property
     def steps_per_epoch(self) -> int:
@@ -100,8 +103,11 @@ class Schedule:
     def _batch(self, member: Member, k: int) -> Sequence[int]:
         """The k-th step's examples in the member's passes, one permutation after the other."""
         steps_a_pass = -(-member.n_examples // self.batch_size)
-        order = _pass_order(member.n_examples, self.seed, member.name, k // steps_a_pass)
-        return step_batch(order, k % steps_a_pass, self.batch_size)
+        number, step = divmod(k, steps_a_pass)
+        order: Sequence[int] = range(member.n_examples)
+        if number or not self.nested:
+            order = _pass_order(member.n_examples, self.seed, member.name, number)
+        return step_batch(order, step, self.batch_size)
 
 
 @lru_cache(maxsize=16)

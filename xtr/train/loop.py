@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import nn
@@ -21,14 +22,19 @@ from xtr.errors import Diverged
 from xtr.fingerprint import derive_seed
 from xtr.model.heads import TaskModel
 from xtr.train.batches import Batch, Member, Sampling, Schedule
-from xtr.train.optimise import linear_schedule, make_optimizer, update
+from xtr.train.optimise import make_optimizer, update
+from xtr.train.rates import linear_schedule, wsd_schedule
 from xtr.train.state import Epoch, Progress, load_state, save_state
 from xtr.train.step import Lesson, World, step_loss
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What the mathematics of a run depends on, besides model and examples; a mixture's part as in `Schedule`."""
+    """What the mathematics of a run depends on, besides model and examples; a mixture's part as in `Schedule`.
+
+    Attributes:
+        course: of the learning rate; `linear` reads `warmup_fraction`, `wsd` the two that follow `course`.
+    """
 
     task: str
     seed: int
@@ -40,6 +46,9 @@ class Recipe:
     sampling: Sampling = "proportional"
     cap: int = 0
     temperature: float = 1.0
+    course: Literal["linear", "wsd"] = "linear"
+    warmup_steps: int = 0
+    decay_fraction: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +59,21 @@ class Pause:
         folder: where states are kept.
         every_steps: a state is saved each so many optimiser steps.
         after_epoch: the run saves and returns there; None trains to the end.
+        after_step: likewise, and an epoch that ends there stays open: it is closed by whoever goes on, so that
+            this state is the same for runs whose epochs end there and runs whose epochs do not.
         saved: told each time that a state has been saved.
     """
 
     folder: Path
     every_steps: int
     after_epoch: int | None = None
+    after_step: int | None = None
     saved: Callable[[], None] = lambda: None
+
+    def reached(self, progress: Progress) -> bool:
+        """Say whether a run has come as far as was asked."""
+        epochs = self.after_epoch is not None and len(progress.epochs) >= self.after_epoch
+        return epochs or progress.step == self.after_step
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +103,16 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
     model = learner.model.to(torch.device(world.device))
     optimizer = make_optimizer(model, weight_decay=recipe.weight_decay)
     progress = load_state(pause.folder, model, optimizer) or Progress()
-    if pause.after_epoch is not None and len(progress.epochs) >= pause.after_epoch:
-        return progress
-    runner = _data_parallel(model) if world.size > 1 else model
     schedule = _schedule(learner, recipe)
+    if pause.reached(progress):
+        return progress
+    runner = _data_parallel(model, world)  # from here on every rank has read the state
+    if _epoch_is_due(progress, schedule, pause):
+        _close_epoch(progress, schedule, model, score, world)
+        if world.leads:
+            save_state(pause.folder, model, optimizer, progress)
+        if pause.reached(progress):
+            return progress
     started = time.monotonic() - progress.seconds
 
     for step, (number, chosen) in _remaining_steps(schedule, progress.step):
@@ -101,17 +124,14 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
         loss = step_loss(runner, learner.tokenizer, lesson, batch, world)
         if not math.isfinite(loss):
             raise Diverged(f"the loss is {loss} at step {step + 1} (learning rate {recipe.learning_rate:g})")
-        rate = linear_schedule(
-            step, n_steps=schedule.n_steps, warmup_fraction=recipe.warmup_fraction, peak=recipe.learning_rate
-        )
-        update(model, optimizer, learning_rate=rate)
+        update(model, optimizer, learning_rate=_rate(recipe, step, schedule.n_steps))
         progress.step = step + 1
         progress.tokens += sum(example.n_tokens for example in batch)
         progress.open_loss += loss
-        if progress.step % schedule.steps_per_epoch == 0:
-            _close_epoch(progress, schedule, model, score if world.leads else None)
+        if _epoch_is_due(progress, schedule, pause):
+            _close_epoch(progress, schedule, model, score, world)
         progress.seconds = time.monotonic() - started
-        paused = pause.after_epoch == len(progress.epochs) and progress.step < schedule.n_steps
+        paused = pause.reached(progress) and progress.step < schedule.n_steps
         if world.leads and (paused or progress.step % pause.every_steps == 0):
             save_state(pause.folder, model, optimizer, progress)
             pause.saved()
@@ -120,11 +140,26 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
     return progress
 
 
-def _data_parallel(model: TaskModel) -> nn.Module:
+def _rate(recipe: Recipe, step: int, n_steps: int) -> float:
+    peak = recipe.learning_rate
+    if recipe.course == "linear":
+        return linear_schedule(step, n_steps=n_steps, warmup_fraction=recipe.warmup_fraction, peak=peak)
+    return wsd_schedule(
+        step,
+        n_steps=n_steps,
+        warmup_steps=recipe.warmup_steps,
+        decay_fraction=recipe.decay_fraction,
+        peak=peak,
+    )
+
+
+def _data_parallel(model: TaskModel, world: World) -> nn.Module:
     """Share gradients among ranks; a step of a mixture leaves the other members' heads without any.
 
     Buffers hold constants, and ranks may run different numbers of forward passes, so they are not broadcast.
     """
+    if world.size == 1:
+        return model
     return DistributedDataParallel(
         model, broadcast_buffers=False, find_unused_parameters=len(model.heads) > 1
     )
@@ -140,6 +175,7 @@ def _schedule(learner: Learner, recipe: Recipe) -> Schedule:
         recipe.sampling,
         recipe.cap,
         recipe.temperature,
+        nested=recipe.course == "wsd",
     )
 
 
@@ -152,9 +188,17 @@ def _remaining_steps(schedule: Schedule, done: int) -> Iterator[tuple[int, Batch
             yield step, batches[step - epoch * n]
 
 
-def _close_epoch(progress: Progress, schedule: Schedule, model: TaskModel, score: Scorer | None) -> None:
-    """Note a finished epoch's mean loss and select scores."""
-    scores = score(model) if score else {}
+def _epoch_is_due(progress: Progress, schedule: Schedule, pause: Pause) -> bool:
+    """Say whether an epoch has had its last step and is still open."""
+    ended = progress.step // schedule.steps_per_epoch
+    return len(progress.epochs) < ended and progress.step != pause.after_step
+
+
+def _close_epoch(
+    progress: Progress, schedule: Schedule, model: TaskModel, score: Scorer, world: World
+) -> None:
+    """Note a finished epoch's mean loss and, on the leading rank, its select scores."""
+    scores = score(model) if world.leads else {}
     loss = progress.open_loss / schedule.steps_per_epoch
     progress.epochs.append(Epoch(epoch=len(progress.epochs) + 1, loss=loss, scores=scores))
     progress.open_loss = 0.0

@@ -1,12 +1,10 @@
-"""This is where weights are updated: AdamW, warm-up then linear decay, gradient clipping.
+"""This is where weights are updated: AdamW and gradient clipping. How the rate runs stands in `rates`.
 
 Settings without a parameter are those of jiant's XTREME runs (jiant/shared/model_setup.py): no decay on biases
 and layer norms, clip at 1, betas 0.9 / 0.98, epsilon 1e-8.
 """
 
 from __future__ import annotations
-
-import math
 
 import torch
 from torch import nn
@@ -24,14 +22,6 @@ def make_optimizer(model: nn.Module, *, weight_decay: float) -> torch.optim.Adam
         {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=0.0, betas=BETAS, eps=EPSILON, fused=True)
-
-
-def linear_schedule(step: int, *, n_steps: int, warmup_fraction: float, peak: float) -> float:
-    """Return the learning rate of step 0 .. n_steps - 1: up over the warm-up share, then down towards 0."""
-    warmup = math.ceil(warmup_fraction * n_steps)
-    if step < warmup:
-        return peak * (step + 1) / warmup
-    return peak * (n_steps - step) / max(1, n_steps - warmup)
 
 
 def update(model: nn.Module, optimizer: torch.optim.AdamW, *, learning_rate: float) -> None:
