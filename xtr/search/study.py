@@ -108,10 +108,8 @@ class PairStudy:
         own = [*self._phase("search"), *self._phase("confirm")]
         return self.search_done and not self._unconfirmed() and all(row.state != "running" for row in own)
 
-    def control(self, params: dict[str, Value], seed: int) -> Job | None:
-        """Ask for these settings at this seed, unless a trial of the study has or had them."""
-        if any(row.params == params and row.seed == seed for row in self.rows):
-            return None
+    def control(self, params: dict[str, Value], seed: int) -> Job:
+        """Ask for these settings at this seed."""
         return self._job(self._create(params, "control", seed))
 
     # -- what has happened -----------------------------------------------------------------------------
@@ -121,9 +119,15 @@ class PairStudy:
         trial = self._live(number)
         if trial.storage.get_trial(trial._trial_id).intermediate_values.get(self._rung) is None:
             trial.report(value, step=self._rung)
-        trial.set_user_attr("detail", detail)
+        trial.set_user_attr("detail", _both_legs(self._all[number].detail, detail))
         self._refresh(number)
         self._settle_generation(number)
+        return self._all[number]
+
+    def put_back(self, number: int, detail: dict[str, JSON]) -> TrialRow:
+        """Note what a trial has spent that was asked to stop and stays RUNNING."""
+        self._live(number).set_user_attr("detail", _both_legs(self._all[number].detail, detail))
+        self._refresh(number)
         return self._all[number]
 
     def finish(self, number: int, state: State, value: float | None, detail: dict[str, JSON]) -> TrialRow:
@@ -361,7 +365,7 @@ def _both_legs(first: dict[str, JSON], last: dict[str, JSON]) -> dict[str, JSON]
     """Add up what a trial's legs have spent."""
     spent: dict[str, JSON] = {}
     for name in ("steps", "tokens", "seconds"):
-        earlier, now = first.get(name), last.get(name)
-        if isinstance(earlier, (int, float)) and isinstance(now, (int, float)):
-            spent[name] = earlier + now
+        parts = [part for part in (first.get(name), last.get(name)) if isinstance(part, (int, float))]
+        if parts:
+            spent[name] = sum(parts)
     return last | spent

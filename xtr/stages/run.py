@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from xtr.data.demo import prepare_world
+from xtr.errors import Drained
 from xtr.fingerprint import JSON
 from xtr.spec.sweep import SweepSpec
+from xtr.stages.drain import NEVER, Drain
 from xtr.stages.evaluating import EvaluateJob, evaluate_group
 from xtr.stages.stage import EvaluateStage, Pretrained, PretrainStage, TrainStage
 from xtr.stages.training import TrainJob, train_once
@@ -52,10 +54,19 @@ class Outcome:
 
 
 class Runner:
-    """Makes stages exist for one sweep, in whichever process it lives."""
+    """Makes stages exist for one sweep, in whichever process it lives.
 
-    def __init__(self, spec: SweepSpec) -> None:
+    Args:
+        drain: asked before anything is computed; training asks at every step, and raises Drained.
+        told: called with everything that was computed here, a training that was drained included.
+    """
+
+    def __init__(
+        self, spec: SweepSpec, drain: Drain = NEVER, told: Callable[[Outcome], None] = lambda _: None
+    ) -> None:
         self.spec = spec
+        self.drain = drain
+        self.told = told
         self.store = store_of(spec)
         lock_model(spec)
         self.root = self.store.root
@@ -84,7 +95,7 @@ class Runner:
             if stored is not None:
                 return stored
             spent = self._ensure_parent(stage.parent)
-            lease = self.store.claim(stage.key)
+            lease = self.store.claim(stage.key, look=self.drain.before_work)
             if lease is None:
                 continue
             with lease:
@@ -108,19 +119,22 @@ class Runner:
                 missing.setdefault(model, []).append(stage)
         for group in missing.values():
             self._ensure_parent(group[0].parent)
+            self.drain.before_work()
             job = EvaluateJob(self.spec, tuple(group))
             if needs_workers(self.spec.compute):
                 run_on_workers(evaluate_group, job, self.spec.compute, workers=1, records=self._records)
             else:
                 evaluate_group(job, World())
                 give_memory_back()
-        outcomes = []
-        for stage in stages:
-            manifest = self.store.read(stage.key)
-            assert manifest is not None
-            seconds = 0.0 if stage.key in reused else float(str(manifest.made["seconds"]))
-            outcomes.append(Outcome(stage.key, manifest.result, stage.key in reused, seconds))
-        return outcomes
+            for stage in group:
+                self.told(self._evaluated(stage, reused=False))
+        return [self._evaluated(stage, reused=stage.key in reused) for stage in stages]
+
+    def _evaluated(self, stage: EvaluateStage, *, reused: bool) -> Outcome:
+        manifest = self.store.read(stage.key)
+        assert manifest is not None
+        seconds = 0.0 if reused else float(str(manifest.made["seconds"]))
+        return Outcome(stage.key, manifest.result, reused, seconds)
 
     def _ensure_parent(self, parent: Pretrained | PretrainStage | TrainStage) -> Outcome:
         if isinstance(parent, TrainStage):
@@ -142,26 +156,38 @@ class Runner:
         before = read_progress(self.store.progress_folder(stage.key)) or Progress()
         compute = self.spec.compute
         with self.store.workspace(stage.key) as folder:
-            job = TrainJob(self.spec, stage, str(folder), until_epoch)
-            if needs_workers(compute):
-                progress = run_on_workers(
-                    train_once, job, compute, workers=compute.workers, records=self._records
-                )
-            else:
-                progress = train_once(job, World())
-                give_memory_back()
+            job = TrainJob(self.spec, stage, str(folder), until_epoch, self.drain)
+            try:
+                if needs_workers(compute):
+                    progress = run_on_workers(
+                        train_once, job, compute, workers=compute.workers, records=self._records
+                    )
+                else:
+                    progress = train_once(job, World())
+                    give_memory_back()
+            except Drained:
+                kept = read_progress(self.store.progress_folder(stage.key)) or before
+                self.told(_trained(stage, before, kept, compute.workers))
+                raise
             result = _training_result(progress)
             if until_epoch is None or len(progress.epochs) >= stage.settings.epochs:
                 how = made(_device(self.spec), progress.seconds, compute.workers, progress.hardware)
                 self.store.publish(stage, folder, result, how)
-        return Outcome(
-            stage.key,
-            result,
-            reused=False,
-            seconds=(progress.seconds - before.seconds) * compute.workers,
-            steps=progress.step - before.step,
-            tokens=progress.tokens - before.tokens,
-        )
+        outcome = _trained(stage, before, progress, compute.workers)
+        self.told(outcome)
+        return outcome
+
+
+def _trained(stage: TrainStage, before: Progress, now: Progress, workers: int) -> Outcome:
+    """Say what was done between two states of a training."""
+    return Outcome(
+        stage.key,
+        _training_result(now),
+        reused=False,
+        seconds=(now.seconds - before.seconds) * workers,
+        steps=now.step - before.step,
+        tokens=now.tokens - before.tokens,
+    )
 
 
 def _training_result(progress: Progress) -> dict[str, JSON]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -119,8 +119,11 @@ class StageStore:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def claim(self, key: str) -> Lease | None:
+    def claim(self, key: str, look: Callable[[], object] | None = None) -> Lease | None:
         """Wait until this process may compute a stage, or until it is finished.
+
+        Args:
+            look: called at every look at the holder; what it raises ends the wait.
 
         Returns:
             The lease, or None where the stage was finished by somebody else meanwhile.
@@ -128,6 +131,8 @@ class StageStore:
         path = self.root / "leases" / key
         watch = Watch(path)
         while not self.has(key):
+            if look is not None:
+                look()
             lease = Lease.claim(path)
             if lease is not None:
                 if not self.has(key):

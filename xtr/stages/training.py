@@ -26,6 +26,7 @@ from xtr.fingerprint import derive_seed
 from xtr.model.encoder import Encoder, load_encoder, save_encoder
 from xtr.model.heads import Head, TaskModel
 from xtr.spec.sweep import SweepSpec
+from xtr.stages.drain import Drain
 from xtr.stages.encoding import Encoding, examples_of, start_of
 from xtr.stages.stage import Part, TrainStage
 from xtr.stages.store import StageStore
@@ -43,6 +44,7 @@ class TrainJob:
     stage: TrainStage
     folder: str
     until_epoch: int | None
+    drain: Drain
 
 
 def train_once(job: TrainJob, world: World) -> Progress:
@@ -56,7 +58,7 @@ def train_once(job: TrainJob, world: World) -> Progress:
     learner = Learner(TaskModel(encoder.model, *heads.values()), encoder.tokenizer, lessons)
     score = _select_scorer(stage, source, learner, store.root)
     every_steps = job.spec.compute.checkpoint_every_steps
-    pause = Pause(store.progress_folder(stage.key), every_steps, job.until_epoch)
+    pause = Pause(store.progress_folder(stage.key), every_steps, job.until_epoch, job.drain.stops_steps)
     progress = train(learner, _recipe(stage), pause=pause, score=score, world=world)
     progress.hardware = hardware(world.device)
     if world.leads and len(progress.epochs) == stage.settings.epochs:

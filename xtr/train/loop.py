@@ -17,13 +17,13 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from transformers import PreTrainedTokenizerFast
 
-from xtr.errors import Diverged
+from xtr.errors import Diverged, Drained
 from xtr.fingerprint import derive_seed
 from xtr.model.heads import TaskModel
 from xtr.train.batches import Batch, Member, Sampling, Schedule
 from xtr.train.optimise import linear_schedule, make_optimizer, update
 from xtr.train.state import Epoch, Progress, load_state, save_state
-from xtr.train.step import Lesson, World, step_loss
+from xtr.train.step import Lesson, World, agreed, step_loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,13 @@ class Pause:
         folder: where states are kept.
         every_steps: a state is saved each so many optimiser steps.
         after_epoch: the run saves and returns there; None trains to the end.
+        stop: asked after every step; once it says yes, the run saves and raises Drained.
     """
 
     folder: Path
     every_steps: int
     after_epoch: int | None = None
+    stop: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
 
     Raises:
         Diverged: a loss is not finite.
+        Drained: `pause.stop` said so before the end; the state is saved.
     """
     model = learner.model.to(torch.device(world.device))
     optimizer = make_optimizer(model, weight_decay=recipe.weight_decay)
@@ -110,8 +113,11 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
             _close_epoch(progress, schedule, model, score if world.leads else None)
         progress.seconds = time.monotonic() - started
         paused = pause.after_epoch == len(progress.epochs) and progress.step < schedule.n_steps
-        if world.leads and (paused or progress.step % pause.every_steps == 0):
+        drained = not paused and progress.step < schedule.n_steps and agreed(pause.stop, world)
+        if world.leads and (paused or drained or progress.step % pause.every_steps == 0):
             save_state(pause.folder, model, optimizer, progress)
+        if drained:
+            raise Drained(f"stopped after step {progress.step} of {schedule.n_steps}")
         if paused:
             break
     return progress
