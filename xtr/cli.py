@@ -79,6 +79,7 @@ def run(file: File, set_: Set = [], skip_bad: SkipBad = None) -> None:  # noqa: 
 @app.command(epilog="Example: xtr plan sweeps/demo.yaml --json")
 def plan(file: File, set_: Set = [], as_json: AsJson = False) -> None:  # noqa: B006
     """Count a sweep before it runs: pairs, trials, stages asked, distinct and stored."""
+    from xtr.analysis.changes import changes_since
     from xtr.analysis.plan import plan_sweep
     from xtr.analysis.tables import plan_text
     from xtr.analysis.trials import read_trials
@@ -87,9 +88,14 @@ def plan(file: File, set_: Set = [], as_json: AsJson = False) -> None:  # noqa: 
 
     spec = _load(file, set_)
     root = Path(spec.storage.root).resolve()
-    trials = read_trials(root / "sweeps" / spec.name)
-    counted = plan_sweep(spec, open_source(spec.data, root, resolve=False), StageStore(root), trials)
-    _show(counted.document(), plan_text(counted, file), as_json=as_json)
+    folder = root / "sweeps" / spec.name
+    trials = read_trials(folder)
+    changes = changes_since(folder, spec, trials)
+    kept = list(changes.kept) if changes else trials
+    counted = plan_sweep(spec, open_source(spec.data, root, resolve=False), StageStore(root), kept)
+    document = {**counted.document(), "changes": changes.document() if changes else None}
+    text = plan_text(counted, file)
+    _show(document, f"{changes.text(spec.name)}\n\n{text}" if changes else text, as_json=as_json)
 
 
 @app.command(epilog="Example: xtr validate sweeps/*.yaml")

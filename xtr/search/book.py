@@ -11,6 +11,7 @@ from pathlib import Path
 from xtr.analysis.leaderboard import winners
 from xtr.analysis.trials import State, TrialRow, append_trial, write_trials
 from xtr.fingerprint import JSON
+from xtr.search.adoption import adopt_trials
 from xtr.search.optuna_space import open_storage
 from xtr.search.study import Job, PairStudy
 from xtr.spec.space import Value
@@ -33,6 +34,7 @@ class Book:
         self.listener = listener
         storage = open_storage(folder / "study.journal")
         self.studies = {pair: PairStudy(spec, pair, storage) for pair in spec.pairs.pairs()}
+        adopt_trials(storage, self.studies.values())
         self.steps = 0
         self.seconds = 0.0
         self._in_flight: set[tuple[Pair, int]] = set()

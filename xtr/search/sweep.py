@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from xtr.analysis.changes import changes_since
 from xtr.analysis.leaderboard import best_rows, leaderboard
 from xtr.analysis.plan import plan_sweep
 from xtr.analysis.spending import Ended, write_ended
-from xtr.analysis.trials import TrialRow
+from xtr.analysis.trials import TrialRow, read_trials
 from xtr.errors import SweepBusy
 from xtr.search.book import Book
 from xtr.search.cluster import check_storage, ray_cluster, trial_resources
@@ -71,6 +72,8 @@ def run_sweep(spec: SweepSpec, say: Say) -> SweepOutcome:
     check_data(spec, runner.source)
     folder = sweep_folder(spec)
     with hold_sweep(folder):
+        if changes := changes_since(folder, spec, read_trials(folder)):
+            say(changes.text(spec.name))
         write_atomic(folder / "spec.yaml", to_yaml(spec))
         write_ended(folder, None)
         record_left_out(folder, runner.source)
