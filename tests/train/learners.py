@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,8 +78,9 @@ def run(
     every_steps: int = NEVER,
     after_epoch: int | None = None,
     world: World = World(),  # noqa: B008 (frozen)
+    stop: Callable[[], bool] = lambda: False,
 ) -> Progress:
-    pause = Pause(folder, every_steps, after_epoch)
+    pause = Pause(folder, every_steps, after_epoch, stop)
     return train(learner, recipe, pause=pause, score=scorer, world=world)
 
 

@@ -73,7 +73,7 @@ class Drain:
     def _asked(self) -> list[str]:
         try:
             return self.path.read_text().split()
-        except FileNotFoundError:
+        except OSError:  # absent, or a file system that does not answer just now: no reason to stop
             return []
 
 
