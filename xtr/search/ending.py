@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -57,11 +57,16 @@ class Budget:
 
 
 class Ending:
-    """A run's end before its time: None in `ended` until somebody asks for it."""
+    """A run's end before its time: None in `ended` until somebody asks for it.
 
-    def __init__(self, budget: Budget, drain: Drain) -> None:
+    Args:
+        busy: whether trials are under way; Ctrl-C stops at once where none is.
+    """
+
+    def __init__(self, budget: Budget, drain: Drain, busy: Callable[[], bool]) -> None:
         self.budget = budget
         self.drain = drain
+        self.busy = busy
         self.ended: Ended | None = None
 
     def spend(self, seconds: float) -> None:
@@ -91,7 +96,7 @@ class Ending:
             self.drain.close()
 
     def _struck(self, number: int, frame: object) -> None:
-        if self.ended is not None and self.ended.by == "interrupt":
+        if not self.busy() or (self.ended is not None and self.ended.by == "interrupt"):
             raise KeyboardInterrupt
         self.ended = Ended("interrupt")
         self.drain.ask("step")

@@ -97,7 +97,7 @@ def _search(runner: Runner, budget: Budget, folder: Path, say: Say) -> SweepOutc
 
     book.listener = listen
     tracker.open(book.rows)
-    ending = Ending(budget, Drain(folder / "drain"))
+    ending = Ending(budget, Drain(folder / "drain"), busy=lambda: book.n_in_flight > 0)
     if book.done:
         say("every trial of this sweep is done already; nothing to train")
     else:
