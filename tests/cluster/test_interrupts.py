@@ -46,14 +46,14 @@ def states(root: Path) -> list[int]:
 
 def finish(command: list[str]) -> None:
     with started(command, clean_environment()) as sweep:
-        output, _ = sweep.communicate(timeout=400)
+        output, _ = sweep.communicate(timeout=900)
     assert sweep.returncode == 0, output
 
 
 def interrupted(root: Path, send: Send, number: int, *, times: int = 1) -> str:
     """Start the run, ask it to end once a training is under way, and return what it said."""
     with started(one_long_training(root), clean_environment()) as sweep:
-        until("a training", lambda: list((root / "leases").glob("*")), seconds=240)
+        until("a training", lambda: list((root / "leases").glob("*")), seconds=600)
         family = descendants(sweep.pid)
         send(sweep.pid, number)
         if times == 2:
@@ -62,7 +62,7 @@ def interrupted(root: Path, send: Send, number: int, *, times: int = 1) -> str:
                 if line == DRAINING.decode():
                     break
             send(sweep.pid, number)
-        output, _ = sweep.communicate(timeout=300)
+        output, _ = sweep.communicate(timeout=600)
     assert sweep.returncode == 130, output
     assert output.endswith("interrupted; the same command goes on from here\n")
     assert "Traceback" not in output

@@ -14,7 +14,7 @@ from tests.search.specs import drive, sweep, table
 from xtr.analysis.spending import Ended, read_ended, read_spent, spending_document, spending_text, write_ended
 from xtr.errors import Drained, InputError
 from xtr.search.book import Book
-from xtr.search.ending import Budget, Ending, check_budget
+from xtr.search.ending import AtRest, Budget, Ending, check_budget
 from xtr.spec.sweep import BudgetSpec, ComputeSpec, PerWorker, Prices, SweepSpec
 from xtr.stages.drain import Drain
 from xtr.track.mlflow import Tracker
@@ -30,8 +30,11 @@ def limited(folder: Path, **limits: float) -> SweepSpec:
     return sweep(folder).model_copy(update=settings)
 
 
-def an_ending(spec: SweepSpec, folder: Path, *, busy: bool = True) -> Ending:
-    return Ending(Budget(spec, folder), Drain(folder / "drain"), busy=lambda: busy)
+def an_ending(spec: SweepSpec, folder: Path, *trials: str) -> Ending:
+    """An ending with trials under way."""
+    ending = Ending(Budget(spec, folder), Drain(folder / "drain"))
+    ending.under_way.update(trials or ("one",))
+    return ending
 
 
 @pytest.mark.parametrize(
@@ -75,7 +78,7 @@ def test_at_a_limit_running_stages_finish_and_nothing_new_starts(tmp_path: Path)
         with pytest.raises(Drained):
             there.before_work()
         assert not there.stops_steps()
-    assert ending.ended == Ended("budget", "gpu_hours", 1.0, pytest.approx(4000 / 3600))
+    assert ending.ended == ending.budget.reached() == Ended("budget", "gpu_hours", 1.0, 4000 / 3600)
     assert not ending.drain.path.exists()
 
 
@@ -103,9 +106,19 @@ def test_ctrl_c_makes_a_budget_s_end_more_urgent(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_stops_at_once_while_no_trial_is_out(tmp_path: Path) -> None:
-    ending = an_ending(limited(tmp_path), tmp_path, busy=False)
+    ending = an_ending(limited(tmp_path), tmp_path)
+    ending.trial_ended("one")
     with pytest.raises(KeyboardInterrupt), ending.at_hand():
         os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_an_interrupted_run_waits_for_the_trials_that_have_begun_alone(tmp_path: Path) -> None:
+    ending = an_ending(limited(tmp_path), tmp_path, "one", "two")
+    with ending.at_hand():
+        os.kill(os.getpid(), signal.SIGINT)
+        ending.trial_ended("one")
+        with pytest.raises(AtRest):
+            ending.trial_ended("two")
 
 
 def test_ctrl_c_while_mlflow_is_written_reaches_whoever_listens(tmp_path: Path) -> None:

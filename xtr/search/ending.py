@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -56,23 +56,43 @@ class Budget:
         return None if hours is None else max(0.0, hours * 3600 - (time.monotonic() - self._started))
 
 
-class Ending:
-    """A run's end before its time: None in `ended` until somebody asks for it.
+class AtRest(BaseException):
+    """Nothing that an interrupted run has begun is under way any more. No error: Tune must not take it for one."""
 
-    Args:
-        busy: whether trials are under way; Ctrl-C stops at once where none is.
+
+class Ending:
+    """A run's end before its time.
+
+    Attributes:
+        ended: None until somebody asks for it.
+        under_way: the trials that have a process; Ctrl-C waits for no other.
     """
 
-    def __init__(self, budget: Budget, drain: Drain, busy: Callable[[], bool]) -> None:
+    def __init__(self, budget: Budget, drain: Drain) -> None:
         self.budget = budget
         self.drain = drain
-        self.busy = busy
         self.ended: Ended | None = None
+        self.under_way: set[str] = set()
 
     def spend(self, seconds: float) -> None:
         """Note what a stage took, before its trial goes on."""
         self.budget.spend(seconds)
         self.look()
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C was pressed."""
+        return self.ended is not None and self.ended.by == "interrupt"
+
+    def trial_ended(self, trial: str) -> None:
+        """Note that a trial has no more to say.
+
+        Raises:
+            AtRest: it was the last that an interrupted run waited for; others are only starting their process.
+        """
+        self.under_way.discard(trial)
+        if self.interrupted and not self.under_way:
+            raise AtRest
 
     def look(self) -> None:
         """Let what runs finish its stage, once a limit is reached."""
@@ -96,7 +116,7 @@ class Ending:
             self.drain.close()
 
     def _struck(self, number: int, frame: object) -> None:
-        if not self.busy() or (self.ended is not None and self.ended.by == "interrupt"):
+        if self.interrupted or not self.under_way:
             raise KeyboardInterrupt
         self.ended = Ended("interrupt")
         self.drain.ask("step")

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from ray.tune import Callback
 from ray.tune.search import Searcher
 
 from xtr.search.book import Book
@@ -58,12 +59,24 @@ class SweepSearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
             self.book.put_back(job, json.loads(result["detail"]))
         else:
             self.book.report(job, result["state"], result["score"], json.loads(result["detail"]))
+        self.ending.trial_ended(trial_id)
 
     def save(self, checkpoint_path: str) -> None:
         """Keep nothing: the Optuna storage is the searcher's state."""
 
     def restore(self, checkpoint_path: str) -> None:
         """Restore nothing, for the same reason."""
+
+
+class Starts(Callback):  # type: ignore[misc]
+    """Notes which trials have a process."""
+
+    def __init__(self, ending: Ending) -> None:
+        self.ending = ending
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Take in that a trial's process is there."""
+        self.ending.under_way.add(trial.trial_id)
 
 
 def job_of(config: dict[str, Any]) -> Job:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from xtr.analysis.trials import TrialRow, read_trials
 from xtr.errors import SweepBusy
 from xtr.search.book import Book
 from xtr.search.cluster import check_storage, ray_cluster, trial_resources
-from xtr.search.ending import Budget, Ending, check_budget
+from xtr.search.ending import AtRest, Budget, Ending, check_budget
 from xtr.search.progress import Progress
 from xtr.spec.dump import to_yaml
 from xtr.spec.sweep import SweepSpec
@@ -97,7 +97,7 @@ def _search(runner: Runner, budget: Budget, folder: Path, say: Say) -> SweepOutc
 
     book.listener = listen
     tracker.open(book.rows)
-    ending = Ending(budget, Drain(folder / "drain"), busy=lambda: book.n_in_flight > 0)
+    ending = Ending(budget, Drain(folder / "drain"))
     if book.done:
         say("every trial of this sweep is done already; nothing to train")
     else:
@@ -124,7 +124,7 @@ def _tune(spec: SweepSpec, book: Book, folder: Path, ending: Ending) -> None:
     with ray_cluster(spec):
         from ray import tune
 
-        from xtr.search.searcher import SweepSearcher
+        from xtr.search.searcher import Starts, SweepSearcher
         from xtr.search.trial import run_trial
 
         tuner = tune.Tuner(
@@ -141,11 +141,13 @@ def _tune(spec: SweepSpec, book: Book, folder: Path, ending: Ending) -> None:
                 name=spec.name,
                 storage_path=str(records),
                 verbose=0,
+                callbacks=[Starts(ending)],
                 failure_config=tune.FailureConfig(max_failures=spec.compute.retries.trial),
             ),
         )
         try:
-            tuner.fit()
+            with suppress(AtRest):
+                tuner.fit()
         finally:
             shutil.rmtree(records, ignore_errors=True)  # Tune's own snapshots; xtr never restores from them
 
