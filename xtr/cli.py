@@ -7,6 +7,7 @@ once.
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from xtr.fingerprint import JSON
     from xtr.spec.sweep import SweepSpec
 
-INTERRUPTED, SOME_FAILED = 130, 3
+INTERRUPTED, SOME_FAILED, OUT_OF_BUDGET = 130, 3, 4
 
 app = typer.Typer(
     name="xtr",
@@ -52,12 +53,22 @@ SkipBad = Annotated[
 def run(file: File, set_: Set = [], skip_bad: SkipBad = None) -> None:  # noqa: B006
     """Run a sweep, or go on with one: the same command, nothing finished is done again."""
     spec = _load(file, set_, skip_bad)  # before the heavy imports, so that a wrong file is told at once
+    from xtr.analysis.spending import ended_text, next_text
     from xtr.analysis.tables import leaderboard_text
     from xtr.search.sweep import run_sweep
 
     outcome = run_sweep(spec, _say)
+    kept = f"{outcome.n_kept} trials are kept as they stand"
+    if outcome.ended and outcome.ended.by == "interrupt":
+        _say(f"this run made {outcome.steps} training steps; {kept}")
+        raise typer.Exit(INTERRUPTED)
     _say(f"\n{leaderboard_text(spec, outcome.rows)}")
     _say(f"this run made {outcome.steps} training steps")
+    if outcome.ended:
+        allowed = [] if skip_bad is None else ["--skip-bad", str(skip_bad)]
+        words = ["xtr", "run", str(file), *(word for each in set_ for word in ("--set", each)), *allowed]
+        _say(f"\n{ended_text(spec, outcome.ended)}; {kept}\n{next_text(outcome.ended, shlex.join(words))}")
+        raise typer.Exit(OUT_OF_BUDGET)
     if outcome.n_failed:
         _say(f"\n{outcome.n_failed} trials failed; why: xtr status {spec.name}{_root_option(spec)}")
         _say(f"next: mend it, then xtr run {file} tries them again")
@@ -68,6 +79,7 @@ def run(file: File, set_: Set = [], skip_bad: SkipBad = None) -> None:  # noqa: 
 @app.command(epilog="Example: xtr plan sweeps/demo.yaml --json")
 def plan(file: File, set_: Set = [], as_json: AsJson = False) -> None:  # noqa: B006
     """Count a sweep before it runs: pairs, trials, stages asked, distinct and stored."""
+    from xtr.analysis.changes import changes_since
     from xtr.analysis.plan import plan_sweep
     from xtr.analysis.tables import plan_text
     from xtr.analysis.trials import read_trials
@@ -77,9 +89,14 @@ def plan(file: File, set_: Set = [], as_json: AsJson = False) -> None:  # noqa: 
     spec = _load(file, set_)
     place = spec.storage.workplace()
     place.check_readable()
-    trials = read_trials(place.read_sweep(spec.name))
-    counted = plan_sweep(spec, open_source(spec.data, place, resolve=False), StageStore(place), trials)
-    _show(counted.document(), plan_text(counted, file), as_json=as_json)
+    folder = place.read_sweep(spec.name)
+    trials = read_trials(folder)
+    changes = changes_since(folder, spec, trials)
+    kept = list(changes.kept) if changes else trials
+    counted = plan_sweep(spec, open_source(spec.data, place, resolve=False), StageStore(place), kept)
+    document = {**counted.document(), "changes": changes.document() if changes else None}
+    text = plan_text(counted, file)
+    _show(document, f"{changes.text(spec.name)}\n\n{text}" if changes else text, as_json=as_json)
 
 
 @app.command(epilog="Example: xtr validate sweeps/*.yaml")
@@ -135,14 +152,20 @@ def tasks(
 @app.command(epilog="Example: xtr status demo")
 def status(sweep: Sweep, root: Root = "runs", as_json: AsJson = False) -> None:
     """Show how far a sweep is: trials by state, best so far, what failed and why."""
+    from xtr.analysis.spending import spending_document, spending_text
     from xtr.analysis.tables import status_document, status_text
     from xtr.analysis.trials import read_trials
     from xtr.stages.preflight import left_out_text, read_left_out
 
     spec, folder = _find(sweep, root)
     trials, left_out = read_trials(folder), read_left_out(folder)
-    document: dict[str, JSON] = {**status_document(spec, trials), "left_out": list(left_out)}
-    text = "\n".join([status_text(spec, trials), *([left_out_text(left_out)] if left_out else [])])
+    document: dict[str, JSON] = {
+        **status_document(spec, trials),
+        **spending_document(spec, folder),
+        "left_out": list(left_out),
+    }
+    told = [left_out_text(left_out)] if left_out else []
+    text = "\n".join([status_text(spec, trials), *told, spending_text(spec, folder)])
     _show(document, text, as_json=as_json)
 
 

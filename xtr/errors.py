@@ -4,9 +4,11 @@
     ├── InputError         exit 2   the user's file, data or arguments; carries every problem at once
     ├── SweepBusy          exit 2   another driver holds this sweep
     ├── CorruptArtefact    exit 1   a stored file is not what its manifest says
-    └── Diverged           exit 1   training left the finite numbers
+    ├── Diverged           exit 1   training left the finite numbers
+    └── Drained                     a stage was asked to stop: its state is kept, the next run goes on
 
-Exit codes of the command line: 0 done, 1 failed, 2 the user's input, 3 some trials failed, 130 interrupted.
+Exit codes of the command line: 0 done, 1 failed, 2 the user's input, 3 some trials failed, 4 stopped by
+the budget, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -67,6 +69,10 @@ class CorruptArtefact(XtrError):
 
 class Diverged(XtrError):
     """A loss or score is not a finite number."""
+
+
+class Drained(XtrError):
+    """Work was asked to stop and has: what it had done is kept. Never leaves the trial that meets it."""
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

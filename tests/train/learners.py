@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,8 +79,9 @@ def run(
     after_epoch: int | None = None,
     after_step: int | None = None,
     world: World = World(),  # noqa: B008 (frozen)
+    stop: Callable[[], bool] = lambda: False,
 ) -> Progress:
-    pause = Pause(folder, every_steps, after_epoch, after_step)
+    pause = Pause(folder, every_steps, after_epoch, after_step, stop=stop)
     return train(learner, recipe, pause=pause, score=scorer, world=world)
 
 

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from tests.train.learners import RECIPE, make_learner, run, same_bits, select_scorer, weights
 from xtr.data.demo.source import DemoSource
-from xtr.errors import Diverged
+from xtr.errors import Diverged, Drained
 from xtr.model.heads import TaskModel
 from xtr.train.loop import Learner, Recipe
-from xtr.train.state import PROGRESS, Epoch, Progress, adopt_state
+from xtr.train.state import PROGRESS, Epoch, Progress, adopt_state, read_progress
 from xtr.train.step import MICRO_BATCH_TOKENS, World, step_loss
 
 Build = Callable[[], Learner]
@@ -257,3 +257,26 @@ def test_micro_batches_change_neither_the_loss_nor_the_gradients(
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
     for whole, cut in zip(*gradients, strict=True):
         torch.testing.assert_close(whole, cut, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("step", [1, 4, 7], ids=["in the first epoch", "at an epoch's end", "before the end"])
+def test_a_run_that_is_asked_to_stop_keeps_its_state_after_the_step_and_goes_on_to_the_same_bits(
+    whole: Whole, build: Build, demo: DemoSource, tmp_path: Path, step: int
+) -> None:
+    learner, answers = build(), iter([False] * (step - 1) + [True])
+    with pytest.raises(Drained, match=f"step {step} of 8"):
+        run(learner, select_scorer(learner, demo), tmp_path, stop=lambda: next(answers))
+    kept = read_progress(tmp_path)
+    assert kept is not None
+    assert kept.step == step
+    progress, final = finish(build, demo, tmp_path)
+    assert progress.epochs == whole[0]
+    assert same_bits(final, whole[1])
+
+
+def test_a_run_that_is_at_its_end_is_not_stopped(
+    whole: Whole, build: Build, demo: DemoSource, tmp_path: Path
+) -> None:
+    learner, answers = build(), iter([False] * 7)  # nobody asks after the eighth
+    progress = run(learner, select_scorer(learner, demo), tmp_path, stop=lambda: next(answers))
+    assert progress.epochs == whole[0]

@@ -11,8 +11,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.train.learners import RECIPE, make_mixture, run, select_scorer, weights
+from tests.train.learners import RECIPE, make_learner, make_mixture, run, same_bits, select_scorer, weights
 from xtr.data.demo.source import DemoSource
+from xtr.errors import Drained
 from xtr.spec.sweep import ComputeSpec, PerWorker
 from xtr.train.distributed import needs_workers
 from xtr.train.loop import Recipe
@@ -100,6 +101,53 @@ def test_two_workers_train_what_one_trains(
         assert followed_loss == pytest.approx(loss, abs=1e-4)
         assert led_scores == pytest.approx(scores, abs=1e-4)
         assert followed_scores == {}, "only the leading worker scores"
+
+
+def stopped_work(world: World, encoder_folder: Path, demo: DemoSource, folder: Path) -> None:
+    """Stop after two steps at the leading rank's word alone, then go on to the end."""
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/rendezvous", rank=world.rank, world_size=world.size
+    )
+    answers = iter([False, True])
+
+    def stop() -> bool:
+        assert world.leads, "only the leading rank is asked"
+        return next(answers)
+
+    learner = make_learner(encoder_folder, demo)
+    with pytest.raises(Drained, match="after step 2"):
+        run(learner, select_scorer(learner, demo), folder / "run", world=world, stop=stop)
+    torch.distributed.barrier()
+    learner = make_learner(encoder_folder, demo)
+    progress = run(learner, select_scorer(learner, demo), folder / "run", world=world)
+    assert len(progress.epochs) == RECIPE.epochs
+    save_file(weights(learner), folder / f"rank{world.rank}.safetensors")
+    torch.distributed.barrier()
+    learner = make_learner(encoder_folder, demo)
+    run(learner, select_scorer(learner, demo), folder / "whole", world=world)
+    save_file(weights(learner), folder / f"whole{world.rank}.safetensors")
+    torch.distributed.destroy_process_group()
+
+
+def test_workers_stop_together_and_go_on_to_the_same_bits(
+    encoder_folder: Path, demo: DemoSource, tmp_path: Path
+) -> None:
+    context = multiprocessing.get_context("spawn")
+    workers = [
+        context.Process(
+            target=stopped_work, args=(World(rank, 2), encoder_folder, demo, tmp_path), daemon=True
+        )
+        for rank in (0, 1)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+        assert worker.exitcode == 0
+    for rank in (0, 1):
+        stopped, whole = (load_file(tmp_path / f"{name}{rank}.safetensors") for name in ("rank", "whole"))
+        assert same_bits(stopped, whole)
 
 
 def test_one_cpu_worker_trains_in_the_trial_s_own_process() -> None:

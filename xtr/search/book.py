@@ -5,14 +5,16 @@ The book knows nothing of Ray. It hands out jobs and takes results; `searcher` p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from xtr.analysis.leaderboard import winners
 from xtr.analysis.trials import State, TrialRow, append_trial, write_trials
 from xtr.fingerprint import JSON
+from xtr.search.adoption import adopt_trials
 from xtr.search.optuna_space import open_storage
 from xtr.search.study import Job, PairStudy
+from xtr.spec.space import Value
 from xtr.spec.sweep import Pair, SweepSpec
 
 Listener = Callable[[TrialRow], None]
@@ -32,6 +34,7 @@ class Book:
         self.listener = listener
         storage = open_storage(folder / "study.journal")
         self.studies = {pair: PairStudy(spec, pair, storage) for pair in spec.pairs.pairs()}
+        adopt_trials(storage, self.studies.values())
         self.steps = 0
         self.seconds = 0.0
         self._in_flight: set[tuple[Pair, int]] = set()
@@ -45,7 +48,12 @@ class Book:
     @property
     def done(self) -> bool:
         """Whether nothing is left to do."""
-        return not self._in_flight and self._next() is None
+        return (
+            not self._in_flight
+            and all(study.done for study in self.studies.values())
+            and all(row.state != "running" for row in self.rows)
+            and next(self._missing_controls(), None) is None
+        )
 
     @property
     def n_in_flight(self) -> int:
@@ -61,9 +69,7 @@ class Book:
 
     def report(self, job: Job, state: State, value: float | None, detail: dict[str, JSON]) -> None:
         """Take a job's result: `running` with a value is the end of a first leg."""
-        self._in_flight.discard((job.pair, job.number))
-        self.steps += int(_number(detail.get("steps")))
-        self.seconds += _number(detail.get("seconds"))
+        self._take_in(job, detail)
         study = self.studies[job.pair]
         before = list(study.rows)
         if state == "running":
@@ -77,6 +83,16 @@ class Book:
                 if self.listener is not None:
                     self.listener(row)
 
+    def put_back(self, job: Job, detail: dict[str, JSON]) -> None:
+        """Take a job back that was asked to stop: its trial goes on running, in the next run."""
+        self._take_in(job, detail)
+        append_trial(self.folder, self.studies[job.pair].put_back(job.number, detail))
+
+    def _take_in(self, job: Job, detail: dict[str, JSON]) -> None:
+        self._in_flight.discard((job.pair, job.number))
+        self.steps += int(_number(detail.get("steps")))
+        self.seconds += _number(detail.get("seconds"))
+
     def _next(self) -> Job | None:
         """Take turns: the pair with the fewest trials handed out goes first, ties in the file's order."""
         order = sorted(self.studies.values(), key=lambda study: len(study.rows))
@@ -88,17 +104,20 @@ class Book:
         return self._next_control()
 
     def _next_control(self) -> Job | None:
-        """Train `none` at each winner's target settings and seeds, once its pair is done."""
+        for baseline, params, seed in self._missing_controls():
+            return baseline.control(params, seed)
+        return None
+
+    def _missing_controls(self) -> Iterator[tuple[PairStudy, dict[str, Value], int]]:
+        """Want `none` at each winner's target settings and seeds, once its pair is done."""
         for pair, best in winners(self.spec, self.rows).items():
             baseline = self.studies[Pair("none", pair.target)]
             if not (self.studies[pair].done and baseline.done):
                 continue
             params = {name: value for name, value in best.params.items() if name.startswith("target.")}
             for seed in best.seeds:
-                job = baseline.control(params, seed)
-                if job is not None:
-                    return job
-        return None
+                if not any(row.params == params and row.seed == seed for row in baseline.rows):
+                    yield baseline, params, seed
 
 
 def _number(value: JSON) -> float:

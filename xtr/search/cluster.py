@@ -40,24 +40,24 @@ def ray_cluster(spec: SweepSpec) -> Iterator[None]:
     on_term = signal.getsignal(signal.SIGTERM)  # ray.init puts one in place that aborts with a C++ trace
     cluster = os.environ.get("RAY_ADDRESS")
     options = {"log_to_driver": False, "logging_level": "ERROR"}
-    if cluster:
-        ray.init(address=cluster, **options)
-    else:
-        ray.init(
-            address="local",
-            num_cpus=local_cpus(spec),
-            include_dashboard=needs_workers(spec.compute),  # without it placement groups are never freed
-            **options,
-        )
-    signal.signal(signal.SIGTERM, on_term)
-    for name in (
-        "ray.tune",
-        "ray.tune.execution.tune_controller",
-        "ray.tune.tune",
-        "ray.tune.experiment.trial",
-    ):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
+        if cluster:
+            ray.init(address=cluster, **options)
+        else:
+            ray.init(
+                address="local",
+                num_cpus=local_cpus(spec),
+                include_dashboard=needs_workers(spec.compute),  # without it placement groups are never freed
+                **options,
+            )
+        signal.signal(signal.SIGTERM, on_term)
+        for name in (
+            "ray.tune",
+            "ray.tune.execution.tune_controller",
+            "ray.tune.tune",
+            "ray.tune.experiment.trial",
+        ):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         yield
     finally:
         ray.shutdown()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from xtr.analysis.leaderboard import winners
 from xtr.analysis.scores import ScoreRow, write_scores
+from xtr.analysis.spending import note_spent, spent_by, spent_text
 from xtr.analysis.trials import Winner, read_trials
 from xtr.catalogue.lookup import find_task
 from xtr.catalogue.task import Split
@@ -76,6 +77,10 @@ def evaluate_sweep(spec: SweepSpec, split: Split, say: Say) -> Evaluation:
         if missing:
             say(f"scoring {len(chosen)} winners on {split}: {len(missing)} evaluations")
             _compute(spec, missing)
+            manifests = [runner.store.read(key) for key in {stage.key for stage in missing}]
+            spent = spent_by(spec.compute, sum(_number(each.made["seconds"]) for each in manifests if each))
+            note_spent(folder, "evaluate", spent)
+            say(f"this evaluation took {spent_text(spec, spent)}")
         return _collect(runner, folder, wanted, split)
 
 

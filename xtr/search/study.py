@@ -58,17 +58,21 @@ class PairStudy:
         self.spec = spec
         self.pair = pair
         self.trains_target = training_task(find_task(pair.target_task)) is not None
-        dimensions = pair_dimensions(spec, pair)
-        self.fixed = {name: each.value for name, each in dimensions.items() if isinstance(each, Fixed)}
-        self.free = {name: each for name, each in dimensions.items() if not isinstance(each, Fixed)}
+        self.dimensions = pair_dimensions(spec, pair)
+        self.fixed = {name: each.value for name, each in self.dimensions.items() if isinstance(each, Fixed)}
+        self.free = {name: each for name, each in self.dimensions.items() if not isinstance(each, Fixed)}
         self.distributions = {name: distribution(each) for name, each in self.free.items()}
         self.study = optuna.create_study(
-            study_name=self._name(dimensions), storage=storage, direction="maximize", load_if_exists=True
+            study_name=self._name(self.dimensions), storage=storage, direction="maximize", load_if_exists=True
         )
-        self._all = [self._row(trial) for trial in self.study.get_trials(deepcopy=False)]
+        self.reload()
         for row in self.rows:
             if row.state == "failed":
                 self._create(row.params, row.phase, row.seed, of=row.of, index=row.index)
+
+    def reload(self) -> None:
+        """Read the study's trials from the storage."""
+        self._all = [self.row_of(trial) for trial in self.study.get_trials(deepcopy=False)]
 
     # -- what is next ----------------------------------------------------------------------------------
 
@@ -108,10 +112,8 @@ class PairStudy:
         own = [*self._phase("search"), *self._phase("confirm")]
         return self.search_done and not self._unconfirmed() and all(row.state != "running" for row in own)
 
-    def control(self, params: dict[str, Value], seed: int) -> Job | None:
-        """Ask for these settings at this seed, unless a trial of the study has or had them."""
-        if any(row.params == params and row.seed == seed for row in self.rows):
-            return None
+    def control(self, params: dict[str, Value], seed: int) -> Job:
+        """Ask for these settings at this seed."""
         return self._job(self._create(params, "control", seed))
 
     # -- what has happened -----------------------------------------------------------------------------
@@ -121,9 +123,15 @@ class PairStudy:
         trial = self._live(number)
         if trial.storage.get_trial(trial._trial_id).intermediate_values.get(self._rung) is None:
             trial.report(value, step=self._rung)
-        trial.set_user_attr("detail", detail)
+        trial.set_user_attr("detail", _both_legs(self._all[number].detail, detail))
         self._refresh(number)
         self._settle_generation(number)
+        return self._all[number]
+
+    def put_back(self, number: int, detail: dict[str, JSON]) -> TrialRow:
+        """Note what a trial has spent that was asked to stop and stays RUNNING."""
+        self._live(number).set_user_attr("detail", _both_legs(self._all[number].detail, detail))
+        self._refresh(number)
         return self._all[number]
 
     def finish(self, number: int, state: State, value: float | None, detail: dict[str, JSON]) -> TrialRow:
@@ -150,11 +158,16 @@ class PairStudy:
     def _propose(self) -> dict[str, Value]:
         search = self._phase("search")
         n = len(search)
-        start_with = self.spec.search.start_with
-        params = self._ask(search, n)
-        if n < len(start_with):
-            params |= {name: value for name, value in start_with[n].items() if name in self.free}
+        params = self._ask(search, n) | self._wished(search)
         return self.fixed | self._unused(params, search)
+
+    def _wished(self, search: Sequence[TrialRow]) -> dict[str, Value]:
+        """Take the first values that the user wants tried and no trial has had."""
+        for each in self.spec.search.start_with:
+            wished = {name: value for name, value in each.items() if name in self.free}
+            if wished and not any(wished.items() <= row.params.items() for row in search):
+                return wished
+        return {}
 
     def _ask(self, search: Sequence[TrialRow], n: int) -> dict[str, Value]:
         """Draw from a sampler that sees the earlier generations and this one's lower numbers."""
@@ -308,10 +321,11 @@ class PairStudy:
                 user_attrs=attributes,
             )
         )
-        self._all.append(self._row(self.study.get_trials(deepcopy=False)[-1]))
+        self._all.append(self.row_of(self.study.get_trials(deepcopy=False)[-1]))
         return self._all[-1]
 
-    def _row(self, trial: FrozenTrial) -> TrialRow:
+    def row_of(self, trial: FrozenTrial) -> TrialRow:
+        """Read a trial as a row, by this study's rung."""
         attributes = trial.user_attrs
         state: State = "running" if trial.state == TrialState.RUNNING else attributes.get("outcome", "failed")
         return TrialRow(
@@ -345,7 +359,7 @@ class PairStudy:
         return optuna.trial.Trial(self.study, self.study.get_trials(deepcopy=False)[number]._trial_id)
 
     def _refresh(self, number: int) -> None:
-        self._all[number] = self._row(self.study.get_trials(deepcopy=False)[number])
+        self._all[number] = self.row_of(self.study.get_trials(deepcopy=False)[number])
 
     def _phase(self, phase: Phase) -> list[TrialRow]:
         """A phase's trials in order of index."""
@@ -361,7 +375,7 @@ def _both_legs(first: dict[str, JSON], last: dict[str, JSON]) -> dict[str, JSON]
     """Add up what a trial's legs have spent."""
     spent: dict[str, JSON] = {}
     for name in ("steps", "tokens", "seconds"):
-        earlier, now = first.get(name), last.get(name)
-        if isinstance(earlier, (int, float)) and isinstance(now, (int, float)):
-            spent[name] = earlier + now
+        parts = [part for part in (first.get(name), last.get(name)) if isinstance(part, (int, float))]
+        if parts:
+            spent[name] = sum(parts)
     return last | spent

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from xtr.analysis.changes import changes_since
 from xtr.analysis.leaderboard import best_rows, leaderboard
 from xtr.analysis.plan import plan_sweep
-from xtr.analysis.trials import TrialRow
+from xtr.analysis.spending import Ended, write_ended
+from xtr.analysis.trials import TrialRow, read_trials
 from xtr.errors import SweepBusy
 from xtr.search.book import Book
 from xtr.search.cluster import check_storage, ray_cluster, trial_resources
+from xtr.search.ending import AtRest, Budget, Ending, check_budget
 from xtr.search.progress import Progress
 from xtr.spec.dump import to_yaml
 from xtr.spec.sweep import SweepSpec
+from xtr.stages.drain import Drain
 from xtr.stages.path import Paths
 from xtr.stages.preflight import check_data, record_left_out
 from xtr.stages.run import Runner
@@ -32,11 +36,17 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class SweepOutcome:
-    """How a sweep ended: its trials, and the compute spent by this run."""
+    """How a run of a sweep ended: the trials, the compute spent by this run, and what ended it early, if so."""
 
     rows: tuple[TrialRow, ...]
     steps: int
     seconds: float
+    ended: Ended | None = None
+
+    @property
+    def n_kept(self) -> int:
+        """Trials that are under way, for the next run to go on with."""
+        return sum(row.state == "running" for row in self.rows)
 
     @property
     def n_failed(self) -> int:
@@ -57,20 +67,26 @@ def run_sweep(spec: SweepSpec, say: Say) -> SweepOutcome:
         SweepBusy: another driver runs this sweep.
     """
     check_storage(spec.storage)
+    check_budget(spec)
     runner = Runner(spec)
     check_data(spec, runner.source)
     with hold_sweep(spec, say) as folder:
         runner.store.sweep_leftovers()
+        budget = Budget(spec, folder)
+        if changes := changes_since(folder, spec, read_trials(folder)):
+            say(changes.text(spec.name))
         write_atomic(folder / "spec.yaml", to_yaml(spec))
+        write_ended(folder, None)
         record_left_out(folder, runner.source)
         start = Paths(spec, runner.source).start
         if isinstance(start, PretrainStage) and not runner.store.has(start.key):
             say("pretraining the demo world's encoder, once: about a minute")
         runner.ensure_start(start)
-        return _search(spec, runner, folder, say)
+        return _search(runner, budget, folder, say)
 
 
-def _search(spec: SweepSpec, runner: Runner, folder: Path, say: Say) -> SweepOutcome:
+def _search(runner: Runner, budget: Budget, folder: Path, say: Say) -> SweepOutcome:
+    spec = runner.spec
     tracker = Tracker(spec, complain=say)
     book = Book(spec, folder)
     plan = plan_sweep(spec, runner.source, runner.store, book.rows)
@@ -82,33 +98,42 @@ def _search(spec: SweepSpec, runner: Runner, folder: Path, say: Say) -> SweepOut
 
     book.listener = listen
     tracker.open(book.rows)
+    ending = Ending(budget, Drain.of(spec))
     if book.done:
         say("every trial of this sweep is done already; nothing to train")
     else:
         try:
-            _tune(spec, book, folder)
-        except BaseException:
+            with ending.at_hand():
+                ending.look()
+                if not ending.ended:
+                    _tune(spec, book, folder, ending)
+        except BaseException as error:
+            write_ended(folder, Ended("interrupt") if isinstance(error, KeyboardInterrupt) else None)
             tracker.close("KILLED")
             raise
+    ended = None if book.done else ending.ended
+    write_ended(folder, ended)
     tracker.summary({f"select/{row.target}": row.score for row in best_rows(leaderboard(spec, book.rows))})
-    tracker.close("FINISHED")
+    tracker.close("KILLED" if ended else "FINISHED")
     say(progress.summary())
-    return SweepOutcome(tuple(book.rows), book.steps, book.seconds)
+    return SweepOutcome(tuple(book.rows), book.steps, book.seconds, ended)
 
 
-def _tune(spec: SweepSpec, book: Book, folder: Path) -> None:
-    """Give the book to Ray Tune until it has no more jobs."""
+def _tune(spec: SweepSpec, book: Book, folder: Path, ending: Ending) -> None:
+    """Give the book to Ray Tune until it has no more jobs, or the run is asked to end."""
     records = folder / "ray-tune"
     with ray_cluster(spec):
         from ray import tune
 
-        from xtr.search.searcher import SweepSearcher
+        from xtr.search.searcher import Starts, SweepSearcher
         from xtr.search.trial import run_trial
 
         tuner = tune.Tuner(
-            tune.with_resources(partial(run_trial, spec=spec.anchored()), trial_resources(spec.compute)),
+            tune.with_resources(
+                partial(run_trial, spec=spec.anchored(), drain=ending.drain), trial_resources(spec.compute)
+            ),
             tune_config=tune.TuneConfig(
-                search_alg=SweepSearcher(book),
+                search_alg=SweepSearcher(book, ending),
                 num_samples=-1,
                 max_concurrent_trials=spec.search.concurrent_trials,
                 reuse_actors=True,
@@ -117,11 +142,13 @@ def _tune(spec: SweepSpec, book: Book, folder: Path) -> None:
                 name=spec.name,
                 storage_path=str(records),
                 verbose=0,
+                callbacks=[Starts(ending)],
                 failure_config=tune.FailureConfig(max_failures=spec.compute.retries.trial),
             ),
         )
         try:
-            tuner.fit()
+            with suppress(AtRest):
+                tuner.fit()
         finally:
             shutil.rmtree(records, ignore_errors=True)  # Tune's own snapshots; xtr never restores from them
 

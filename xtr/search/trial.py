@@ -5,47 +5,68 @@ from __future__ import annotations
 import json
 import math
 import traceback
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 from xtr.analysis.trials import State
 from xtr.catalogue.lookup import find_task
-from xtr.errors import CorruptArtefact, Diverged, XtrError
+from xtr.errors import CorruptArtefact, Diverged, Drained, XtrError
 from xtr.fingerprint import JSON
 from xtr.search.study import Job
 from xtr.spec.sweep import SweepSpec
+from xtr.stages.drain import NEVER, Drain
 from xtr.stages.path import Paths
 from xtr.stages.run import Outcome, Runner
 
+SPENT = "spent"
+DRAINED: Literal["drained"] = "drained"
+"""In a report: seconds of the stage that was just computed; the state of a trial that was asked to stop."""
 
-def run_trial(config: dict[str, Any], *, spec: SweepSpec) -> None:
-    """Be Tune's trainable: do the job and report once."""
+
+def run_trial(config: dict[str, Any], *, spec: SweepSpec, drain: Drain) -> None:
+    """Be Tune's trainable: report what each stage took, do the job, and report at the end what it came to.
+
+    A report returns when the driver has taken it in, so a budget that is spent is known before the next stage.
+    """
     from ray import tune
 
     from xtr.search.searcher import job_of
 
-    tune.report(perform(spec, job_of(config)))
+    def told(outcome: Outcome) -> None:
+        tune.report({**_report("running", math.nan, {}), SPENT: outcome.seconds})
+
+    tune.report(perform(spec, job_of(config), drain, told))
 
 
-def perform(spec: SweepSpec, job: Job) -> dict[str, Any]:
+def perform(
+    spec: SweepSpec, job: Job, drain: Drain = NEVER, told: Callable[[Outcome], None] = lambda _: None
+) -> dict[str, Any]:
     """Run a job's stages and return state, score and detail; failures are tried again, then told as such."""
+    computed: list[Outcome] = []
+
+    def note(outcome: Outcome) -> None:
+        computed.append(outcome)
+        told(outcome)
+
     error = ""
     for _ in range(1 + spec.compute.retries.trial):
         try:
-            return _attempt(spec, job)
+            return _attempt(job, Runner(spec, drain, note))
+        except Drained:
+            return _report(DRAINED, math.nan, _detail(computed))
         except Diverged as diverged:
-            return _report("diverged", math.nan, {"error": str(diverged)})
+            return _report("diverged", math.nan, _detail(computed) | {"error": str(diverged)})
         except CorruptArtefact:  # it is set aside now; the next attempt makes it anew
             error = traceback.format_exc()
         except XtrError as refused:
-            return _report("failed", math.nan, {"error": str(refused)})
+            return _report("failed", math.nan, _detail(computed) | {"error": str(refused)})
         except Exception:
             error = traceback.format_exc()
-    return _report("failed", math.nan, {"error": error})
+    return _report("failed", math.nan, _detail(computed) | {"error": error})
 
 
-def _attempt(spec: SweepSpec, job: Job) -> dict[str, Any]:
-    runner = Runner(spec)
+def _attempt(job: Job, runner: Runner) -> dict[str, Any]:
+    spec = runner.spec
     path = Paths(spec, runner.source).path(job.pair, job.params, job.seed)
     trained = [runner.train(stage) for stage in path.intermediate]
     if path.target is not None:
@@ -85,6 +106,6 @@ def _detail(outcomes: Sequence[Outcome]) -> dict[str, JSON]:
     }
 
 
-def _report(state: State, score: float, detail: dict[str, JSON]) -> dict[str, Any]:
+def _report(state: State | Literal["drained"], score: float, detail: dict[str, JSON]) -> dict[str, Any]:
     # Tune flattens nested results on their way to the searcher, so the detail travels as text.
     return {"state": state, "score": score, "detail": json.dumps(detail)}

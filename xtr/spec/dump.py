@@ -33,3 +33,16 @@ def to_yaml(spec: SweepSpec) -> str:
     return yaml.dump(
         values, Dumper=_Dumper, sort_keys=False, default_flow_style=None, allow_unicode=True, width=100
     )
+
+
+def to_line(value: object) -> str:
+    """Write a plain value on one line, as a sweep file would have it: `{int: [2, 6]}`."""
+    text: str = yaml.dump(
+        value,
+        Dumper=_Dumper,
+        sort_keys=False,
+        default_flow_style=True,
+        allow_unicode=True,
+        width=float("inf"),
+    )
+    return text.removesuffix("\n").removesuffix("\n...")

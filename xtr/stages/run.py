@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from xtr.data.demo import prepare_world
-from xtr.errors import CorruptArtefact
+from xtr.errors import CorruptArtefact, Drained
 from xtr.fingerprint import JSON
 from xtr.spec.sweep import SweepSpec
+from xtr.stages.drain import NEVER, Drain
 from xtr.stages.evaluating import EvaluateJob, evaluate_group
 from xtr.stages.segments import shares_beginning
 from xtr.stages.stage import EvaluateStage, Pretrained, PretrainStage, TrainStage, TrunkStage
 from xtr.stages.training import TrainJob, train_once
 from xtr.stages.trunks import Trunks
 from xtr.stages.work import ENCODER, give_memory_back, lock_model, made, source_of, store_of
+from xtr.storage.lease import Lease
 from xtr.train.distributed import needs_workers, run_on_workers
 from xtr.train.pretrain import pretrain_encoder
 from xtr.train.state import Progress, adopt_state, read_progress
@@ -67,10 +69,19 @@ NOTHING = Outcome("", {}, reused=True)
 
 
 class Runner:
-    """Makes stages exist for one sweep, in whichever process it lives."""
+    """Makes stages exist for one sweep, in whichever process it lives.
 
-    def __init__(self, spec: SweepSpec) -> None:
+    Args:
+        drain: asked before anything is computed; training asks at every step, and raises Drained.
+        told: called with everything that was computed here, a training that was drained included.
+    """
+
+    def __init__(
+        self, spec: SweepSpec, drain: Drain = NEVER, told: Callable[[Outcome], None] = lambda _: None
+    ) -> None:
         self.spec = spec
+        self.drain = drain
+        self.told = told
         self.store = store_of(spec)
         lock_model(spec)
         self.root = self.store.root
@@ -104,7 +115,7 @@ class Runner:
             spent = self._ensure_parent(stage.parent).after(spent)
             passed = self._trunks_ahead(stage, until_epoch)
             spent = self._ensure_trunk(passed).after(spent)
-            lease = self.store.claim(stage.key)
+            lease = self._claim(stage.key)
             if lease is None:
                 continue
             with lease:
@@ -123,19 +134,22 @@ class Runner:
                 missing.setdefault(model, []).append(stage)
         for group in missing.values():
             self._ensure_parent(group[0].parent)
+            self.drain.before_work()
             job = EvaluateJob(self.spec, tuple(group))
             if needs_workers(self.spec.compute):
                 run_on_workers(evaluate_group, job, self.spec.compute, workers=1, records=self._records)
             else:
                 evaluate_group(job, World())
                 give_memory_back()
-        outcomes = []
-        for stage in stages:
-            manifest = self.store.read(stage.key)
-            assert manifest is not None
-            seconds = 0.0 if stage.key in reused else float(str(manifest.made["seconds"]))
-            outcomes.append(Outcome(stage.key, manifest.result, stage.key in reused, seconds))
-        return outcomes
+            for stage in group:
+                self.told(self._evaluated(stage, reused=False))
+        return [self._evaluated(stage, reused=stage.key in reused) for stage in stages]
+
+    def _evaluated(self, stage: EvaluateStage, *, reused: bool) -> Outcome:
+        manifest = self.store.read(stage.key)
+        assert manifest is not None
+        seconds = 0.0 if reused else float(str(manifest.made["seconds"]))
+        return Outcome(stage.key, manifest.result, reused, seconds)
 
     def _ensure_parent(self, parent: Pretrained | PretrainStage | TrainStage) -> Outcome:
         if isinstance(parent, TrainStage):
@@ -166,7 +180,7 @@ class Runner:
             trunk, shorter = passed[-1], passed[:-1]
             if read_progress(self.store.progress_folder(trunk.key)) is None:
                 spent = self._ensure_trunk(shorter).after(spent)
-            lease = self.store.claim(trunk.key)
+            lease = self._claim(trunk.key)
             if lease is None:
                 continue
             with lease:
@@ -195,7 +209,9 @@ class Runner:
         states = self.store.progress_folder(trunk.key)
         before = read_progress(states) or Progress()
         with self.store.workspace(trunk.key) as folder:
-            progress = self._train(TrainJob(self.spec, trunk.run, str(folder), trunk=trunk))
+            progress = self._train(
+                TrainJob(self.spec, trunk.run, str(folder), self.drain, trunk=trunk), before
+            )
             adopt_state(states, folder, seconds=0.0)  # how long it took is no part of its content
             self.store.publish(trunk, folder, _training_result(progress), self._made(progress))
         return self._spent(trunk.key, before, progress)
@@ -203,33 +219,47 @@ class Runner:
     def _compute_training(self, stage: TrainStage, until_epoch: int | None) -> Outcome:
         before = read_progress(self.store.progress_folder(stage.key)) or Progress()
         with self.store.workspace(stage.key) as folder:
-            progress = self._train(TrainJob(self.spec, stage, str(folder), until_epoch))
+            progress = self._train(TrainJob(self.spec, stage, str(folder), self.drain, until_epoch), before)
             if until_epoch is None or len(progress.epochs) >= stage.settings.epochs:
                 self.store.receive(folder)
                 self.store.publish(stage, folder, _training_result(progress), self._made(progress))
         return self._spent(stage.key, before, progress)
 
-    def _train(self, job: TrainJob) -> Progress:
+    def _train(self, job: TrainJob, before: Progress) -> Progress:
         compute = self.spec.compute
-        if needs_workers(compute):
-            return run_on_workers(train_once, job, compute, workers=compute.workers, records=self._records)
-        progress = train_once(job, World())
-        give_memory_back()
+        try:
+            if needs_workers(compute):
+                return run_on_workers(
+                    train_once, job, compute, workers=compute.workers, records=self._records
+                )
+            progress = train_once(job, World())
+            give_memory_back()
+        except Drained:
+            kept = read_progress(self.store.progress_folder(job.key)) or before
+            self._spent(job.key, before, kept)
+            raise
         return progress
+
+    def _claim(self, key: str) -> Lease | None:
+        """Wait for a stage without computing it, for as long as nobody asks the sweep to come to rest."""
+        return self.store.claim(key, look=self.drain.before_work)
 
     def _made(self, progress: Progress) -> dict[str, JSON]:
         """Say how a training was made, the trunk that it began with included."""
         return made(_device(self.spec), progress.seconds, self.spec.compute.workers, progress.hardware)
 
-    def _spent(self, key: str, before: Progress, progress: Progress) -> Outcome:
-        return Outcome(
+    def _spent(self, key: str, before: Progress, now: Progress) -> Outcome:
+        """Tell what was done between two states of a training."""
+        outcome = Outcome(
             key,
-            _training_result(progress),
+            _training_result(now),
             reused=False,
-            seconds=(progress.seconds - before.seconds) * self.spec.compute.workers,
-            steps=progress.step - before.step,
-            tokens=progress.tokens - before.tokens,
+            seconds=(now.seconds - before.seconds) * self.spec.compute.workers,
+            steps=now.step - before.step,
+            tokens=now.tokens - before.tokens,
         )
+        self.told(outcome)
+        return outcome
 
 
 def _training_result(progress: Progress) -> dict[str, JSON]:

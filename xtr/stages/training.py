@@ -28,6 +28,7 @@ from xtr.fingerprint import derive_seed
 from xtr.model.encoder import Encoder, load_encoder, load_tokenizer, save_encoder
 from xtr.model.heads import Head, TaskModel
 from xtr.spec.sweep import SweepSpec
+from xtr.stages.drain import NEVER, Drain
 from xtr.stages.encoding import Encoding, examples_of, start_of
 from xtr.stages.stage import Part, TrainStage, TrunkStage
 from xtr.stages.store import StageStore
@@ -48,6 +49,7 @@ class TrainJob:
     spec: SweepSpec
     stage: TrainStage
     folder: str
+    drain: Drain = NEVER
     until_epoch: int | None = None
     trunk: TrunkStage | None = None
 
@@ -59,8 +61,14 @@ class TrainJob:
     def pause(self, saved: Callable[[], None]) -> Pause:
         """Say where states are kept and when the run stops; `saved` is told of each state."""
         states = store_of(self.spec).progress_folder(self.key)
-        every_steps = self.spec.compute.checkpoint_every_steps
-        return Pause(states, every_steps, self.until_epoch, self.trunk.steps if self.trunk else None, saved)
+        return Pause(
+            states,
+            self.spec.compute.checkpoint_every_steps,
+            after_epoch=self.until_epoch,
+            after_step=self.trunk.steps if self.trunk else None,
+            saved=saved,
+            stop=self.drain.stops_steps,
+        )
 
 
 def train_once(job: TrainJob, world: World) -> Progress:

@@ -246,8 +246,10 @@ def _undisturbed() -> Iterator[None]:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
-    if struck:
-        raise KeyboardInterrupt
+    for number in struck:  # whoever listened before is told now
+        handler = before[signal.Signals(number)]
+        if callable(handler):
+            handler(number, None)
 
 
 def _metric(name: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from xtr.errors import Diverged
+from xtr.errors import Diverged, Drained
 from xtr.spec.sweep import ComputeSpec
 from xtr.train.step import World
 
@@ -37,7 +37,7 @@ def run_on_workers(
         records: folder where Ray Train keeps its own records of the run; nobody reads them.
 
     Raises:
-        Diverged: as raised by the work; it is not tried again.
+        Diverged, Drained: as raised by the work; it is not tried again.
         RuntimeError: the worker group failed more often than `compute.retries.worker_failure` allows.
     """
     from ray.train import FailureConfig, RunConfig, ScalingConfig
@@ -61,14 +61,14 @@ def run_on_workers(
         outcome = trainer.fit().return_value
     finally:
         shutil.rmtree(records / name, ignore_errors=True)
-    if isinstance(outcome, Diverged):
+    if isinstance(outcome, (Diverged, Drained)):
         raise outcome
     result: T = outcome
     return result
 
 
 def _on_worker(config: dict[str, object]) -> object:
-    """Find out who this worker is and do the work; divergence is a result, not a failure to retry."""
+    """Find out who this worker is and do the work; an end of its own is a result, not a failure to retry."""
     import ray.train
     import ray.train.torch
 
@@ -79,5 +79,5 @@ def _on_worker(config: dict[str, object]) -> object:
     assert callable(work)
     try:
         return work(job, world)
-    except Diverged as diverged:
-        return diverged
+    except (Diverged, Drained) as ended:
+        return ended

@@ -18,14 +18,14 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from transformers import PreTrainedTokenizerFast
 
-from xtr.errors import Diverged
+from xtr.errors import Diverged, Drained
 from xtr.fingerprint import derive_seed
 from xtr.model.heads import TaskModel
 from xtr.train.batches import Batch, Member, Sampling, Schedule
 from xtr.train.optimise import make_optimizer, update
 from xtr.train.rates import linear_schedule, wsd_schedule
 from xtr.train.state import Epoch, Progress, load_state, save_state
-from xtr.train.step import Lesson, World, step_loss
+from xtr.train.step import Lesson, World, agreed, step_loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ class Pause:
         after_step: likewise, and an epoch that ends there stays open: it is closed by whoever goes on, so that
             this state is the same for runs whose epochs end there and runs whose epochs do not.
         saved: told each time that a state has been saved.
+        stop: asked after every step; once it says yes, the run saves and raises Drained.
     """
 
     folder: Path
@@ -69,6 +70,7 @@ class Pause:
     after_epoch: int | None = None
     after_step: int | None = None
     saved: Callable[[], None] = lambda: None
+    stop: Callable[[], bool] = lambda: False
 
     def reached(self, progress: Progress) -> bool:
         """Say whether a run has come as far as was asked."""
@@ -99,6 +101,7 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
 
     Raises:
         Diverged: a loss is not finite.
+        Drained: `pause.stop` said so before the end; the state is saved.
     """
     model = learner.model.to(torch.device(world.device))
     optimizer = make_optimizer(model, weight_decay=recipe.weight_decay)
@@ -111,6 +114,7 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
         _close_epoch(progress, schedule, model, score, world)
         if world.leads:
             save_state(pause.folder, model, optimizer, progress)
+            pause.saved()
         if pause.reached(progress):
             return progress
     started = time.monotonic() - progress.seconds
@@ -121,9 +125,7 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
         masks = derive_seed(recipe.seed, lesson.name, "masks", step)
         batch = lesson.family.drawn([lesson.examples[i] for i in chosen], learner.tokenizer, masks)
         torch.manual_seed(derive_seed(recipe.seed, recipe.task, "dropout", step, world.rank))
-        loss = step_loss(runner, learner.tokenizer, lesson, batch, world)
-        if not math.isfinite(loss):
-            raise Diverged(f"the loss is {loss} at step {step + 1} (learning rate {recipe.learning_rate:g})")
+        loss = _finite(step_loss(runner, learner.tokenizer, lesson, batch, world), step, recipe)
         update(model, optimizer, learning_rate=_rate(recipe, step, schedule.n_steps))
         progress.step = step + 1
         progress.tokens += sum(example.n_tokens for example in batch)
@@ -132,12 +134,21 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
             _close_epoch(progress, schedule, model, score, world)
         progress.seconds = time.monotonic() - started
         paused = pause.reached(progress) and progress.step < schedule.n_steps
-        if world.leads and (paused or progress.step % pause.every_steps == 0):
+        drained = not paused and progress.step < schedule.n_steps and agreed(pause.stop, world)
+        if world.leads and (paused or drained or progress.step % pause.every_steps == 0):
             save_state(pause.folder, model, optimizer, progress)
             pause.saved()
+        if drained:
+            raise Drained(f"stopped after step {progress.step} of {schedule.n_steps}")
         if paused:
             break
     return progress
+
+
+def _finite(loss: float, step: int, recipe: Recipe) -> float:
+    if not math.isfinite(loss):
+        raise Diverged(f"the loss is {loss} at step {step + 1} (learning rate {recipe.learning_rate:g})")
+    return loss
 
 
 def _rate(recipe: Recipe, step: int, n_steps: int) -> float:

@@ -7,7 +7,7 @@ However a step is cut, into ranks' shares or micro-batches, only the order of su
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -49,6 +49,15 @@ class Lesson:
     examples: Sequence[Example]
     head: int = 0
     share: float | None = None
+
+
+def agreed(question: Callable[[], bool], world: World) -> bool:
+    """Ask on the leading rank and tell all: ranks that disagreed would wait for each other for ever."""
+    if world.size == 1:
+        return question()
+    answer = torch.tensor(float(world.leads and question()), device=world.device)
+    torch.distributed.broadcast(answer, src=0)
+    return bool(answer)
 
 
 MICRO_BATCH_TOKENS = {"cpu": 1024, "cuda": 32768}
