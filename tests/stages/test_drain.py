@@ -6,13 +6,14 @@ import pickle
 from pathlib import Path
 
 import pytest
-from xtr.stages.lease import Lease
 
 from tests.stages.sample import a_sweep
 from tests.stages.test_run import files_of, target_stage
 from xtr.errors import Drained
 from xtr.stages.drain import NEVER, Drain
 from xtr.stages.run import Outcome, Runner
+from xtr.storage.lease import Lease
+from xtr.storage.posix import PosixStorage
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def test_nothing_new_is_computed_but_what_is_there_is_read(
 def test_who_waits_for_another_s_stage_leaves(drain: Drain, encoder_folder: Path, tmp_path: Path) -> None:
     runner = Runner(a_sweep(tmp_path / "runs", str(encoder_folder)), drain)
     stage = target_stage(runner)
-    held = Lease.claim(runner.root / "leases" / stage.key)
+    held = Lease.claim(PosixStorage(runner.root), f"leases/{stage.key}")
     assert held is not None
     drain.ask("stage")
     with held, pytest.raises(Drained):

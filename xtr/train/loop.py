@@ -123,7 +123,7 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
         model.train()
         lesson = learner.lessons[number]
         masks = derive_seed(recipe.seed, lesson.name, "masks", step)
-        batch = lesson.family.drawn([lesson.examples[i] for i in chosen], learner.tokenizer, masks)
+        batch = lesson.drawn(chosen, learner.tokenizer, masks)
         torch.manual_seed(derive_seed(recipe.seed, recipe.task, "dropout", step, world.rank))
         loss = _finite(step_loss(runner, learner.tokenizer, lesson, batch, world), step, recipe)
         update(model, optimizer, learning_rate=_rate(recipe, step, schedule.n_steps))

@@ -50,6 +50,12 @@ class Lesson:
     head: int = 0
     share: float | None = None
 
+    def drawn(
+        self, chosen: Sequence[int], tokenizer: PreTrainedTokenizerFast, seed: int
+    ) -> Sequence[Example]:
+        """Give the examples of a step, with what the family draws anew each time."""
+        return self.family.drawn([self.examples[i] for i in chosen], tokenizer, seed)
+
 
 def agreed(question: Callable[[], bool], world: World) -> bool:
     """Ask on the leading rank and tell all: ranks that disagreed would wait for each other for ever."""
