@@ -1,11 +1,12 @@
 """What early stopping saves and what it costs, replayed over a recorded table through the real studies.
 
-    python benchmarks/stopping.py record FOLDER    train 48 random settings of tydiqa after squad_v1 on the demo world
-    python benchmarks/stopping.py                  replay the table: no stopping, top K, successive halving
+    python benchmarks/stopping.py record FOLDER    train 48 random settings and write the table
+    python benchmarks/stopping.py                  replay it: no stopping, top K, successive halving
 
-The table holds every setting's select F1 after each of six epochs, all planned for six. A replay is one pair's study
-in memory: each of many seeds draws 16 settings anew, in two generations, and the study decides who goes on. Regret
-is what the best of these 16 reaches after six epochs, minus what the trial reaches that the study chooses, in points.
+The table is of tydiqa after squad_v1 on the demo world: each setting's select F1 after each of six epochs, all
+planned for six. A replay is one pair's study in memory: each of many seeds draws 16 settings anew, in two
+generations, and the study decides who goes on. Regret is what the best of these 16 reaches after six epochs, minus
+what the trial reaches that the study chooses, in points.
 """
 
 from __future__ import annotations

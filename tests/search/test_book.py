@@ -202,8 +202,8 @@ def test_trials_that_miss_different_stages_start_first(tmp_path: Path) -> None:
         stages = paths.path(job.pair, job.params, job.seed).training
         return next((stage.key for stage in stages if not store.has(stage.key)), None)
 
-    book, flying, most = Book(spec, tmp_path, unmet=Unmet(paths, store)), [], 0
-    order = random.Random(0)
+    book, order, most = Book(spec, tmp_path, unmet=Unmet(paths, store)), random.Random(0), 0
+    flying: list[Job] = []
     while not book.done:
         while len(flying) < 12 and (job := book.next_job()) is not None:
             flying.append(job)

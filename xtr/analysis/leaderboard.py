@@ -2,7 +2,7 @@
 
 transfer                 the pair's best minus the best of `none`
 transfer_same_settings   the pair's best minus `none` at the same target settings and seeds
-expected_best            what the best of n of the pair's search trials is expected to reach, n equal for a target's pairs
+expected_best            expected score of the best of n of the pair's search trials; a target's pairs have one n
 """
 
 from __future__ import annotations
@@ -65,9 +65,8 @@ def leaderboard(spec: SweepSpec, trials: Sequence[TrialRow]) -> list[Row]:
 def draws(trials: Sequence[TrialRow], pair: Pair) -> list[float]:
     """List what a pair's search trials came to, in [0, 1]: every trial that told something is a draw.
 
-    One that was stopped early counts with its score at its last rung, but never above the pair's best, since nobody
-    knows what it would have reached; one that diverged counts with the lowest of the pair's scores. Failed trials
-    are none.
+    One that was stopped early counts with its score at its last rung, but never above the pair's best: nobody
+    knows what it would have reached. One that diverged counts with the lowest of the pair's scores.
     """
     ended = [row for row in trials if row.pair == pair and row.phase == "search"]
     whole = [row.value for row in ended if row.state == "complete" and row.value is not None]

@@ -1,4 +1,4 @@
-"""Published numbers of XTREME and X-STILTs, as data: what a replication is held against, and what a search tries first.
+"""Published numbers and settings of XTREME and X-STILTs, as data: what a replication is held against.
 
 PUBLISHED[0].score("tydiqa")             -> Number(65.1, exact_match=45.0, confidence="read")
 TARGET_RECIPES["panx"].settings          -> {"learning_rate": 1e-05, "epochs": 10, ...}

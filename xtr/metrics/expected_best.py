@@ -1,10 +1,10 @@
-"""This is where searches of different sizes are compared: the best that n of a search's trials are expected to reach.
+"""This is where searches of different sizes are compared: by the best that n trials are expected to reach.
 
 expected_best([0.2, 0.4, 0.9], 1)    -> 0.5
 expected_best([0.2, 0.4, 0.9], 2)    -> 0.7333...    (0.4, 0.9 and 0.9 are the best of the three pairs)
 
-The mean over all subsets of n trials, drawn without replacement: the estimator without bias of the expected maximum
-that Dodge et al. (2019, arXiv 1909.03004) report by budget, who draw with replacement.
+The mean over all subsets of n trials, drawn without replacement: an unbiased form of the expected maximum by
+budget of Dodge et al. (2019, arXiv 1909.03004), who draw with replacement.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """This is where it is decided how far a trial runs before it is compared, and who goes on.
 
-Legs compare like with like: the trials of one generation that are planned for equally many target epochs. At a rung
-the best `keep` of those that came so far go on; with one rung and a count that is "all for one epoch, keep the top K"
-(Egele et al. 2023), with several rungs and a share it is successive halving (Jamieson and Talwalkar 2016).
+Legs compare like with like: the trials of one generation that are planned for equally many target epochs. At a
+rung the best `keep` of those that came so far go on. One rung and a count are "all for one epoch, keep the top K"
+(Egele et al. 2023), several rungs and a share are successive halving (Jamieson and Talwalkar 2016).
 """
 
 from __future__ import annotations

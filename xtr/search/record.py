@@ -1,8 +1,8 @@
 """This is where a pair's trials are written to Optuna and read back as rows.
 
-What happens to a trial is told to Optuna as what it is (`FINISHED`), and the word that xtr uses is kept beside it. Rows,
-rung scores and counts are kept in memory as the study's only writer changes them, so a step costs the same in a
-sweep's first hour and in its last.
+What happens to a trial is told to Optuna as what it is (`FINISHED`), and the word that xtr uses is kept beside it.
+Rows, rung scores and counts are kept in memory as the study's only writer changes them, so a step costs the same
+in a sweep's first hour and in its last.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """This is where a pair's Optuna study is served: what is next in it, and what has happened.
 
 Trials are proposed by generations (`proposals`), run in legs where weak ones stop early (`legs`), and the best are
-confirmed on other seeds. A study offers jobs without writing anything; a job that is taken is written as one RUNNING
-trial in one line of the journal. A trial that diverged is told PRUNED without a value, which Optuna's TPE ranks below
-every other; a failed one is told FAIL and teaches nothing.
+confirmed on other seeds. A study offers jobs without writing anything; a job that is taken is written (`record`)
+as one RUNNING trial in one line of the journal.
 """
 
 from __future__ import annotations
@@ -197,7 +196,8 @@ class PairStudy:
         """Let the best of a trial's generation go on and tell PRUNED to the rest, as far as that is known."""
         if row.phase != "search" or self.spec.search.early_stopping is None:
             return []
-        size, pruned = self.spec.search.generation, []
+        size = self.spec.search.generation
+        pruned: list[int] = []
         first = row.index // size * size
         if self.record.count("search") < min(first + size, self.n_search):
             return []

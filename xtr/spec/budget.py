@@ -18,7 +18,7 @@ POOLED = "intermediate.*"
 
 
 def pair_dimensions(spec: SweepSpec, pair: Pair) -> dict[str, Searched]:
-    """Say what a pair searches: the dimensions that it can use, and with `share: intermediate` a pool of settings."""
+    """Say what a pair searches: the dimensions that it can use, with `share: intermediate` a pool among them."""
     written = written_dimensions(spec, pair)
     pooled = {
         name: each

@@ -1,10 +1,10 @@
 """This is where a pool of settings is drawn: a Latin hypercube over the dimensions of one stage.
 
-draw_pool({"intermediate.epochs": IntRange(1, 3), "intermediate.learning_rate": LogFloatRange(1e-6, 1e-4)}, 6, seed=1)
-    -> six mappings: each third of the epochs twice, each sixth of the magnitudes once
+draw_pool({"intermediate.epochs": IntRange(1, 3), "intermediate.fraction": FloatRange(0.1, 1.0)}, 6, seed=1)
+    -> six settings: each number of epochs twice, each sixth of the fractions once
 
-A Latin hypercube (McKay, Beckman and Conover 1979) cuts every dimension into as many strata as there are points and
-uses each once, so that few points see all of every dimension.
+A Latin hypercube (McKay, Beckman and Conover 1979) cuts every dimension into as many strata as there are points
+and uses each once, so that few points see all of every dimension.
 """
 
 from __future__ import annotations

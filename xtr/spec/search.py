@@ -26,7 +26,7 @@ class SamplerSpec(Described):
 
 
 class EarlyStopping(Described):
-    """Trials pause after a few target epochs; only the best of a generation, at equal planned epochs, go on."""
+    """Trials pause after a few target epochs; of those of a generation with equal epochs the best go on."""
 
     rung_epochs: Rungs = Field(
         default=1,
@@ -35,7 +35,7 @@ class EarlyStopping(Described):
     )
     keep: Keep = Field(
         default=0.5,
-        description="Who goes on: a share in (0, 1.0], or a whole number, which counts trials (2 is the best two).",
+        description="Who goes on: a share in (0, 1.0], or a whole number of trials (2 is the best two).",
     )
 
     @model_validator(mode="after")
