@@ -129,11 +129,14 @@ def read_rungs(value: object) -> int | tuple[int, ...]:
 
 def read_keep(value: object) -> Value:
     """Read how many go on: a whole number counts them, any other number is their share."""
-    if _is_number(value) and (value >= 1 if isinstance(value, int) else 0 < value <= 1):
-        return value
-    raise refusal(
-        "not a number of trials that go on", allowed="a share above 0 up to 1.0, or a whole number from 1"
-    )
+    allowed = "a share above 0 up to 1.0, or a whole number from 1"
+    if not _is_number(value):
+        raise refusal("must be a number", allowed=allowed)
+    if value <= 0:
+        raise refusal("must be above 0", allowed=allowed)
+    if isinstance(value, float) and value > 1:
+        raise refusal("a share must be at most 1.0", allowed=allowed)
+    return value
 
 
 _RUNGS = {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}}]}
