@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from xtr.analysis.export import export_best, exported_spec
-from xtr.analysis.leaderboard import best_rows, document, leaderboard
+from xtr.analysis.leaderboard import best_rows, document, draws, leaderboard
 from xtr.analysis.scores import ScoreRow
+from xtr.analysis.tables import leaderboard_text
 from xtr.analysis.trials import TrialRow, append_trial, read_trials, winner, write_trials
 from xtr.spec.load import load_sweep
-from xtr.spec.sweep import SweepSpec
+from xtr.spec.sweep import Pair, SweepSpec
 
 HIGH, LOW = {"target.epochs": 3}, {"target.epochs": 1}
 
@@ -100,6 +101,40 @@ def test_transfer_is_shown_against_the_best_none_and_against_none_at_the_same_se
     assert ranked[1].transfer == 0.0
     assert [row.intermediate for row in best_rows(ranked)] == ["mnli"]
     assert document(spec(), ranked)["schema_version"] == 1
+
+
+def test_pairs_of_a_target_are_compared_by_the_best_of_equally_many_trials() -> None:
+    rows = [
+        trial("none", 0, 0.5),
+        trial("none", 1, 0.7, number=1),
+        *(trial("mnli", i, value, number=i) for i, value in enumerate([0.4, 0.6, 0.8])),
+        trial("mnli", 9, 0.99, number=9, phase="confirm", seed=2, of=2),
+        trial("none", 2, None, number=2, state="failed"),
+        trial("none", 3, 0.9, number=3, phase="control"),
+    ]
+    mnli, none = leaderboard(spec(), rows)
+    assert (mnli.expected_best_n, none.expected_best_n) == (2, 2)
+    assert none.expected_best == pytest.approx(0.7)
+    assert mnli.expected_best == pytest.approx((0.6 + 0.8 + 0.8) / 3)
+    assert mnli.score == 0.99
+    text = leaderboard_text(spec(), rows)
+    assert "best of n" in text
+    assert "73.3 of 2" in text
+
+
+def test_trials_that_were_stopped_or_diverged_are_draws_too() -> None:
+    rows = [
+        trial("mnli", 0, 0.6),
+        trial("mnli", 1, None, number=1, state="pruned", rung=0.5),
+        trial("mnli", 2, None, number=2, state="pruned", rung=0.7),
+        trial("mnli", 3, None, number=3, state="diverged"),
+        trial("mnli", 4, None, number=4, state="failed"),
+        trial("mnli", 5, None, number=5, state="running", rung=0.9),
+    ]
+    assert draws(rows, Pair("mnli", "pawsx")) == [0.6, 0.5, 0.6, 0.5]
+    (row,) = leaderboard(spec(), rows)
+    assert (row.expected_best, row.expected_best_n) == (pytest.approx(0.6), 4)
+    assert draws(rows[1:], Pair("mnli", "pawsx")) == []
 
 
 def test_without_a_baseline_no_transfer_is_claimed() -> None:

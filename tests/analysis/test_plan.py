@@ -41,6 +41,19 @@ def test_intermediate_stages_are_shared_by_targets_and_bounded_by_a_finite_space
     assert plan.stages["intermediate"].distinct == 2 * 3  # two tasks, three fractions, two targets each
 
 
+def test_a_pool_bounds_the_intermediate_stages_of_a_continuous_space(tmp_path: Path) -> None:
+    space = {"intermediate.learning_rate": {"log_float": [1e-5, 1e-3]}, "target.epochs": {"int": [1, 3]}}
+    source, store = open_source(sweep(tmp_path).data, tmp_path), StageStore(tmp_path)
+    alone, pooled = (
+        plan_sweep(sweep(tmp_path, space=space, share=share, pool=2), source, store, []).stages[
+            "intermediate"
+        ]
+        for share in (None, "intermediate")
+    )
+    assert alone.distinct == alone.asked == 2 * 2 * 8  # two tasks, two targets, eight trials
+    assert pooled.distinct == 2 * 2
+
+
 def test_planning_writes_nothing(tmp_path: Path) -> None:
     spec = sweep(tmp_path / "root")
     plan_sweep(spec, open_source(spec.data, tmp_path / "root"), StageStore(tmp_path / "root"), [])

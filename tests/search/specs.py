@@ -10,7 +10,7 @@ from typing import Any
 
 from xtr.fingerprint import derive_seed
 from xtr.search.book import Book
-from xtr.search.study import Job
+from xtr.search.study import Job, PairStudy
 from xtr.spec.sweep import SweepSpec
 
 SPACE = {
@@ -40,6 +40,13 @@ def score(job: Job) -> float:
     epochs = int(job.params.get("target.epochs", 1))
     noise = random.Random(derive_seed(job.seed, job.pair.intermediate, job.pair.target)).random() / 100
     return 0.5 - 0.1 * (rate + 4) ** 2 + 0.1 * fraction + 0.02 * epochs + noise
+
+
+def next_of(study: PairStudy, in_flight: set[int] | None = None) -> Job:
+    """Take a study's next job."""
+    job = next(study.offers(in_flight or set()))
+    study.take(job)
+    return job
 
 
 def finish(book: Book, job: Job) -> None:

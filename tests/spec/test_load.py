@@ -166,7 +166,7 @@ search:
 
 
 def test_a_problem_in_the_parent_has_the_parents_line(tmp_path: Path) -> None:
-    base = write(tmp_path, GOOD.replace("keep: 0.5", "keep: 2"), "base.yaml")
+    base = write(tmp_path, GOOD.replace("keep: 0.5", "keep: 2.5"), "base.yaml")
     problem = only_problem(write(tmp_path, "extends: base.yaml\nname: child\n"))
     line = GOOD[: GOOD.index("keep")].count("\n") + 1
     assert problem.where == f"{base}:{line} search.early_stopping.keep"

@@ -18,11 +18,11 @@ from xtr.analysis.trials import TrialRow
 from xtr.catalogue.lookup import forget_own, register
 from xtr.errors import InputError
 from xtr.fingerprint import JSON
-from xtr.spec.budget import pair_dimensions
+from xtr.spec.budget import fits, pair_dimensions
 from xtr.spec.dump import to_line
 from xtr.spec.load import load_sweep
 from xtr.spec.paths import is_below
-from xtr.spec.space import Dimension
+from xtr.spec.space import Searched
 from xtr.spec.sweep import Pair, SweepSpec
 
 NO_EFFECT = {
@@ -111,7 +111,7 @@ def scored_by(spec: SweepSpec) -> dict[str, JSON]:
 
 
 def still_fitting(
-    rows: Sequence[TrialRow], dimensions: Mapping[str, Dimension], *, stops_alike: bool
+    rows: Sequence[TrialRow], dimensions: Mapping[str, Searched], *, stops_alike: bool
 ) -> list[TrialRow]:
     """Keep the finished trials whose parameters cover exactly these dimensions and lie inside them.
 
@@ -119,13 +119,7 @@ def still_fitting(
     that it repeats is kept.
     """
     finished = {"complete", "diverged", *(("pruned",) if stops_alike else ())}
-    inside = [
-        row
-        for row in rows
-        if row.state in finished
-        and row.params.keys() == dimensions.keys()
-        and all(each.contains(row.params[name]) for name, each in dimensions.items())
-    ]
+    inside = [row for row in rows if row.state in finished and fits(row.params, dimensions)]
     searched = {row.number for row in inside if row.phase == "search"}
     return [row for row in inside if row.phase != "confirm" or row.of in searched]
 

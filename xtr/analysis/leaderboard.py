@@ -2,15 +2,17 @@
 
 transfer                 the pair's best minus the best of `none`
 transfer_same_settings   the pair's best minus `none` at the same target settings and seeds
+expected_best            expected score of the best of n of the pair's search trials; a target's pairs have one n
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from xtr.analysis.trials import TrialRow, Winner, winner
 from xtr.fingerprint import JSON
+from xtr.metrics.expected_best import expected_best
 from xtr.spec.budget import searches
 from xtr.spec.space import Value
 from xtr.spec.sweep import Pair, SweepSpec
@@ -20,7 +22,10 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One pair on the leaderboard; scores in [0, 1], `config` the winning trial's dimensions."""
+    """One pair on the leaderboard; scores in [0, 1], `config` the winning trial's dimensions.
+
+    `expected_best` is of the search's own seed: it compares pairs at equal budget, and is not confirmed.
+    """
 
     target: str
     intermediate: str
@@ -30,6 +35,8 @@ class Row:
     transfer_same_settings: float | None
     seeds: tuple[int, ...]
     config: dict[str, Value]
+    expected_best: float | None = None
+    expected_best_n: int = 0
 
 
 def winners(spec: SweepSpec, trials: Sequence[TrialRow]) -> dict[Pair, Winner]:
@@ -45,9 +52,29 @@ def winners(spec: SweepSpec, trials: Sequence[TrialRow]) -> dict[Pair, Winner]:
 def leaderboard(spec: SweepSpec, trials: Sequence[TrialRow]) -> list[Row]:
     """Rank the pairs of each target, best first; targets in the order of the sweep file."""
     chosen = winners(spec, trials)
-    rows = [_row(each, chosen.get(Pair("none", pair.target)), trials) for pair, each in chosen.items()]
+    drawn = {pair: draws(trials, pair) for pair in chosen}
+    rows = []
+    for pair, best in chosen.items():
+        n = min(len(values) for other, values in drawn.items() if other.target == pair.target)
+        row = _row(best, chosen.get(Pair("none", pair.target)), trials)
+        rows.append(replace(row, expected_best=expected_best(drawn[pair], n), expected_best_n=n))
     targets = list(dict.fromkeys(spec.pairs.target))
     return sorted(rows, key=lambda row: (targets.index(row.target), -row.score, row.intermediate))
+
+
+def draws(trials: Sequence[TrialRow], pair: Pair) -> list[float]:
+    """List what a pair's search trials came to, in [0, 1]: every trial that told something is a draw.
+
+    One that was stopped early counts with its score at its last rung, but never above the pair's best: nobody
+    knows what it would have reached. One that diverged counts with the lowest of the pair's scores.
+    """
+    ended = [row for row in trials if row.pair == pair and row.phase == "search"]
+    whole = [row.value for row in ended if row.state == "complete" and row.value is not None]
+    if not whole:
+        return []
+    stopped = [min(row.rung, max(whole)) for row in ended if row.state == "pruned" and row.rung is not None]
+    diverged = sum(row.state == "diverged" for row in ended)
+    return [*whole, *stopped, *[min(*whole, *stopped, 1.0)] * diverged]
 
 
 def best_rows(rows: Sequence[Row]) -> list[Row]:
@@ -82,12 +109,11 @@ def _row(best: Winner, baseline: Winner | None, trials: Sequence[TrialRow]) -> R
 
 def same_settings(best: Winner, trials: Sequence[TrialRow]) -> float | None:
     """Mean score of `none` at the winner's target settings and seeds; None where a seed is missing."""
-    target_params = {name: value for name, value in best.params.items() if name.startswith("target.")}
     values = {
         row.seed: row.value
         for row in trials
         if row.pair == Pair("none", best.pair.target)
-        and row.target_params == target_params
+        and row.target_params == best.target_params
         and row.value is not None
     }
     if not all(seed in values for seed in best.seeds):

@@ -58,7 +58,7 @@ def leaderboard_text(spec: SweepSpec, trials: Sequence[TrialRow]) -> str:
     rows = leaderboard(spec, trials)
     if not rows:
         return "no trial has finished yet"
-    header = ("target", "intermediate", "score", "transfer", "same settings", "seeds")
+    header = ("target", "intermediate", "score", "transfer", "same settings", "seeds", "best of n")
     cells = [
         (
             row.target,
@@ -67,6 +67,7 @@ def leaderboard_text(spec: SweepSpec, trials: Sequence[TrialRow]) -> str:
             "baseline" if row.intermediate == "none" else percent(row.transfer, signed=True),
             "" if row.intermediate == "none" else percent(row.transfer_same_settings, signed=True),
             str(len(row.seeds)),
+            f"{percent(row.expected_best)} of {row.expected_best_n}",
         )
         for row in rows
     ]

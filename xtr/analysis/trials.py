@@ -31,7 +31,7 @@ class TrialRow:
         of: the search trial that a confirm trial repeats.
         params: every dimension's value, by dotted name.
         value: the select score in [0, 1]; None unless complete.
-        rung: the select score after the rung's epochs, where the trial paused there.
+        rung: the select score at the last rung where the trial paused.
         detail: stages (keys, reused or not), seconds and steps spent, error text.
     """
 
@@ -56,7 +56,7 @@ class TrialRow:
     @property
     def target_params(self) -> dict[str, Value]:
         """The target stage's part of the parameters."""
-        return {name: value for name, value in self.params.items() if name.startswith("target.")}
+        return _target_params(self.params)
 
 
 def write_trials(folder: Path, rows: Iterable[TrialRow]) -> None:
@@ -87,6 +87,11 @@ class Winner:
     number: int
     params: dict[str, Value]
     scores: dict[int, float]
+
+    @property
+    def target_params(self) -> dict[str, Value]:
+        """The target stage's part of the parameters."""
+        return _target_params(self.params)
 
     @property
     def score(self) -> float:
@@ -128,3 +133,7 @@ def _confirmed(rows: Sequence[TrialRow], finalist: TrialRow, searched: bool) -> 
     if scores and not searched:
         scores = own | scores
     return Winner(finalist.pair, finalist.number, finalist.params, scores or own), bool(scores)
+
+
+def _target_params(params: dict[str, Value]) -> dict[str, Value]:
+    return {name: value for name, value in params.items() if name.startswith("target.")}

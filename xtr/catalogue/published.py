@@ -1,6 +1,7 @@
-"""Published numbers of XTREME and X-STILTs, as data: what a replication is held against.
+"""Published numbers and settings of XTREME and X-STILTs, as data: what a replication is held against.
 
-PUBLISHED[0].score("tydiqa")    -> Number(65.1, exact_match=45.0, confidence="read")
+PUBLISHED[0].score("tydiqa")             -> Number(65.1, exact_match=45.0, confidence="read")
+TARGET_RECIPES["panx"].settings          -> {"learning_rate": 1e-05, "epochs": 10, ...}
 
 Nothing here is computed or rounded by xtr. `read` numbers stand in a text that was read (the RemBERT paper's
 tables, mT5's README, jiant's pull request 128, the abstract of X-STILTs); `recalled` ones are from memory and may
@@ -87,3 +88,35 @@ PUBLISHED = (XLMR_LARGE, STILTS_LEADERBOARD, XLMR_LARGE_DEV)
 
 STILTS_GAIN = Number(5.4)
 """Test gain of the best intermediate per target over XLM-R large, points of the average (X-STILTs, abstract)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Published settings of one training, by the names that `search.space` has for them."""
+
+    source: str
+    settings: Mapping[str, int | float]
+
+
+_JIANT_XTREME = "jiant, scripts/benchmarks/xtreme: the target stage of X-STILTs (Phang et al. 2020)"
+
+
+def _jiant(epochs: int, batch_size: int = 32) -> Recipe:
+    common = {"learning_rate": 1e-5, "weight_decay": 0.01, "warmup_fraction": 0.1}
+    return Recipe(_JIANT_XTREME, {**common, "epochs": epochs, "batch_size": batch_size})
+
+
+TARGET_RECIPES: Mapping[str, Recipe] = {
+    "mnli": _jiant(epochs=2),
+    "pawsx": _jiant(epochs=5),
+    "udpos": _jiant(epochs=10),
+    "panx": _jiant(epochs=10),
+    "squad_v1": _jiant(epochs=2, batch_size=16),
+    "tydiqa": _jiant(epochs=2, batch_size=16),
+}
+"""By training task: XNLI trains on mnli, XQuAD and MLQA on squad_v1. XLM-R large, one recipe for all languages."""
+
+INTERMEDIATE_RECIPE = Recipe(
+    "jiant, proj/simple/runscript.py: the defaults with which its guide to X-STILTs trains an intermediate task",
+    {"learning_rate": 1e-5, "epochs": 3, "batch_size": 32, "warmup_fraction": 0.1},
+)

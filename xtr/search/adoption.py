@@ -78,21 +78,20 @@ def _fitting(
             continue
         trials = storage.get_all_trials(earlier.id, deepcopy=False)
         stops_alike = earlier.identity["stopping"] == own["stopping"]
-        rows = [study.row_of(trial) for trial in trials]
-        for row in still_fitting(rows, study.dimensions, stops_alike=stops_alike):
+        rows = [study.record.row_of(trial) for trial in trials]
+        for row in still_fitting(rows, study.space.dimensions, stops_alike=stops_alike):
             yield row, trials[row.number], [earlier.name, row.number]
 
 
 def _copy(study: PairStudy, row: TrialRow, trial: FrozenTrial, attributes: dict[str, JSON]) -> None:
-    free = {name: row.params[name] for name in study.free}
-    fixed: dict[str, JSON] = {name: value for name, value in row.params.items() if name not in free}
+    told = study.space.told(row.params)
     study.study.add_trial(
         create_trial(
             state=trial.state,
             value=trial.value,
-            params=free,
-            distributions={name: study.distributions[name] for name in free},
-            user_attrs={**trial.user_attrs, "fixed": fixed, **attributes},
+            params=told,
+            distributions={name: study.space.distributions[name] for name in told},
+            user_attrs={**trial.user_attrs, **attributes},
             intermediate_values=trial.intermediate_values,
         )
     )

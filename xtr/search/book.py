@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from xtr.analysis.leaderboard import winners
-from xtr.analysis.trials import State, TrialRow, append_trial, write_trials
+from xtr.analysis.trials import State, TrialRow, append_trial, winner, write_trials
 from xtr.fingerprint import JSON
 from xtr.search.adoption import adopt_trials
-from xtr.search.optuna_space import open_storage
+from xtr.search.optuna_space import Params, open_storage
+from xtr.search.proposals import teachers_of
 from xtr.search.study import Job, PairStudy
-from xtr.spec.space import Value
+from xtr.search.unmet import Unmet
+from xtr.spec.budget import searches
 from xtr.spec.sweep import Pair, SweepSpec
 
 Listener = Callable[[TrialRow], None]
@@ -26,18 +27,32 @@ class Book:
     Args:
         folder: the sweep's folder; the journal and the trials' view live there.
         listener: told of every trial that pauses or ends.
+        unmet: says which stages are missing, so that trials whose missing stages differ start first; None lets
+            every trial start in its turn.
     """
 
-    def __init__(self, spec: SweepSpec, folder: Path, listener: Listener | None = None) -> None:
+    def __init__(
+        self,
+        spec: SweepSpec,
+        folder: Path,
+        listener: Listener | None = None,
+        unmet: Unmet | None = None,
+    ) -> None:
         self.spec = spec
         self.folder = folder
         self.listener = listener
+        self.unmet = unmet
         storage = open_storage(folder / "study.journal")
-        self.studies = {pair: PairStudy(spec, pair, storage) for pair in spec.pairs.pairs()}
+        self.studies: dict[Pair, PairStudy] = {}
+        for pair in spec.pairs.pairs():  # a pair's teachers stand before it
+            teachers = {stage: self.studies[each] for stage, each in teachers_of(spec, pair).items()}
+            self.studies[pair] = PairStudy(spec, pair, storage, teachers)
         adopt_trials(storage, self.studies.values())
         self.steps = 0
         self.seconds = 0.0
-        self._in_flight: set[tuple[Pair, int]] = set()
+        self._in_flight: dict[tuple[Pair, int], Job] = {}
+        self._owed_controls: dict[Pair, list[tuple[Params, int]]] = {}
+        self._searched = searches(spec)
         write_trials(folder, self.rows)
 
     @property
@@ -48,12 +63,7 @@ class Book:
     @property
     def done(self) -> bool:
         """Whether nothing is left to do."""
-        return (
-            not self._in_flight
-            and all(study.done for study in self.studies.values())
-            and all(row.state != "running" for row in self.rows)
-            and next(self._missing_controls(), None) is None
-        )
+        return not self._in_flight and next(self._offers(), None) is None
 
     @property
     def n_in_flight(self) -> int:
@@ -61,27 +71,28 @@ class Book:
         return len(self._in_flight)
 
     def next_job(self) -> Job | None:
-        """Hand out the next job; None while all pairs wait for results, or at the end."""
-        job = self._next()
-        if job is not None:
-            self._in_flight.add((job.pair, job.number))
-        return job
+        """Hand out the next job; None while all wait for what is in flight, or at the end."""
+        flying = list(self._in_flight.values())
+        for job in self._offers():
+            if self.unmet is None or not flying or not self.unmet.must_wait(job, flying):
+                self.studies[job.pair].take(job)
+                self._in_flight[job.pair, job.number] = job
+                return job
+        return None
 
     def report(self, job: Job, state: State, value: float | None, detail: dict[str, JSON]) -> None:
-        """Take a job's result: `running` with a value is the end of a first leg."""
+        """Take a job's result: `running` with a value is the end of a leg that is not the last."""
         self._take_in(job, detail)
         study = self.studies[job.pair]
-        before = list(study.rows)
         if state == "running":
             assert value is not None
-            study.report_rung(job.number, value, detail)
+            changed = study.report_rung(job.number, value, detail)
         else:
-            study.finish(job.number, state, value, detail)
-        for row, earlier in zip(study.rows, before, strict=True):
-            if row != earlier:
-                append_trial(self.folder, row)
-                if self.listener is not None:
-                    self.listener(row)
+            changed = study.finish(job.number, state, value, detail)
+        for row in changed:
+            append_trial(self.folder, row)
+            if self.listener is not None:
+                self.listener(row)
 
     def put_back(self, job: Job, detail: dict[str, JSON]) -> None:
         """Take a job back that was asked to stop: its trial goes on running, in the next run."""
@@ -89,35 +100,38 @@ class Book:
         append_trial(self.folder, self.studies[job.pair].put_back(job.number, detail))
 
     def _take_in(self, job: Job, detail: dict[str, JSON]) -> None:
-        self._in_flight.discard((job.pair, job.number))
+        del self._in_flight[job.pair, job.number]
         self.steps += int(_number(detail.get("steps")))
         self.seconds += _number(detail.get("seconds"))
 
-    def _next(self) -> Job | None:
+    def _offers(self) -> Iterator[Job]:
         """Take turns: the pair with the fewest trials handed out goes first, ties in the file's order."""
-        order = sorted(self.studies.values(), key=lambda study: len(study.rows))
-        for study in order:
-            flying = {number for pair, number in self._in_flight if pair == study.pair}
-            job = study.next_job(flying)
-            if job is not None:
-                return job
-        return self._next_control()
+        flying: dict[Pair, set[int]] = {}
+        for pair, number in self._in_flight:
+            flying.setdefault(pair, set()).add(number)
+        for study in sorted(self.studies.values(), key=lambda each: each.n_trials):
+            yield from study.offers(flying.get(study.pair, set()))
+        for pair in self.studies:
+            yield from self._controls(pair)
 
-    def _next_control(self) -> Job | None:
-        for baseline, params, seed in self._missing_controls():
-            return baseline.control(params, seed)
-        return None
-
-    def _missing_controls(self) -> Iterator[tuple[PairStudy, dict[str, Value], int]]:
-        """Want `none` at each winner's target settings and seeds, once its pair is done."""
-        for pair, best in winners(self.spec, self.rows).items():
-            baseline = self.studies[Pair("none", pair.target)]
-            if not (self.studies[pair].done and baseline.done):
+    def _controls(self, pair: Pair) -> Iterator[Job]:
+        """Train `none` at the winner's target settings and seeds, once its pair and `none` are done."""
+        study, baseline = self.studies[pair], self.studies[Pair("none", pair.target)]
+        if not (study.done and baseline.done):
+            return
+        if pair not in self._owed_controls:
+            best = winner(study.rows, self.spec.search.confirm.top, searched=self._searched)
+            self._owed_controls[pair] = (
+                [] if best is None else [(best.target_params, seed) for seed in best.seeds]
+            )
+        owed = self._owed_controls[pair]
+        while owed:
+            job = baseline.control(*owed[0])
+            if job is None:  # it was asked for before
+                owed.pop(0)
                 continue
-            params = {name: value for name, value in best.params.items() if name.startswith("target.")}
-            for seed in best.seeds:
-                if not any(row.params == params and row.seed == seed for row in baseline.rows):
-                    yield baseline, params, seed
+            yield job
+            return
 
 
 def _number(value: JSON) -> float:

@@ -31,9 +31,13 @@ class Progress:
         self.say = say
         self._started = time.monotonic()
         self._n_results = 0
+        self._best: dict[str, TrialRow] = {}
+        for row in book.rows:
+            self._compare(row)
 
     def trial(self, row: TrialRow) -> None:
         """Say how a trial paused or ended."""
+        self._compare(row)
         self.say(f"{self._clock()}  {_name(row):<36} {_news(row):<40} {self._tail(row)}".rstrip())
         self._n_results += 1
         if self._n_results % SUMMARY_EVERY == 0:
@@ -46,16 +50,17 @@ class Progress:
         spent = f"{self.book.seconds:.0f} s of training"
         return f"{states or 'nothing yet'}, of at most {self.n_trials} trials; {spent}"
 
+    def _compare(self, row: TrialRow) -> None:
+        """Keep each target's best search trial, the earlier one where two are equal."""
+        best = self._best.get(row.target)
+        if row.phase != "search" or row.value is None:
+            return
+        if best is None or best.value is None or row.value > best.value:
+            self._best[row.target] = row
+
     def _tail(self, row: TrialRow) -> str:
-        done = (each for each in self.book.rows if each.phase == "search" and each.target == row.target)
-        best = max(
-            (each for each in done if each.value is not None),
-            key=lambda each: each.value or 0.0,
-            default=None,
-        )
-        if best is None:
-            return ""
-        return f"best {row.target} {percent(best.value)} ({best.intermediate})"
+        best = self._best.get(row.target)
+        return f"best {row.target} {percent(best.value)} ({best.intermediate})" if best else ""
 
     def _clock(self) -> str:
         minutes, seconds = divmod(int(time.monotonic() - self._started), 60)

@@ -61,6 +61,10 @@ class SweepSearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
             self.book.report(job, result["state"], result["score"], json.loads(result["detail"]))
         self.ending.trial_ended(trial_id)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Put nothing of the book into the snapshot that Tune writes of its settings; nobody restores from it."""
+        return {}
+
     def save(self, checkpoint_path: str) -> None:
         """Keep nothing: the Optuna storage is the searcher's state."""
 

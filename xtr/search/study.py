@@ -1,47 +1,35 @@
-"""This is where a pair's Optuna study is served: proposals by generation, legs, confirmation.
+"""This is where a pair's Optuna study is served: what is next in it, and what has happened.
 
-Trial n of a pair belongs to generation n // G. A fresh sampler, seeded by (sweep seed, pair, n), sees exactly the
-earlier generations and, as running, its own generation's lower numbers; so proposals depend neither on timing nor
-on how often the driver was killed. With early stopping a trial runs in two legs: to the rung, and, if it is among
-the best of its generation at equal planned epochs, to its end. A trial that diverged is told PRUNED without a
-value, which Optuna's TPE ranks below every other; a failed one is told FAIL and teaches nothing.
+Trials are proposed by generations (`proposals`), run in legs where weak ones stop early (`legs`), and the best are
+confirmed on other seeds. A study offers jobs without writing anything; a job that is taken is written (`record`)
+as one RUNNING trial in one line of the journal.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
-import random
-import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
 import optuna
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, create_trial
 
 from xtr.analysis.trials import Phase, State, TrialRow, finalists
-from xtr.catalogue.lookup import find_task, training_task
-from xtr.fingerprint import JSON, derive_seed, digest
-from xtr.search.optuna_space import distribution
-from xtr.spec.budget import grid, pair_dimensions, search_trials
-from xtr.spec.space import Dimension, Fixed, Value
+from xtr.fingerprint import JSON, digest
+from xtr.search.legs import Legs
+from xtr.search.optuna_space import PairSpace
+from xtr.search.proposals import Proposer
+from xtr.search.record import FINISHED, Record
+from xtr.spec.budget import search_trials
+from xtr.spec.space import Value
 from xtr.spec.sweep import Pair, SweepSpec
-
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-
-FINISHED: Mapping[State, TrialState] = {
-    "complete": TrialState.COMPLETE,
-    "pruned": TrialState.PRUNED,
-    "diverged": TrialState.PRUNED,
-    "failed": TrialState.FAIL,
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a Tune trial is asked to do: one trial, or its first leg when `until_epoch` is set."""
+    """What a Tune trial is asked to do: one trial, or a leg of it that ends when `until_epoch` is set."""
 
     pair: Pair
     number: int
@@ -52,246 +40,215 @@ class Job:
 
 
 class PairStudy:
-    """The Optuna study of one pair and what is next in it."""
+    """The Optuna study of one pair and what is next in it.
 
-    def __init__(self, spec: SweepSpec, pair: Pair, storage: BaseStorage) -> None:
+    Args:
+        teachers: the studies whose winners this one tries, by the prefix of what it takes from them.
+    """
+
+    def __init__(
+        self,
+        spec: SweepSpec,
+        pair: Pair,
+        storage: BaseStorage,
+        teachers: Mapping[str, PairStudy] | None = None,
+    ) -> None:
         self.spec = spec
         self.pair = pair
-        self.trains_target = training_task(find_task(pair.target_task)) is not None
-        self.dimensions = pair_dimensions(spec, pair)
-        self.fixed = {name: each.value for name, each in self.dimensions.items() if isinstance(each, Fixed)}
-        self.free = {name: each for name, each in self.dimensions.items() if not isinstance(each, Fixed)}
-        self.distributions = {name: distribution(each) for name, each in self.free.items()}
+        self.space = PairSpace(spec, pair)
+        self.n_search = search_trials(spec, pair)
+        self._legs = Legs(spec, pair)
+        self._teachers = {
+            prefix: study
+            for prefix, study in (teachers or {}).items()
+            if any(name.startswith(prefix) for name in self.space.names)
+        }
+        self._proposer = Proposer(spec, pair, self.space, self._shown, taught=bool(self._teachers))
+        self._cleared: dict[int, int] = {}  # by number: rungs past which a trial may go on
+        self._peeked: list[TrialRow] = []  # proposals that nobody has taken yet
         self.study = optuna.create_study(
-            study_name=self._name(self.dimensions), storage=storage, direction="maximize", load_if_exists=True
+            study_name=self._name(), storage=storage, direction="maximize", load_if_exists=True
         )
         self.reload()
         for row in self.rows:
             if row.state == "failed":
-                self._create(row.params, row.phase, row.seed, of=row.of, index=row.index)
+                self.record.create(row.params, row.phase, row.seed, of=row.of, index=row.index)
+        for row in self.record.unended("search"):
+            self._settle(row)
 
     def reload(self) -> None:
         """Read the study's trials from the storage."""
-        self._all = [self.row_of(trial) for trial in self.study.get_trials(deepcopy=False)]
+        self.record = Record(self.study, self.pair, self.space)
 
     # -- what is next ----------------------------------------------------------------------------------
 
     @property
     def rows(self) -> list[TrialRow]:
         """The study's trials; one that failed and was started again by a later run counts once."""
-        latest = {(row.phase, row.index): row for row in self._all}
-        return sorted(latest.values(), key=lambda row: row.number)
+        return self.record.rows
 
     @property
-    def n_search(self) -> int:
-        """Trials the search owes in all."""
-        return search_trials(self.spec, self.pair)
+    def n_trials(self) -> int:
+        """How many trials the study has had."""
+        return self.record.count()
 
-    def next_job(self, in_flight: set[int]) -> Job | None:
-        """Hand out the next job, or None where this pair waits for results or is done."""
-        for row in self.rows:
-            if row.state == "running" and row.number not in in_flight:
-                job = self._continue(row)
-                if job is not None:
-                    return job
-        if self._may_search():
-            return self._job(self._create(self._propose(), "search", self.spec.search.training_seed))
+    def offers(self, in_flight: set[int]) -> Iterator[Job]:
+        """Offer the jobs that could be done now, in order; nothing is written before one is taken.
+
+        Args:
+            in_flight: numbers of the trials that are being worked on.
+        """
+        for number in sorted(self.record.running - in_flight):
+            job = self._continue(self.record.trials[number])
+            if job is not None:
+                yield job
+        yield from self._proposals()
         if self.search_done:
-            return self._confirmation()
-        return None
+            yield from self._confirmations()
+
+    def take(self, job: Job) -> None:
+        """Write an offered job's trial, and those that come before it, unless they are written already."""
+        while len(self.record.trials) <= job.number:
+            if job.phase == "search":
+                self.record.create(self._peeked.pop(0).params, "search", job.seed)
+            elif job.phase == "confirm":
+                of, seed = self._unconfirmed()[0]
+                self.record.create(of.params, "confirm", seed, of=of.number)
+            else:
+                self.record.create(job.params, "control", job.seed)
 
     @property
     def search_done(self) -> bool:
         """Whether every search trial has come to an end."""
-        search = self._phase("search")
-        return len(search) >= self.n_search and all(row.state != "running" for row in search)
+        return self.record.count("search") >= self.n_search and not self.record.unended("search")
 
     @property
     def done(self) -> bool:
         """Whether search and confirmation have come to an end."""
-        own = [*self._phase("search"), *self._phase("confirm")]
-        return self.search_done and not self._unconfirmed() and all(row.state != "running" for row in own)
+        return self.search_done and not self.record.unended("confirm") and not self._unconfirmed()
 
-    def control(self, params: dict[str, Value], seed: int) -> Job:
-        """Ask for these settings at this seed."""
-        return self._job(self._create(params, "control", seed))
+    def control(self, params: dict[str, Value], seed: int) -> Job | None:
+        """Offer these settings at this seed, unless a trial of the study has or had them."""
+        if any(row.params == params and row.seed == seed for row in self.rows):
+            return None
+        return Job(self.pair, len(self.record.trials), "control", params, seed, None)
 
     # -- what has happened -----------------------------------------------------------------------------
 
-    def report_rung(self, number: int, value: float, detail: dict[str, JSON]) -> TrialRow:
-        """Note the score at the end of the first leg; the last of a generation decides who goes on."""
-        trial = self._live(number)
-        if trial.storage.get_trial(trial._trial_id).intermediate_values.get(self._rung) is None:
-            trial.report(value, step=self._rung)
-        trial.set_user_attr("detail", _both_legs(self._all[number].detail, detail))
-        self._refresh(number)
-        self._settle_generation(number)
-        return self._all[number]
+    def report_rung(self, number: int, value: float, detail: dict[str, JSON]) -> list[TrialRow]:
+        """Note the score at the end of a leg and return what has changed; the last of its group decides."""
+        row = self.record.trials[number]
+        epoch = self._legs.pauses(row)[len(self.record.scores[number])]
+        self.record.pause(number, epoch, value, detail)
+        return self._changed({number, *self._settle(row)})
+
+    def finish(
+        self, number: int, state: State, value: float | None, detail: dict[str, JSON]
+    ) -> list[TrialRow]:
+        """Tell Optuna how a trial ended, as what it was, and return what has changed."""
+        self.record.end(number, state, value, detail)
+        return self._changed({number, *self._settle(self.record.trials[number])})
 
     def put_back(self, number: int, detail: dict[str, JSON]) -> TrialRow:
         """Note what a trial has spent that was asked to stop and stays RUNNING."""
-        self._live(number).set_user_attr("detail", _both_legs(self._all[number].detail, detail))
-        self._refresh(number)
-        return self._all[number]
+        self.record.spend(number, detail)
+        return self.record.trials[number]
 
-    def finish(self, number: int, state: State, value: float | None, detail: dict[str, JSON]) -> TrialRow:
-        """Tell Optuna how a trial ended, as what it was."""
-        trial = self._live(number)
-        trial.set_user_attr("detail", _both_legs(self._all[number].detail, detail))
-        trial.set_user_attr("outcome", state)
-        self.study.tell(
-            number, value if state == "complete" else None, state=FINISHED[state], skip_if_finished=True
-        )
-        self._refresh(number)
-        self._settle_generation(number)
-        return self._all[number]
+    def _changed(self, numbers: set[int]) -> list[TrialRow]:
+        return [self.record.trials[number] for number in sorted(numbers)]
 
     # -- proposals -------------------------------------------------------------------------------------
 
-    def _may_search(self) -> bool:
-        search = self._phase("search")
-        n = len(search)
-        size = self.spec.search.generation
-        earlier = search[: n // size * size]
-        return n < self.n_search and all(row.state != "running" for row in earlier)
+    def _proposals(self) -> Iterator[Job]:
+        """Propose what is left of the present generation, once the earlier ones have come to an end."""
+        n, size = self.record.count("search"), self.spec.search.generation
+        first = n // size * size
+        if any(row.index < first for row in self.record.unended("search")):
+            return
+        for index in range(n, min(first + size, self.n_search)):
+            if index - n >= len(self._peeked):
+                if index == self._proposer.winners_at and not self._taught:
+                    return
+                self._peek(index)
+            yield self._job(self._peeked[index - n])
 
-    def _propose(self) -> dict[str, Value]:
-        search = self._phase("search")
-        n = len(search)
-        params = self._ask(search, n) | self._wished(search)
-        return self.fixed | self._unused(params, search)
-
-    def _wished(self, search: Sequence[TrialRow]) -> dict[str, Value]:
-        """Take the first values that the user wants tried and no trial has had."""
-        for each in self.spec.search.start_with:
-            wished = {name: value for name, value in each.items() if name in self.free}
-            if wished and not any(wished.items() <= row.params.items() for row in search):
-                return wished
-        return {}
-
-    def _ask(self, search: Sequence[TrialRow], n: int) -> dict[str, Value]:
-        """Draw from a sampler that sees the earlier generations and this one's lower numbers."""
-        if not self.free:
-            return {}
-        seed = derive_seed(self.spec.search.seed, self.pair.intermediate, self.pair.target, n) % 2**32
-        scratch = optuna.create_study(direction="maximize", sampler=self._sampler(seed))
-        first_of_generation = n // self.spec.search.generation * self.spec.search.generation
-        for row in search[:first_of_generation]:
-            if row.state != "failed":
-                scratch.add_trial(self._frozen(row))
-        for row in search[first_of_generation:]:
-            scratch.add_trial(self._frozen(replace(row, state="running", rung=None)))
-        return dict(scratch.ask(fixed_distributions=self.distributions).params)
-
-    def _sampler(self, seed: int) -> optuna.samplers.BaseSampler:
-        settings = self.spec.search.sampler
-        if settings.name == "random":
-            return optuna.samplers.RandomSampler(seed=seed)
-        return optuna.samplers.TPESampler(
-            seed=seed, n_startup_trials=settings.startup_trials, multivariate=True, constant_liar=True
+    def _peek(self, index: int) -> None:
+        lower = [*self.record.phase("search"), *self._peeked]
+        learnt = self._learnt() if index == self._proposer.winners_at else {}
+        params = self._proposer.propose(lower, learnt)
+        number, seed = len(self.record.trials) + len(self._peeked), self.spec.search.training_seed
+        pair = self.pair
+        self._peeked.append(
+            TrialRow(pair.intermediate, pair.target, number, "search", index, seed, params, "running")
         )
 
-    def _unused(self, params: dict[str, Value], search: Sequence[TrialRow]) -> dict[str, Value]:
-        """Replace a proposal that was tried already by an untried point of a finite space."""
-        tried = [{name: row.params[name] for name in self.free} for row in search]
-        if params not in tried or any(each.size is None for each in self.free.values()):
-            return params
-        points = grid(self.free)
-        random.Random(derive_seed(self.spec.search.seed, "grid", self.pair.intermediate)).shuffle(points)
-        return next(point for point in points if point not in tried)
+    @property
+    def _taught(self) -> bool:
+        return all(teacher.search_done for teacher in self._teachers.values())
+
+    def _learnt(self) -> dict[str, Value]:
+        """Take each teacher's winning values of the stage that it teaches."""
+        learnt: dict[str, Value] = {}
+        for prefix, teacher in self._teachers.items():
+            for best in finalists(teacher.rows, 1):
+                learnt |= {name: value for name, value in best.params.items() if name.startswith(prefix)}
+        return learnt
 
     # -- legs ------------------------------------------------------------------------------------------
 
-    @property
-    def _rung(self) -> int:
-        stopping = self.spec.search.early_stopping
-        return stopping.rung_epochs if stopping else 0
-
-    def _planned_epochs(self, row: TrialRow) -> int:
-        task = training_task(find_task(self.pair.target_task))
-        assert task is not None
-        own = {name.removeprefix("target."): value for name, value in row.target_params.items()}
-        return self.spec.stages.target.resolved_for(task.name, own).epochs
-
-    def _has_legs(self, row: TrialRow) -> bool:
-        return (
-            row.phase == "search"
-            and self.spec.search.early_stopping is not None
-            and self.trains_target
-            and self._planned_epochs(row) > self._rung
-        )
-
     def _continue(self, row: TrialRow) -> Job | None:
-        """Take up a running trial: its only leg, its first, or its second once it is known to go on."""
-        if not self._has_legs(row):
-            return self._job(row)
-        if row.rung is None:
-            return self._job(row, until_epoch=self._rung)
-        return self._job(row) if row.number in self._survivors(row) else None
+        """Take up a running trial, unless it waits for what others come to at its rung."""
+        passed = len(self.record.scores[row.number])
+        return self._job(row) if self._cleared.get(row.number, 0) >= passed else None
 
-    def _generation(self, row: TrialRow) -> list[TrialRow]:
-        size = self.spec.search.generation
-        return [each for each in self._phase("search") if each.index // size == row.index // size]
-
-    def _is_whole(self, generation: Sequence[TrialRow]) -> bool:
-        """Whether every trial of a generation was made and has its rung value, or ended without one."""
-        first = generation[0].index // self.spec.search.generation * self.spec.search.generation
-        expected = min(self.spec.search.generation, self.n_search - first)
-        waiting = [each for each in generation if each.state == "running" and each.rung is None]
-        return len(generation) >= expected and not [each for each in waiting if self._has_legs(each)]
-
-    def _survivors(self, row: TrialRow) -> set[int]:
-        """Numbers of the trials that get their second leg; empty while the generation is not whole."""
-        generation = self._generation(row)
-        stopping = self.spec.search.early_stopping
-        if stopping is None or not self._is_whole(generation):
-            return set()
-        numbers: set[int] = set()
-        legged = [each for each in generation if each.rung is not None]
-        for epochs in {self._planned_epochs(each) for each in legged}:
-            group = [each for each in legged if self._planned_epochs(each) == epochs]
-            ranked = sorted(group, key=lambda each: (-(each.rung or 0.0), each.index))
-            numbers.update(each.number for each in ranked[: math.ceil(stopping.keep * len(group))])
-        return numbers
-
-    def _settle_generation(self, number: int) -> None:
-        """Tell PRUNED to those that do not go on, once that is known."""
-        row = self._all[number]
+    def _settle(self, row: TrialRow) -> list[int]:
+        """Let the best of a trial's generation go on and tell PRUNED to the rest, as far as that is known."""
         if row.phase != "search" or self.spec.search.early_stopping is None:
-            return
-        generation = self._generation(row)
-        if not self._is_whole(generation):
-            return
-        survivors = self._survivors(row)
-        for each in generation:
-            if each.state == "running" and each.rung is not None and each.number not in survivors:
-                self._live(each.number).set_user_attr("outcome", "pruned")
-                self.study.tell(each.number, state=TrialState.PRUNED, skip_if_finished=True)
-                self._refresh(each.number)
+            return []
+        size = self.spec.search.generation
+        pruned: list[int] = []
+        first = row.index // size * size
+        if self.record.count("search") < min(first + size, self.n_search):
+            return []
+        while True:
+            generation = self.record.phase("search")[first : first + size]
+            verdicts = list(self._legs.verdicts(generation, self.record.scores))
+            for verdict in verdicts:
+                self._cleared |= {each.number: verdict.level + 1 for each in verdict.on}
+            out = [each.number for verdict in verdicts for each in verdict.out]
+            if not out:
+                return pruned
+            for number in out:
+                self.record.end(number, "pruned", None, {})
+            pruned += out
 
     # -- confirmation ----------------------------------------------------------------------------------
 
+    @cached_property
+    def _finalists(self) -> list[TrialRow]:
+        """The trials that are confirmed; asked for once the search is done."""
+        return finalists(self.record.phase("search"), self.spec.search.confirm.top)
+
     def _unconfirmed(self) -> list[tuple[TrialRow, int]]:
-        confirm = self.spec.search.confirm
-        made = {(row.of, row.seed) for row in self._phase("confirm")}
-        wanted = itertools.product(finalists(self.rows, confirm.top), confirm.seeds)
+        made = {(row.of, row.seed) for row in self.record.phase("confirm")}
+        wanted = itertools.product(self._finalists, self.spec.search.confirm.seeds)
         return [(row, seed) for row, seed in wanted if (row.number, seed) not in made]
 
-    def _confirmation(self) -> Job | None:
-        for row, seed in self._unconfirmed():
-            return self._job(self._create(row.params, "confirm", seed, of=row.number))
-        return None
+    def _confirmations(self) -> Iterator[Job]:
+        for place, (row, seed) in enumerate(self._unconfirmed()):
+            yield Job(self.pair, len(self.record.trials) + place, "confirm", row.params, seed, None)
 
     # -- Optuna ----------------------------------------------------------------------------------------
 
-    def _name(self, dimensions: Mapping[str, Dimension]) -> str:
+    def _name(self) -> str:
         """Name the study by all that its proposals and scores depend on, the budget left out."""
         spec = self.spec
-        asked = spec.search.model_dump(mode="json", include={"sampler", "generation", "early_stopping"})
+        asked = spec.search.model_dump(
+            mode="json", include={"sampler", "generation", "early_stopping", "start_with"}
+        )
         identity: dict[str, JSON] = {
             **asked,
-            "space": {name: repr(each) for name, each in dimensions.items()},
-            "start_with": [dict(each) for each in spec.search.start_with],
+            "space": {name: repr(each) for name, each in self.space.dimensions.items()},
             "seeds": [spec.search.seed, spec.search.training_seed],
             "stages": spec.stages.model_dump(mode="json", exclude={"evaluate": {"languages", "split"}}),
             "model": spec.model.model_dump(mode="json"),
@@ -299,83 +256,19 @@ class PairStudy:
         }
         return f"{self.pair.intermediate} -> {self.pair.target} [{digest(identity)[:8]}]"
 
-    def _create(
-        self,
-        params: dict[str, Value],
-        phase: Phase,
-        seed: int,
-        *,
-        of: int | None = None,
-        index: int | None = None,
-    ) -> TrialRow:
-        """Write a trial as RUNNING with all its parameters, in one line of the journal."""
-        free = {name: value for name, value in params.items() if name in self.distributions}
-        fixed = {name: value for name, value in params.items() if name not in free}
-        index = len(self._phase(phase)) if index is None else index
-        attributes = {"phase": phase, "index": index, "seed": seed, "of": of, "fixed": fixed}
-        self.study.add_trial(
-            create_trial(
-                state=TrialState.RUNNING,
-                params=free,
-                distributions={name: self.distributions[name] for name in free},
-                user_attrs=attributes,
-            )
-        )
-        self._all.append(self.row_of(self.study.get_trials(deepcopy=False)[-1]))
-        return self._all[-1]
-
-    def row_of(self, trial: FrozenTrial) -> TrialRow:
-        """Read a trial as a row, by this study's rung."""
-        attributes = trial.user_attrs
-        state: State = "running" if trial.state == TrialState.RUNNING else attributes.get("outcome", "failed")
-        return TrialRow(
-            intermediate=self.pair.intermediate,
-            target=self.pair.target,
-            number=trial.number,
-            phase=attributes["phase"],
-            index=attributes["index"],
-            seed=attributes["seed"],
-            params=attributes["fixed"] | trial.params,
-            state=state,
-            value=trial.value if state == "complete" else None,
-            rung=trial.intermediate_values.get(self._rung),
-            of=attributes["of"],
-            detail=attributes.get("detail", {}),
-        )
-
-    def _frozen(self, row: TrialRow) -> FrozenTrial:
-        """Show a row to a sampler."""
-        state = TrialState.RUNNING if row.state == "running" else FINISHED[row.state]
+    def _shown(self, row: TrialRow) -> FrozenTrial:
+        """Show a trial that has ended to a sampler."""
+        scores = self.record.scores[row.number]
         return create_trial(
-            state=state,
+            state=FINISHED[row.state],
             value=row.value,
-            params={name: row.params[name] for name in self.free},
-            distributions=self.distributions,
-            intermediate_values={} if row.rung is None else {self._rung: row.rung},
+            params=self.space.told(row.params),
+            distributions=self.space.distributions,
+            intermediate_values=dict(zip(self._legs.pauses(row), scores, strict=False)),
         )
 
-    def _live(self, number: int) -> optuna.trial.Trial:
-        """Rebuild the reporting trial of a number (semi-public in Optuna; nowhere else in xtr)."""
-        return optuna.trial.Trial(self.study, self.study.get_trials(deepcopy=False)[number]._trial_id)
-
-    def _refresh(self, number: int) -> None:
-        self._all[number] = self.row_of(self.study.get_trials(deepcopy=False)[number])
-
-    def _phase(self, phase: Phase) -> list[TrialRow]:
-        """A phase's trials in order of index."""
-        return sorted((row for row in self.rows if row.phase == phase), key=lambda row: row.index)
-
-    def _job(self, row: TrialRow, until_epoch: int | None = None) -> Job:
-        if until_epoch is None and self._has_legs(row) and row.rung is None:
-            until_epoch = self._rung
+    def _job(self, row: TrialRow) -> Job:
+        pauses = self._legs.pauses(row)
+        passed = len(self.record.scores[row.number]) if row.number < len(self.record.scores) else 0
+        until_epoch = pauses[passed] if passed < len(pauses) else None
         return Job(self.pair, row.number, row.phase, row.params, row.seed, until_epoch)
-
-
-def _both_legs(first: dict[str, JSON], last: dict[str, JSON]) -> dict[str, JSON]:
-    """Add up what a trial's legs have spent."""
-    spent: dict[str, JSON] = {}
-    for name in ("steps", "tokens", "seconds"):
-        parts = [part for part in (first.get(name), last.get(name)) if isinstance(part, (int, float))]
-        if parts:
-            spent[name] = sum(parts)
-    return last | spent

@@ -19,6 +19,7 @@ from xtr.search.book import Book
 from xtr.search.cluster import check_storage, ray_cluster, trial_resources
 from xtr.search.ending import AtRest, Budget, Ending, check_budget
 from xtr.search.progress import Progress
+from xtr.search.unmet import Unmet
 from xtr.spec.dump import to_yaml
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.drain import Drain
@@ -88,7 +89,7 @@ def run_sweep(spec: SweepSpec, say: Say) -> SweepOutcome:
 def _search(runner: Runner, budget: Budget, folder: Path, say: Say) -> SweepOutcome:
     spec = runner.spec
     tracker = Tracker(spec, complain=say)
-    book = Book(spec, folder)
+    book = Book(spec, folder, unmet=Unmet(Paths(spec, runner.source), runner.store))
     plan = plan_sweep(spec, runner.source, runner.store, book.rows)
     progress = Progress(book, plan.trials, say)
 

@@ -1,18 +1,38 @@
-"""This is where it is settled how many trials a pair is owed."""
+"""This is where it is settled what a pair searches and how many trials it is owed."""
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 
 from xtr.catalogue.lookup import find_task
+from xtr.fingerprint import derive_seed
 from xtr.spec.expressions import Link, parse_intermediate
-from xtr.spec.space import FIELDS, Choice, Dimension, Fixed, IntRange, Value, dimensions_for
+from xtr.spec.pool import draw_pool, grid_of
+from xtr.spec.space import FIELDS, Dimension, Fixed, Pool, Searched, Value, dimensions_for
+from xtr.spec.starts import first_settings
 from xtr.spec.sweep import Pair, SweepSpec
 
+POOLED = "intermediate.*"
+"""The one dimension that stands for all that vary of an intermediate stage, where its settings are a pool."""
 
-def pair_dimensions(spec: SweepSpec, pair: Pair) -> dict[str, Dimension]:
+
+def pair_dimensions(spec: SweepSpec, pair: Pair) -> dict[str, Searched]:
+    """Say what a pair searches: the dimensions that it can use, with `share: intermediate` a pool among them."""
+    written = written_dimensions(spec, pair)
+    pooled = {
+        name: each
+        for name, each in written.items()
+        if name.startswith("intermediate.") and not isinstance(each, Fixed)
+    }
+    if spec.search.share is None or not pooled:
+        return dict(written)
+    seed = derive_seed(spec.search.seed, "pool", pair.intermediate)
+    pool = draw_pool(pooled, spec.search.pool, seed, first_settings(spec, pair, pooled))
+    return {POOLED: pool, **{name: each for name, each in written.items() if name not in pooled}}
+
+
+def written_dimensions(spec: SweepSpec, pair: Pair) -> dict[str, Dimension]:
     """Keep the dimensions that a pair can use: none has no intermediate stage, retrieval no target stage."""
     return dimensions_for(
         spec.search.space,
@@ -31,28 +51,34 @@ def _fields_by_name(links: Sequence[Link]) -> dict[str, tuple[str, ...]]:
     return fields
 
 
-def space_size(dimensions: Mapping[str, Dimension]) -> int | None:
+def space_size(dimensions: Mapping[str, Searched]) -> int | None:
     """Count the points of a space; None where it is not finite."""
     sizes = [each.size for each in dimensions.values()]
     finite = [size for size in sizes if size is not None]
     return math.prod(finite) if len(finite) == len(sizes) else None
 
 
-def grid(dimensions: Mapping[str, Dimension]) -> list[dict[str, Value]]:
-    """List the points of a finite space."""
-    points = itertools.product(*(_values(each) for each in dimensions.values()))
-    return [dict(zip(dimensions, values, strict=True)) for values in points]
+def grid(dimensions: Mapping[str, Searched]) -> list[dict[str, Value]]:
+    """List the points of a finite space, every dimension by its own name."""
+    single = {name: each for name, each in dimensions.items() if not isinstance(each, Pool)}
+    points = grid_of(single)
+    for pool in (each for each in dimensions.values() if isinstance(each, Pool)):
+        points = [dict(setting) | point for setting in pool.settings for point in points]
+    return points
 
 
-def _values(dimension: Dimension) -> Sequence[Value]:
-    match dimension:
-        case Choice(values):
-            return values
-        case IntRange(low, high):
-            return range(low, high + 1)
-        case Fixed(value):
-            return (value,)
-    raise ValueError(f"{dimension} has no finite set of values")
+def fits(params: Mapping[str, Value], dimensions: Mapping[str, Searched]) -> bool:
+    """Say whether values cover exactly these dimensions and lie inside them."""
+    rest = dict(params)
+    for name, each in dimensions.items():
+        if isinstance(each, Pool):
+            own = {key: rest.pop(key) for key in each.settings[0] if key in rest}
+            inside = each.settings[0].keys() == own.keys() and each.find(own) is not None
+        else:
+            inside = name in rest and each.contains(rest.pop(name))
+        if not inside:
+            return False
+    return not rest
 
 
 def search_trials(spec: SweepSpec, pair: Pair) -> int:

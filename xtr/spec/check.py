@@ -303,7 +303,7 @@ def _start_with(spec: SweepSpec) -> Iterator[Finding]:
     """First trials take values that the space has."""
     space = spec.search.space
     for index, values in enumerate(spec.search.start_with):
-        for name, value in values.items():
+        for name, value in values.items() if isinstance(values, dict) else ():
             keys = ("search", "start_with", index, name)
             if name not in space:
                 allowed, hint = ", ".join(space), suggest(name, space)
@@ -311,9 +311,11 @@ def _start_with(spec: SweepSpec) -> Iterator[Finding]:
             elif not space[name].contains(value):
                 allowed = shown(write_dimension(space[name]))
                 yield Finding(keys, Problem("lies outside its dimension", "", shown(value), allowed))
-    if len(spec.search.start_with) > spec.search.trials_per_pair:
+        if isinstance(values, str) and values in spec.search.start_with[:index]:
+            yield Finding(("search", "start_with", index), Problem("is listed twice", received=values))
+    if len(spec.search.given) > spec.search.trials_per_pair:
         allowed = f"{spec.search.trials_per_pair} (search.trials_per_pair)"
-        received = str(len(spec.search.start_with))
+        received = str(len(spec.search.given))
         yield Finding(
             ("search", "start_with"), Problem("more first trials than trials", "", received, allowed)
         )

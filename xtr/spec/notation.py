@@ -94,6 +94,61 @@ def write_dimension(dimension: Dimension) -> object:
     return {kind: [dimension.low, dimension.high]}
 
 
+WORDS = ("published", "winners")
+"""What `search.start_with` may hold besides mappings."""
+
+
+def read_start(value: object) -> dict[str, Value] | str:
+    """Read a first trial: a mapping of dimensions to numbers, or a word for settings that xtr knows."""
+    if isinstance(value, str):
+        if value not in WORDS:
+            raise refusal(
+                "not a word for first trials", allowed=" or ".join(WORDS), hint=suggest(value, WORDS)
+            )
+        return value
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
+        raise refusal(
+            "not a first trial", allowed=f"a mapping of dimensions to numbers, {' or '.join(WORDS)}"
+        )
+    for name, number in value.items():
+        if not _is_number(number):
+            raise refusal(f"{name} must be a number", allowed="a finite number")
+    return dict(value)
+
+
+def read_rungs(value: object) -> int | tuple[int, ...]:
+    """Read after which epochs trials are compared: one whole number, or a rising list of them."""
+    rungs = value if isinstance(value, (list, tuple)) else (value,)
+    whole = [rung for rung in rungs if isinstance(rung, int) and not isinstance(rung, bool) and rung >= 1]
+    if not whole or len(whole) < len(rungs) or whole != sorted(set(whole)):
+        raise refusal(
+            "not epochs to compare after", allowed="a whole number from 1, or a rising list: [1, 2, 4]"
+        )
+    return tuple(whole) if isinstance(value, (list, tuple)) else whole[0]
+
+
+def read_keep(value: object) -> Value:
+    """Read how many go on: a whole number counts them, any other number is their share."""
+    allowed = "a share above 0 up to 1.0, or a whole number from 1"
+    if not _is_number(value):
+        raise refusal("must be a number", allowed=allowed)
+    if value <= 0:
+        raise refusal("must be above 0", allowed=allowed)
+    if isinstance(value, float) and value > 1:
+        raise refusal("a share must be at most 1.0", allowed=allowed)
+    return value
+
+
+_RUNGS = {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}}]}
+_START = {"anyOf": [{"type": "object", "additionalProperties": _NUMBER}, {"enum": list(WORDS)}]}
+Rungs = Annotated[
+    int | tuple[int, ...],
+    PlainValidator(read_rungs),
+    PlainSerializer(lambda rungs: list(rungs) if isinstance(rungs, tuple) else rungs),
+    WithJsonSchema(_RUNGS),
+]
+Keep = Annotated[Value, PlainValidator(read_keep), WithJsonSchema(_NUMBER)]
+Start = Annotated[dict[str, Value] | str, PlainValidator(read_start), WithJsonSchema(_START)]
 Number = Annotated[Value, PlainValidator(read_number), WithJsonSchema(_NUMBER)]
 DimensionField = Annotated[
     Dimension, PlainValidator(read_dimension), PlainSerializer(write_dimension), WithJsonSchema(_SCHEMA)

@@ -137,6 +137,32 @@ def _check_order(kind: str, low: Value, high: Value) -> None:
 
 
 Dimension = Fixed | Choice | IntRange | FloatRange | LogFloatRange
+"""What a sweep file can write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool(_Kind):
+    """A few settings of one stage, drawn once: they vary together, so that trials share the stage.
+
+    Attributes:
+        settings: one mapping of dotted names to values each, all different.
+    """
+
+    settings: tuple[Mapping[str, Value], ...]
+
+    @property
+    def size(self) -> int:
+        """How many settings there are."""
+        return len(self.settings)
+
+    def find(self, wanted: Mapping[str, Value]) -> int | None:
+        """Say which setting has these values, the first one where several have; None where none has."""
+        agree = (i for i, setting in enumerate(self.settings) if wanted.items() <= setting.items())
+        return next(agree, None)
+
+
+Searched = Dimension | Pool
+"""What a study searches."""
 
 
 @dataclass(frozen=True, slots=True)

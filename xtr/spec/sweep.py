@@ -19,19 +19,19 @@ from pydantic import BeforeValidator, Field, model_validator
 from xtr.catalogue.lookup import register
 from xtr.spec.explain import refusal
 from xtr.spec.expressions import CHECKPOINT, target_task
-from xtr.spec.notation import DimensionField, Number
 from xtr.spec.own import OwnTask
 from xtr.spec.roots import Options, Root
+from xtr.spec.search import Confirm, EarlyStopping, SamplerSpec, SearchSpec
 from xtr.spec.settings import (
     Count,
     Described,
     EvaluateSettings,
+    NotNegative,
     Real,
     Share,
     StagesSpec,
     TaskSettings,
     TrainSettings,
-    Whole,
 )
 from xtr.storage.workplace import Workplace, is_uri, workplace
 
@@ -59,7 +59,6 @@ __all__ = [
     "TrainSettings",
 ]
 
-NotNegative = Annotated[Whole, Field(ge=0)]
 NotBelowZero = Annotated[Real, Field(ge=0)]
 AboveZero = Annotated[Real, Field(gt=0)]
 Text = Annotated[str, Field(min_length=1)]
@@ -149,54 +148,6 @@ class PairsSpec(Described):
         left_out = {Pair(each.intermediate, each.target) for each in self.exclude}
         product = (Pair(each, target) for target in dict.fromkeys(self.target) for each in self.intermediates)
         return tuple(pair for pair in product if pair.intermediate == "none" or pair not in left_out)
-
-
-class SamplerSpec(Described):
-    """Who proposes trials."""
-
-    name: Literal["tpe", "random"] = Field(default="tpe", description="Optuna's sampler.")
-    startup_trials: NotNegative = Field(
-        default=4, description="Trials of a pair that are drawn at random before the sampler learns."
-    )
-
-
-class EarlyStopping(Described):
-    """Trials pause after a few target epochs; only the best of a generation go on."""
-
-    rung_epochs: Count = Field(default=1, description="Target epochs before trials are compared, at least 1.")
-    keep: Share = Field(default=0.5, description="Share of a generation that goes on, in (0, 1].")
-
-
-class Confirm(Described):
-    """The winners are trained again on other seeds."""
-
-    top: Count = Field(default=1, description="Best trials of each pair that are confirmed, at least 1.")
-    seeds: tuple[NotNegative, ...] = Field(
-        default=(), description="Training seeds that the search has not used; empty confirms nothing."
-    )
-
-
-class SearchSpec(Described):
-    """What is searched, by whom and how long."""
-
-    space: dict[str, DimensionField] = Field(
-        default_factory=dict,
-        description="Dimensions by name (target.epochs): a number, {choice: [..]}, {int: [low, high]}, "
-        "{float: [low, high]} or {log_float: [low, high]}.",
-    )
-    sampler: SamplerSpec = Field(default=SamplerSpec(), description="Who proposes trials.")
-    trials_per_pair: Count = Field(default=8, description="Trials of each pair, at least 1.")
-    generation: Count = Field(default=4, description="Trials that are proposed before results are looked at.")
-    concurrent_trials: Count = Field(default=2, description="Trials that run at the same time.")
-    early_stopping: EarlyStopping | None = Field(
-        default=None, description="Stops weak trials early; null runs all to the end."
-    )
-    start_with: tuple[dict[str, Number], ...] = Field(
-        default=(), description="Values of dimensions that are tried first, one mapping per trial."
-    )
-    seed: NotNegative = Field(default=13, description="Seed of the sampler.")
-    training_seed: NotNegative = Field(default=1, description="Seed of the training in every trial.")
-    confirm: Confirm = Field(default=Confirm(), description="How winners are confirmed.")
 
 
 class PerWorker(Described):

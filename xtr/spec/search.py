@@ -1,0 +1,98 @@
+"""This is where the search block of a sweep file is described: space, sampler, first trials, stopping, confirming.
+
+SearchSpec(start_with=({"target.epochs": 2}, "winners")).given    -> ({"target.epochs": 2},)
+EarlyStopping(rung_epochs=(1, 2), keep=0.5).rungs                 -> (1, 2)
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from xtr.spec.explain import refusal
+from xtr.spec.notation import DimensionField, Keep, Rungs, Start
+from xtr.spec.settings import Count, Described, NotNegative
+from xtr.spec.space import Value
+
+
+class SamplerSpec(Described):
+    """Who proposes trials."""
+
+    name: Literal["tpe", "random"] = Field(default="tpe", description="Optuna's sampler.")
+    startup_trials: NotNegative = Field(
+        default=4, description="Trials of a pair that are drawn at random before the sampler learns."
+    )
+
+
+class EarlyStopping(Described):
+    """Trials pause after a few target epochs; of those of a generation with equal epochs the best go on."""
+
+    rung_epochs: Rungs = Field(
+        default=1,
+        description="Target epochs after which trials are compared: one number, or several as [1, 2, 4] "
+        "(successive halving).",
+    )
+    keep: Keep = Field(
+        default=0.5,
+        description="Who goes on: a share in (0, 1.0], or a whole number of trials (2 is the best two).",
+    )
+
+    @model_validator(mode="after")
+    def _narrows(self) -> EarlyStopping:
+        if len(self.rungs) > 1 and isinstance(self.keep, int):
+            raise refusal(
+                "a count keeps as many at every rung", allowed="a share such as 0.5 with several rungs"
+            )
+        return self
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """The epochs after which trials are compared, rising."""
+        return self.rung_epochs if isinstance(self.rung_epochs, tuple) else (self.rung_epochs,)
+
+
+class Confirm(Described):
+    """The winners are trained again on other seeds."""
+
+    top: Count = Field(default=1, description="Best trials of each pair that are confirmed, at least 1.")
+    seeds: tuple[NotNegative, ...] = Field(
+        default=(), description="Training seeds that the search has not used; empty confirms nothing."
+    )
+
+
+class SearchSpec(Described):
+    """What is searched, by whom and how long."""
+
+    space: dict[str, DimensionField] = Field(
+        default_factory=dict,
+        description="Dimensions by name (target.epochs): a number, {choice: [..]}, {int: [low, high]}, "
+        "{float: [low, high]} or {log_float: [low, high]}.",
+    )
+    sampler: SamplerSpec = Field(default=SamplerSpec(), description="Who proposes trials.")
+    trials_per_pair: Count = Field(default=8, description="Trials of each pair, at least 1.")
+    generation: Count = Field(default=4, description="Trials that are proposed before results are looked at.")
+    concurrent_trials: Count = Field(default=2, description="Trials that run at the same time.")
+    early_stopping: EarlyStopping | None = Field(
+        default=None, description="Stops weak trials early; null runs all to the end."
+    )
+    share: Literal["intermediate"] | None = Field(
+        default=None,
+        description="intermediate: all targets choose among one pool of settings per intermediate, so that they "
+        "share its stages; null searches the intermediate dimensions as they are written.",
+    )
+    pool: Count = Field(default=6, description="Settings in the pool of each intermediate, with share.")
+    start_with: tuple[Start, ...] = Field(
+        default=("published", "winners"),
+        description="What is tried first: mappings of dimensions to values; published (the literature's "
+        "settings, where they lie in the space); winners (in the second generation, the winning target "
+        "settings of none on this target and intermediate settings on the first target).",
+    )
+    seed: NotNegative = Field(default=13, description="Seed of the sampler.")
+    training_seed: NotNegative = Field(default=1, description="Seed of the training in every trial.")
+    confirm: Confirm = Field(default=Confirm(), description="How winners are confirmed.")
+
+    @property
+    def given(self) -> tuple[dict[str, Value], ...]:
+        """The first trials that the sweep file itself writes."""
+        return tuple(each for each in self.start_with if isinstance(each, dict))
