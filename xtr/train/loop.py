@@ -112,9 +112,7 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
     runner = _data_parallel(model, world)  # from here on every rank has read the state
     if _epoch_is_due(progress, schedule, pause):
         _close_epoch(progress, schedule, model, score, world)
-        if world.leads:
-            save_state(pause.folder, model, optimizer, progress)
-            pause.saved()
+        _keep(pause, model, optimizer, progress, world)
         if pause.reached(progress):
             return progress
     started = time.monotonic() - progress.seconds
@@ -135,14 +133,22 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
         progress.seconds = time.monotonic() - started
         paused = pause.reached(progress) and progress.step < schedule.n_steps
         drained = not paused and progress.step < schedule.n_steps and agreed(pause.stop, world)
-        if world.leads and (paused or drained or progress.step % pause.every_steps == 0):
-            save_state(pause.folder, model, optimizer, progress)
-            pause.saved()
+        if paused or drained or progress.step % pause.every_steps == 0:
+            _keep(pause, model, optimizer, progress, world)
         if drained:
             raise Drained(f"stopped after step {progress.step} of {schedule.n_steps}")
         if paused:
             break
     return progress
+
+
+def _keep(
+    pause: Pause, model: TaskModel, optimizer: torch.optim.AdamW, progress: Progress, world: World
+) -> None:
+    """Save the state, once for all ranks."""
+    if world.leads:
+        save_state(pause.folder, model, optimizer, progress)
+        pause.saved()
 
 
 def _finite(loss: float, step: int, recipe: Recipe) -> float:
