@@ -131,7 +131,8 @@ def test_each_schedule_has_its_own_settings_in_the_key_and_no_others() -> None:
 def test_a_trunk_is_named_by_what_it_covers_and_not_by_the_run_that_goes_on() -> None:
     trunk = TrunkStage(a_run(), 2, None)
     lengths: list[dict[str, object]] = [{"epochs": 3}, {"fraction": 0.5}, {"max_rows": None}, {"examples": 9}]
-    alike = [TrunkStage(a_run(**change), 2, None) for change in (*lengths, {"decay_fraction": 0.5})]
+    lengths.append({"decay_fraction": 0.5})
+    alike = [TrunkStage(a_run(**change), 2, None) for change in lengths]
     assert {each.key for each in alike} == {trunk.key}
     assert {lineage(each.run) for each in alike} == {lineage(trunk.run)}
     changes: list[dict[str, object]] = [

@@ -107,8 +107,9 @@ def test_a_branch_says_what_its_whole_path_took_and_spends_what_is_new(
         "the half's first three steps are those of the whole"
     )
     assert 0 < whole.tokens < whole.result["tokens"] == independent[1.0, 1][1]["tokens"]
-    seconds = [runner.store.read(run_of(runner, length).key).made["seconds"] for length in lengths]  # type: ignore[union-attr]
-    assert 0 < whole.seconds < seconds[1], "the manifest's seconds cover the trunk"
+    manifest = runner.store.read(run_of(runner, lengths[1]).key)
+    assert manifest is not None
+    assert 0 < whole.seconds < float(str(manifest.made["seconds"])), "the manifest's seconds cover the trunk"
     assert results_of(runner, lengths) == {length: independent[length] for length in lengths}
 
 

@@ -110,11 +110,10 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
     if pause.reached(progress):
         return progress
     runner = _data_parallel(model, world)  # from here on every rank has read the state
-    if _epoch_is_due(progress, schedule, pause):
-        _close_epoch(progress, schedule, model, score, world)
+    if _close_epoch(progress, schedule, pause, model, score, world):
         _keep(pause, model, optimizer, progress, world)
-        if pause.reached(progress):
-            return progress
+    if pause.reached(progress):
+        return progress
     started = time.monotonic() - progress.seconds
 
     for step, (number, chosen) in _remaining_steps(schedule, progress.step):
@@ -128,8 +127,7 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
         progress.step = step + 1
         progress.tokens += sum(example.n_tokens for example in batch)
         progress.open_loss += loss
-        if _epoch_is_due(progress, schedule, pause):
-            _close_epoch(progress, schedule, model, score, world)
+        _close_epoch(progress, schedule, pause, model, score, world)
         progress.seconds = time.monotonic() - started
         paused = pause.reached(progress) and progress.step < schedule.n_steps
         drained = not paused and progress.step < schedule.n_steps and agreed(pause.stop, world)
@@ -205,17 +203,15 @@ def _remaining_steps(schedule: Schedule, done: int) -> Iterator[tuple[int, Batch
             yield step, batches[step - epoch * n]
 
 
-def _epoch_is_due(progress: Progress, schedule: Schedule, pause: Pause) -> bool:
-    """Say whether an epoch has had its last step and is still open."""
-    ended = progress.step // schedule.steps_per_epoch
-    return len(progress.epochs) < ended and progress.step != pause.after_step
-
-
 def _close_epoch(
-    progress: Progress, schedule: Schedule, model: TaskModel, score: Scorer, world: World
-) -> None:
-    """Note a finished epoch's mean loss and, on the leading rank, its select scores."""
+    progress: Progress, schedule: Schedule, pause: Pause, model: TaskModel, score: Scorer, world: World
+) -> bool:
+    """Note the mean loss of an epoch that has just ended and, on the leading rank, its scores; say if one has."""
+    ended = progress.step // schedule.steps_per_epoch
+    if len(progress.epochs) == ended or progress.step == pause.after_step:
+        return False
     scores = score(model) if world.leads else {}
     loss = progress.open_loss / schedule.steps_per_epoch
     progress.epochs.append(Epoch(epoch=len(progress.epochs) + 1, loss=loss, scores=scores))
     progress.open_loss = 0.0
+    return True
