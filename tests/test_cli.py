@@ -166,3 +166,24 @@ def test_a_users_own_task_is_shown(tmp_path: Path) -> None:
         "labels     negative, neutral, positive"
         in xtr(tmp_path, "tasks", "aspects", "--catalogue", str(file)).stdout
     )
+
+
+def test_the_plan_of_a_changed_file_shows_what_has_changed_since_the_last_run(tmp_path: Path) -> None:
+    (tmp_path / "runs/sweeps/good").mkdir(parents=True)
+    (tmp_path / "runs/sweeps/good/spec.yaml").write_text(GOOD)
+    (tmp_path / "good.yaml").write_text(GOOD)
+    assert "has changed" not in xtr(tmp_path, "plan", "good.yaml").stdout
+    more = ("--set", "search.trials_per_pair=5", "--set", "compute.workers=2")
+    text = xtr(tmp_path, "plan", "good.yaml", *more).stdout
+    assert "good has changed since its last run:\n  search.trials_per_pair: 2 -> 5\n" in text
+    assert "  compute.workers: 1 -> 2    (changes no result)\n" in text
+    changes = json.loads(xtr(tmp_path, "plan", "good.yaml", *more, "--json").stdout)["changes"]
+    assert [each["path"] for each in changes["settings"]] == ["search.trials_per_pair", "compute.workers"]
+
+
+def test_a_budget_in_money_without_prices_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "good.yaml").write_text(GOOD)
+    result = xtr(tmp_path, "run", "good.yaml", "--set", "budget.money=5")
+    assert result.returncode == 2
+    assert "prices.gpu_hour" in result.stderr
+    assert not (tmp_path / "runs/sweeps").exists()
