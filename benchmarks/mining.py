@@ -3,8 +3,8 @@
     python benchmarks/mining.py [vectors a side, 20000 otherwise]
 
 All mine the same vectors with the same margins, in turn; a ratio is that of medians of five. Pairs are compared
-as sets, as FAISS's sums in float32 order nearly equal scores at will. Without instructions for bfloat16 (avx512_bf16
-or AMX) the figure of bfloat16 is missed: there, xtr mines in float32.
+as sets, as FAISS's sums in float32 order nearly equal scores at will. Without instructions for bfloat16
+(avx512_bf16 or AMX) the figure of bfloat16 is missed: there, xtr mines in float32.
 """
 
 from __future__ import annotations

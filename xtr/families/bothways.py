@@ -15,7 +15,7 @@ much the same way: the bound grows with their length, what tells them apart does
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -72,9 +72,8 @@ def closest_both_ways(x: Tensor, y: Tensor, k: int, *, dtype: torch.dtype | None
     for top in range(0, len(x), size):
         rows = _Search(x[top : top + size], y, k, tiles.row_errors[top : top + size])
         for left, tile in tiles.strip(top):
-            by_row, by_column = tile.by_row.view(size, GROUP, -1), tile.by_column.view(GROUP, -1, size)
-            rows.look(tile, by_row.transpose(0, 1), by_row.amax(1), 0, left)
-            columns.look(tile, by_column.transpose(1, 2), by_column.amax(0).T, left, top)
+            rows.look(tile, tile.from_rows(), 0, left)
+            columns.look(tile, tile.from_columns(), left, top)
         columns.prune()
         rows.prune()
         if top == 0 and tiles.dtype == torch.bfloat16 and rows.crowded.sum() > len(rows.crowded) * TOO_MANY:
@@ -104,10 +103,20 @@ class _Side:
             self.factors[some] = around.to(dtype)
             rounded = around - self.factors[some].float()
             term = (around.double() @ other_mean.double()).float()
-            made.append((vectors[some].norm(dim=1), around.norm(dim=1), rounded.norm(dim=1), term))
-        self.lengths, self.spreads, self.rounded, self.term = (
-            torch.cat(each) for each in zip(*made, strict=True)
-        )
+            made.append((around.norm(dim=1), rounded.norm(dim=1), term))
+        self.spreads, self.rounded, self.term = (torch.cat(each) for each in zip(*made, strict=True))
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """A tile's products in groups, as one side sees them."""
+
+    largest: Tensor
+    """Of each vector's groups (vectors, groups)."""
+    read: Callable[[Tensor, Tensor], Tensor]
+    """Gives the products (hits, GROUP) of vectors in groups."""
+    index: Callable[[Tensor, Tensor], Tensor]
+    """Gives the index in the tile of what has a place in a group."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +130,26 @@ class _Tile:
     largest_term: Tensor
     rounding: float
     """By how much of itself a product was rounded when it was stored."""
+
+    def from_rows(self) -> _Groups:
+        """Make groups of neighbours in a row: what is read together lies together."""
+        lines = self.by_row.view(-1, GROUP)
+        n_groups = len(self.by_row) // GROUP
+        return _Groups(
+            self.by_row.view(-1, n_groups, GROUP).amax(2),
+            lambda row, group: lines.index_select(0, row * n_groups + group),
+            lambda group, place: group * GROUP + place,
+        )
+
+    def from_columns(self) -> _Groups:
+        """Make groups of every so many in a column: maxima are then taken along whole rows."""
+        lines = self.by_column.view(GROUP, -1)
+        size = len(self.by_column)
+        return _Groups(
+            self.by_column.view(GROUP, -1, size).amax(0).T,
+            lambda column, group: lines.index_select(1, group * size + column).T,
+            lambda group, place: place * (size // GROUP) + group,
+        )
 
     def rounded(self, products: Tensor) -> Tensor:
         """Bound what storing them, and adding a term to what was stored, has taken from products or added."""
@@ -182,7 +211,8 @@ def _errors(own: _Side, other: _Side, means: Tensor, width: int) -> Tensor:
     factors = own.rounded * other.spreads.max() + (own.spreads + own.rounded) * other.rounded.max()
     total = (width + 8) * single * own.spreads * other.spreads.max()
     terms = single * 4 * means * torch.maximum(own.spreads.max(), other.spreads.max())
-    return 1.01 * (factors + total + terms + single * own.lengths * other.lengths.max())
+    product = single * (own.spreads + means) * (other.spreads.max() + means)
+    return 1.01 * (factors + total + terms + product)
 
 
 @dataclass
@@ -211,13 +241,10 @@ class _Search:
         self.crowded = torch.zeros(len(vectors), dtype=torch.bool, device=device)
         self.candidates: list[_Candidates] = []
 
-    def look(self, tile: _Tile, groups: Tensor, largest: Tensor, start: int, other_start: int) -> None:
-        """Take from a tile what may be among the best.
-
-        It comes in groups (GROUP, vectors from the start on, groups of the others), and the largest of each.
-        """
-        n = min(len(largest), len(self.vectors) - start)
-        mine, largest = slice(start, start + n), largest[:n]
+    def look(self, tile: _Tile, groups: _Groups, start: int, other_start: int) -> None:
+        """Take from a tile, of vectors from the start on and others from theirs, what may be among the best."""
+        largest = groups.largest[: len(self.vectors) - start]
+        mine = slice(start, start + len(largest))
         error = self.errors[mine].unsqueeze(1)
         off = error + tile.rounded(largest)
         self.least[mine] = torch.cat([self.least[mine], largest - off], dim=1).topk(self.k, dim=1).values
@@ -225,10 +252,10 @@ class _Search:
         hits = largest + off >= floor
         self.crowded[mine] |= hits.sum(1) > self.limit
         row, group = (hits & ~self.crowded[mine].unsqueeze(1)).nonzero(as_tuple=True)
-        most = groups[:, row, group].T
+        most = groups.read(row, group)
         most = most + error[row] + tile.rounded(most)
         hit, place = (most >= floor[row]).nonzero(as_tuple=True)
-        own, other = row[hit] + start, other_start + place * largest.shape[1] + group[hit]
+        own, other = row[hit] + start, groups.index(group[hit], place) + other_start
         self.candidates.append(self._uncrowded(_Candidates(own, other, most[hit, place])))
 
     def prune(self) -> None:
