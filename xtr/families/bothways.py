@@ -193,8 +193,9 @@ class _Tiles:
                 self._by_row.fill_(-torch.inf)
                 self._by_column.fill_(-torch.inf)
             products = torch.mm(left, right.T, out=self._products[within])
-            torch.add(products, self.columns.term[columns], out=self._by_row[within])
-            torch.add(products, self.rows.term[rows].unsqueeze(1), out=self._by_column[within])
+            by_row = self._by_row[within].copy_(products)
+            torch.add(by_row, self.rows.term[rows].unsqueeze(1), out=self._by_column[within])
+            by_row += self.columns.term[columns]
             low, high = torch.aminmax(products)
             largest = torch.maximum(-low, high).float()
             rounding = ROUNDING[self.dtype]
