@@ -14,13 +14,14 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclass(frozen=True)
 class Figure:
-    """A measured value and the goal it is held against."""
+    """A measured value and the goal it is held against; beside a peer, the ratio to what the peer takes."""
 
     name: str
     value: float
     unit: str
     goal: str
     met: bool
+    peer: str = ""
 
 
 def keep(benchmark: str, command: str, figures: list[Figure]) -> None:
@@ -34,10 +35,14 @@ def keep(benchmark: str, command: str, figures: list[Figure]) -> None:
         "command": command,
         "date": date.today().isoformat(),
         "hardware": hardware(),
-        "figures": [asdict(figure) for figure in figures],
+        "figures": [asdict(figure) | _ratio(figure) for figure in figures],
     }
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{benchmark}.json").write_text(json.dumps(document, indent=1) + "\n")
+
+
+def _ratio(figure: Figure) -> dict[str, float]:
+    return {"ratio": figure.value} if figure.peer else {}
 
 
 def hardware() -> str:

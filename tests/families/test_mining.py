@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.shared_data import SHARED_DATA, needs_shared_data
 from xtr.catalogue.lookup import find_task
 from xtr.data.demo.source import DemoSource
 from xtr.data.official import OfficialSource
 from xtr.data.rows import MiningRow
+from xtr.families import bothways
+from xtr.families.bothways import closest_both_ways
 from xtr.families.family import Example
 from xtr.families.mining import Mining, mine
 
@@ -87,6 +91,120 @@ def test_where_scores_are_equal_each_pair_has_its_own_score_and_nobody_is_given_
     assert [score for score, *_ in found] == pytest.approx([scores[i, j] for _, i, j in found], rel=1e-5)
     assert [score for score, *_ in found] == sorted((score for score, *_ in found), reverse=True)
     assert mine(x, y) == found
+
+
+def nearest_by_definition(x: torch.Tensor, y: torch.Tensor, k: int) -> tuple[Matrix, NDArray[np.int64]]:
+    """All products, sorted: the largest first, of equal ones that of the lower index."""
+    products = (x.double() @ y.double().T).float().numpy()
+    best = np.argsort(-products, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(products, best, axis=1), best
+
+
+def assert_exact(x: torch.Tensor, y: torch.Tensor, k: int, dtype: torch.dtype | None = None) -> None:
+    sides = closest_both_ways(x, y, k, dtype=dtype)
+    for found, (own, others) in zip(sides, [(x, y), (y, x)], strict=True):
+        products, indices = nearest_by_definition(own, others, k)
+        assert found[0].numpy().tolist() == products.tolist()
+        assert found[1].numpy().tolist() == indices.tolist()
+
+
+TYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+
+
+@TYPES
+@pytest.mark.parametrize("tile", [32, 96, 2048])
+@pytest.mark.parametrize(
+    ("n", "m", "k"), [(300, 200, 4), (96, 97, 4), (97, 96, 1), (1, 130, 4), (33, 3, 4), (70, 90, 80)]
+)
+def test_neighbours_of_both_sides_are_those_of_all_products(
+    monkeypatch: pytest.MonkeyPatch, n: int, m: int, k: int, tile: int, dtype: torch.dtype
+) -> None:
+    monkeypatch.setitem(bothways.TILE, "cpu", tile)
+    assert_exact(unit(n, 24, 0), unit(m, 24, 1), k, dtype)
+    assert_exact(exact_units(n, 8, 2), exact_units(m, 8, 3), k, dtype)  # equal products abound
+
+
+@TYPES
+@pytest.mark.parametrize("n_near", [30, 250])
+def test_vectors_that_bfloat16_cannot_tell_apart_are_ranked_exactly(
+    monkeypatch: pytest.MonkeyPatch, n_near: int, dtype: torch.dtype
+) -> None:
+    """Nearest to every query are vectors that differ in the seventh digit, with few rivals or too many of them."""
+    monkeypatch.setitem(bothways.TILE, "cpu", 64)
+    x, y = unit(5, 32, 0), unit(400, 32, 1)
+    queries = nn.functional.normalize(x.repeat(40, 1) + 1e-3 * unit(200, 32, 2), dim=-1)
+    near = x[torch.arange(n_near) % 5]
+    y[torch.randperm(400, generator=torch.Generator().manual_seed(3))[:n_near]] = nn.functional.normalize(
+        near + 1e-6 * unit(n_near, 32, 4), dim=-1
+    )
+    assert len({tuple(each) for each in near.bfloat16().tolist()}) == 5
+    assert_exact(queries, y, 4, dtype)
+
+
+@TYPES
+@pytest.mark.parametrize("spread", [1.0, 0.1, 0.003])
+def test_vectors_that_point_much_the_same_way_are_ranked_exactly(spread: float, dtype: torch.dtype) -> None:
+    """As an encoder's do; the last of each side points elsewhere."""
+    way = unit(1, 48, 0)
+    x, y = (nn.functional.normalize(way + spread * unit(n, 48, n), dim=-1) for n in (400, 500))
+    x[-1], y[-1] = unit(2, 48, 9)
+    assert_exact(x, y, 4, dtype)
+
+
+@TYPES
+def test_of_the_same_vectors_the_first_are_nearest(dtype: torch.dtype) -> None:
+    same = torch.zeros(200, 16)
+    same[:, :4] = 0.5
+    for products, indices in closest_both_ways(same, same[:150], 4, dtype=dtype):
+        assert products.tolist() == [[1.0] * 4] * len(products)
+        assert indices.tolist() == [[0, 1, 2, 3]] * len(indices)
+
+
+def test_what_is_no_number_is_nobodys_neighbour() -> None:
+    x, y = unit(40, 16, 0), unit(50, 16, 1)
+    expected, broken = closest_both_ways(x, y[1:], 4)[0], y.clone()
+    broken[0] = torch.nan
+    products, indices = closest_both_ways(x, broken, 4)[0]
+    assert torch.equal(products, expected[0])
+    assert torch.equal(indices, expected[1] + 1)
+
+
+def test_what_pytorch_was_told_about_precision_changes_nothing_and_stays() -> None:
+    x, y = unit(300, 64, 0), unit(300, 64, 1)
+    torch.set_float32_matmul_precision("medium")
+    try:
+        assert_exact(x, y, 4, torch.float32)
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
+class Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Sees every tensor that an operation makes, and remembers the size of the largest."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run the operation."""
+        made = func(*args, **(kwargs or {}))
+        for each in made if isinstance(made, tuple | list) else [made]:
+            if isinstance(each, torch.Tensor):
+                self.numbers = max(self.numbers, each.untyped_storage().nbytes() // 4)
+        return made
+
+
+@TYPES
+@pytest.mark.parametrize("same", [False, True])
+def test_memory_does_not_grow_with_the_product_of_both_sides(
+    monkeypatch: pytest.MonkeyPatch, same: bool, dtype: torch.dtype
+) -> None:
+    """Two tiles' candidates are held a vector, each with an index of eight bytes."""
+    monkeypatch.setitem(bothways.TILE, "cpu", 128)
+    n = 1500
+    x, y = (torch.ones(n, 8) / 8**0.5 if same else unit(n, 8, seed) for seed in (0, 1))
+    with Largest() as largest:  # type: ignore[no-untyped-call]
+        closest_both_ways(x, y, 4, dtype=dtype)
+    assert n * 8 <= largest.numbers <= n * 2 * 2 * (4 + bothways.CROWD) < n * n / 5
 
 
 def corpus(foreign: list[str], english: list[str], gold: dict[int, int]) -> list[MiningRow]:

@@ -19,8 +19,8 @@ from transformers import PreTrainedTokenizerFast
 
 from xtr.catalogue.task import Task
 from xtr.data.rows import MiningRow
+from xtr.families.bothways import Near, closest_both_ways
 from xtr.families.family import Example, Family, HeadSettings, text_sequences
-from xtr.families.neighbours import closest
 from xtr.families.retrieval import pooling_head
 from xtr.metrics.bucc import bucc_f1, fit_threshold
 from xtr.model.encoder import Encoder
@@ -61,8 +61,9 @@ class Mining(Family[MiningRow, Mined]):
     ) -> list[Mined]:
         """Mine pairs one to one; a sentence that occurs twice on its side takes part, but is given to nobody."""
         foreign, english = (_different(rows, side) for side in (True, False))
+        device = "cuda" if torch.cuda.is_available() else "cpu"
         x, y = (
-            functional.normalize(torch.cat([outputs[i] for i in side]).float(), dim=-1)
+            functional.normalize(torch.cat([outputs[i] for i in side]).to(device).float(), dim=-1)
             for side in (foreign, english)
         )
         n_times = Counter((row.foreign, row.text.strip()) for row in rows)
@@ -131,17 +132,29 @@ class Mining(Family[MiningRow, Mined]):
 def mine(x: Tensor, y: Tensor, k: int = NEIGHBOURS) -> list[tuple[float, int, int]]:
     """Pair vectors (N, H) with vectors (M, H), all of length 1, one to one: (score, index in x, index in y).
 
-    The score of a pair is its cosine over the mean of both sides' mean cosine to their k nearest. Each side's
-    best pairs are merged, best first, and taken where both are still free. Of equal scores the first counts,
-    x's before y's; XTREME leaves that open (numpy's argsort is not stable).
+    The score of a pair is its cosine over the mean of both sides' mean cosine to their k nearest.
     """
-    x_cosines, x_near = closest(x, y, k)
-    y_cosines, y_near = closest(y, x, k)
+    return pairs_by_margin(*closest_both_ways(x, y, k))
+
+
+def pairs_by_margin(x_nearest: Near, y_nearest: Near) -> list[tuple[float, int, int]]:
+    """Pair two sides whose nearest neighbours in each other are known, with their cosines, best first.
+
+    Each side's best pairs are merged, best first, and taken where both are still free. Of equal scores the first
+    counts, x's before y's; XTREME leaves that open (numpy's argsort is not stable).
+    """
+    (x_cosines, x_near), (y_cosines, y_near) = (
+        [each.cpu() for each in side] for side in (x_nearest, y_nearest)
+    )
     x_mean, y_mean = x_cosines.mean(1), y_cosines.mean(1)
     x_scores, x_best = (x_cosines / ((x_mean.unsqueeze(1) + y_mean[x_near]) / 2)).max(1)
     y_scores, y_best = (y_cosines / ((y_mean.unsqueeze(1) + x_mean[y_near]) / 2)).max(1)
-    sources = torch.cat([torch.arange(len(x)), y_near.gather(1, y_best.unsqueeze(1)).squeeze(1)]).tolist()
-    targets = torch.cat([x_near.gather(1, x_best.unsqueeze(1)).squeeze(1), torch.arange(len(y))]).tolist()
+    sources = torch.cat(
+        [torch.arange(len(x_near)), y_near.gather(1, y_best.unsqueeze(1)).squeeze(1)]
+    ).tolist()
+    targets = torch.cat(
+        [x_near.gather(1, x_best.unsqueeze(1)).squeeze(1), torch.arange(len(y_near))]
+    ).tolist()
     scores = torch.cat([x_scores, y_scores])
     best_first = torch.argsort(scores, descending=True, stable=True).tolist()
     taken_x, taken_y = set(), set()
