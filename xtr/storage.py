@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from xtr.faults import fault
 from xtr.fingerprint import JSON, file_digest
 
 MANIFEST = "manifest.json"
@@ -31,7 +32,9 @@ def write_atomic(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     _write_synced(partial, text)
+    fault("text.before_rename")
     partial.replace(path)
+    fault("text.after_rename")
 
 
 def create_if_absent(path: Path, text: str) -> bool:
@@ -55,6 +58,7 @@ def append_line(path: Path, line: str) -> None:
         if file.tell() and not _ends_whole(file):
             file.seek(0)
             file.truncate(file.read().rfind(b"\n") + 1)
+        fault("line.before_write")
         file.write(f"{line}\n".encode())
 
 
@@ -129,6 +133,8 @@ def _ends_whole(file: BinaryIO) -> bool:
 
 def _write_synced(path: Path, text: str) -> None:
     with path.open("w", encoding="utf-8") as file:
+        fault("text.opened")
         file.write(text)
+        fault("text.before_fsync")
         file.flush()
         os.fsync(file.fileno())

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from xtr.analysis.leaderboard import winners
 from xtr.analysis.trials import State, TrialRow, append_trial, write_trials
+from xtr.faults import fault
 from xtr.fingerprint import JSON
 from xtr.search.optuna_space import open_storage
 from xtr.search.study import Job, PairStudy
@@ -71,6 +72,7 @@ class Book:
             study.report_rung(job.number, value, detail)
         else:
             study.finish(job.number, state, value, detail)
+        fault("book.before_trials_file")
         for row, earlier in zip(study.rows, before, strict=True):
             if row != earlier:
                 append_trial(self.folder, row)

@@ -22,6 +22,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from xtr.analysis.trials import Phase, State, TrialRow, finalists
 from xtr.catalogue.lookup import find_task, training_task
+from xtr.faults import fault
 from xtr.fingerprint import JSON, derive_seed, digest
 from xtr.search.optuna_space import distribution
 from xtr.spec.budget import grid, pair_dimensions, search_trials
@@ -69,6 +70,8 @@ class PairStudy:
         for row in self.rows:
             if row.state == "failed":
                 self._create(row.params, row.phase, row.seed, of=row.of, index=row.index)
+        for row in self._phase("search"):  # a driver can die between a generation's last score and its verdict
+            self._settle_generation(row.number)
 
     # -- what is next ----------------------------------------------------------------------------------
 
@@ -120,8 +123,10 @@ class PairStudy:
         """Note the score at the end of the first leg; the last of a generation decides who goes on."""
         trial = self._live(number)
         if trial.storage.get_trial(trial._trial_id).intermediate_values.get(self._rung) is None:
+            fault("study.before_report")
             trial.report(value, step=self._rung)
         trial.set_user_attr("detail", detail)
+        fault("study.after_report")
         self._refresh(number)
         self._settle_generation(number)
         return self._all[number]
@@ -131,9 +136,11 @@ class PairStudy:
         trial = self._live(number)
         trial.set_user_attr("detail", _both_legs(self._all[number].detail, detail))
         trial.set_user_attr("outcome", state)
+        fault("study.before_tell")
         self.study.tell(
             number, value if state == "complete" else None, state=FINISHED[state], skip_if_finished=True
         )
+        fault("study.after_tell")
         self._refresh(number)
         self._settle_generation(number)
         return self._all[number]
@@ -253,6 +260,7 @@ class PairStudy:
         for each in generation:
             if each.state == "running" and each.rung is not None and each.number not in survivors:
                 self._live(each.number).set_user_attr("outcome", "pruned")
+                fault("study.before_tell_pruned")
                 self.study.tell(each.number, state=TrialState.PRUNED, skip_if_finished=True)
                 self._refresh(each.number)
 
@@ -300,6 +308,7 @@ class PairStudy:
         fixed = {name: value for name, value in params.items() if name not in free}
         index = len(self._phase(phase)) if index is None else index
         attributes = {"phase": phase, "index": index, "seed": seed, "of": of, "fixed": fixed}
+        fault("study.before_add_trial")
         self.study.add_trial(
             create_trial(
                 state=TrialState.RUNNING,
@@ -308,6 +317,7 @@ class PairStudy:
                 user_attrs=attributes,
             )
         )
+        fault("study.after_add_trial")
         self._all.append(self._row(self.study.get_trials(deepcopy=False)[-1]))
         return self._all[-1]
 

@@ -13,6 +13,7 @@ from xtr.analysis.leaderboard import best_rows, leaderboard
 from xtr.analysis.plan import plan_sweep
 from xtr.analysis.trials import TrialRow
 from xtr.errors import SweepBusy
+from xtr.faults import fault
 from xtr.search.book import Book
 from xtr.search.cluster import check_storage, ray_cluster, trial_resources
 from xtr.search.progress import Progress
@@ -60,7 +61,9 @@ def run_sweep(spec: SweepSpec, say: Say) -> SweepOutcome:
     check_data(spec, runner.source)
     folder = sweep_folder(spec)
     with hold_sweep(folder):
+        fault("driver.leased")
         write_atomic(folder / "spec.yaml", to_yaml(spec))
+        fault("driver.spec_written")
         record_left_out(folder, runner.source)
         start = Paths(spec, runner.source).start
         if isinstance(start, PretrainStage) and not runner.store.has(start.key):
@@ -120,7 +123,9 @@ def _tune(spec: SweepSpec, book: Book, folder: Path) -> None:
             ),
         )
         try:
+            fault("driver.before_fit")
             tuner.fit()
+            fault("driver.after_fit")
         finally:
             shutil.rmtree(records, ignore_errors=True)  # Tune's own snapshots; xtr never restores from them
 

@@ -11,6 +11,7 @@ from typing import Any
 from xtr.analysis.trials import State
 from xtr.catalogue.lookup import find_task
 from xtr.errors import Diverged, XtrError
+from xtr.faults import fault
 from xtr.fingerprint import JSON
 from xtr.search.study import Job
 from xtr.spec.sweep import SweepSpec
@@ -24,7 +25,9 @@ def run_trial(config: dict[str, Any], *, spec: SweepSpec) -> None:
 
     from xtr.search.searcher import job_of
 
-    tune.report(perform(spec, job_of(config)))
+    report = perform(spec, job_of(config))
+    fault("trial.before_report")
+    tune.report(report)
 
 
 def perform(spec: SweepSpec, job: Job) -> dict[str, Any]:
@@ -46,6 +49,7 @@ def _attempt(spec: SweepSpec, job: Job) -> dict[str, Any]:
     runner = Runner(spec)
     path = Paths(spec, runner.source).path(job.pair, job.params, job.seed)
     trained = [runner.train(stage) for stage in path.intermediate]
+    fault("trial.between_stages")
     if path.target is not None:
         trained.append(runner.train(path.target, until_epoch=job.until_epoch))
         # A stage that is stored already replays the score it had at the rung.

@@ -15,6 +15,7 @@ import time
 import uuid
 from pathlib import Path
 
+from xtr.faults import fault
 from xtr.storage import create_if_absent, write_atomic
 
 HEARTBEAT_S = 1.0
@@ -39,7 +40,10 @@ class Lease:
     def claim(cls, path: Path) -> Lease | None:
         """Take the lease, or return None where somebody holds it."""
         token = uuid.uuid4().hex
-        return cls(path, token) if create_if_absent(path, _document(token, beat=0)) else None
+        if not create_if_absent(path, _document(token, beat=0)):
+            return None
+        fault("lease.claimed")
+        return cls(path, token)
 
     def release(self) -> None:
         """Give the lease back; one that was taken over meanwhile stays with its new holder."""
@@ -58,6 +62,7 @@ class Lease:
         while not self._stop.wait(HEARTBEAT_S):
             if _token(read(self.path)) != self.token:
                 return
+            fault("lease.between_beats")
             self._beat += 1
             with contextlib.suppress(OSError):  # a full disk must not end the holder's work
                 write_atomic(self.path, _document(self.token, beat=self._beat))

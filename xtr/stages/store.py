@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from xtr.errors import CorruptArtefact
+from xtr.faults import fault
 from xtr.fingerprint import JSON, file_digest
 from xtr.stages.lease import HEARTBEAT_S, Lease, Watch
 from xtr.stages.stage import Stage
@@ -95,18 +96,22 @@ class StageStore:
         paths = sorted(path for path in partial.rglob("*") if path.is_file())
         files = {path.relative_to(partial).as_posix(): file_digest(path) for path in paths}
         manifest = Manifest(stage.key, stage.recipe, result, files, made)
+        fault("store.before_manifest")
         write_atomic(partial / MANIFEST, json.dumps(asdict(manifest), indent=1, ensure_ascii=False))
         final = self.folder(stage.key)
         final.parent.mkdir(parents=True, exist_ok=True)
         if final.exists() and not self.has(stage.key):  # what is left of a stage without its manifest
             self._quarantine(stage.key)
+        fault("store.before_rename")
         try:
             partial.rename(final)
         except OSError:
             if not self.has(stage.key):
                 raise
             shutil.rmtree(partial)
+        fault("store.published")
         shutil.rmtree(self.progress_folder(stage.key), ignore_errors=True)
+        fault("store.progress_removed")
         return self.read(stage.key) or manifest
 
     @contextmanager
@@ -114,6 +119,7 @@ class StageStore:
         """Lend an empty folder to build a stage in; what is not published is removed."""
         folder = self.root / "partial" / f"{key}-{uuid.uuid4().hex[:8]}"
         folder.mkdir(parents=True)
+        fault("store.workspace_made")
         try:
             yield folder
         finally:

@@ -18,6 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 from transformers import PreTrainedTokenizerFast
 
 from xtr.errors import Diverged
+from xtr.faults import fault
 from xtr.fingerprint import derive_seed
 from xtr.model.heads import TaskModel
 from xtr.train.batches import Batch, Member, Sampling, Schedule
@@ -103,6 +104,7 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
             step, n_steps=schedule.n_steps, warmup_fraction=recipe.warmup_fraction, peak=recipe.learning_rate
         )
         update(model, optimizer, learning_rate=rate)
+        fault("train.step_done")
         progress.step = step + 1
         progress.tokens += sum(example.n_tokens for example in batch)
         progress.open_loss += loss
