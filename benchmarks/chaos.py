@@ -1,12 +1,14 @@
 """Kill a small sweep at a hundred named points, give the same command again, and compare with an undisturbed run.
 
     python benchmarks/chaos.py [--kills 100] [--first 0] [--folder FOLDER]
+    python benchmarks/chaos.py --schedule driver.leased:1:kill,store.before_rename:2:stop
 
 Kill n is drawn by seed n: a point (xtr/faults.py), which of its hits, whom it ends and how many trials run at
 once. Ended is the process that is there, the driver, or every process of the run as when a machine loses power;
 now and then a second fault awaits the run that goes on, and the last lines of journal and trials are torn. A
 folder keeps the kills that were done, so the same command goes on. Commands run as `xtr run` does, in processes
-forked from this one, which has imported the libraries already: that saves seven of a run's seconds.
+forked from this one, which has imported the libraries already: that saves seven of a run's seconds. A schedule of
+one's own makes one sweep suffer all its faults, each of which has to strike.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -67,12 +69,18 @@ EVERY = ",".join(f"{point}:1000000000:raise" for point in POINTS)
 
 @dataclass(frozen=True)
 class Kill:
-    """What happens to one run: `schedule` is XTR_FAULT's."""
+    """What happens to one sweep: `schedule` is XTR_FAULT's, its runs take turns in `concurrency`.
+
+    Attributes:
+        torn: whether each kill leaves half a line in journal and trials.
+        all_strike: whether a fault that does not strike is a mistake.
+    """
 
     seed: int
     schedule: str
-    concurrency: int
+    concurrency: tuple[int, ...]
     torn: bool
+    all_strike: bool = False
 
     @classmethod
     def draw(cls, seed: int, hits: dict[str, int]) -> Kill:
@@ -83,10 +91,15 @@ class Kill:
         if rng.random() < 0.2:
             second = rng.choice([each for each in points if each != point])
             faults.append(f"{second}:{rng.randint(1, hits[second])}:{rng.choice(('killdriver', 'stop'))}")
-        return cls(seed, ",".join(faults), rng.choice((1, 2, 3)), rng.random() < 0.25)
+        return cls(seed, ",".join(faults), (rng.choice((1, 2, 3)),), rng.random() < 0.25)
 
     def __str__(self) -> str:
-        return f"seed {self.seed}  {self.schedule}  concurrency {self.concurrency}" + "  torn" * self.torn
+        width = ", ".join(map(str, self.concurrency))
+        return f"seed {self.seed}  {self.schedule}  concurrency {width}" + "  torn" * self.torn
+
+    def at_once(self) -> Kill:
+        """The same at the first hits, for points that this machine has met less often than the undisturbed run."""
+        return replace(self, schedule=re.sub(r":\d+:", ":1:", self.schedule))
 
 
 @dataclass
@@ -264,9 +277,10 @@ def suffer(kill: Kill, prepared: Path, place: Path, expected: Result) -> tuple[V
     began, verdict = time.monotonic(), Verdict(kill.seed, str(kill))
     shutil.copytree(prepared, place)
     faults, agents, born, code, output = place / "faults", dict[int, str](), births(place), 1, ""
-    while code != 0 and verdict.runs < 5:
+    while code != 0 and verdict.runs < 3 + kill.schedule.count(":"):
         n_struck = len(struck(faults))
-        code, output, pid = run_until_end(place, faults, kill.schedule, kill.concurrency)
+        width = kill.concurrency[verdict.runs % len(kill.concurrency)]
+        code, output, pid = run_until_end(place, faults, kill.schedule, width)
         verdict.runs += 1
         verdict.struck = struck(faults)
         if code != 0 and len(verdict.struck) == n_struck:
@@ -290,6 +304,8 @@ def suffer(kill: Kill, prepared: Path, place: Path, expected: Result) -> tuple[V
         ]
         if (place / "runs/sweeps/chaos/driver.lease").exists():
             verdict.wrong.append("the driver's lease is left")
+    if kill.all_strike and len(verdict.struck) != len(kill.schedule.split(",")):
+        verdict.wrong.append("some faults did not strike")
     verdict.seconds = round(time.monotonic() - began, 1)
     return verdict, agents
 
@@ -369,30 +385,35 @@ def _prepare_root() -> None:
     MlflowClient(tracking_uri(spec)).search_experiments()
 
 
-def kill_many(folder: Path, first: int, n: int) -> list[Verdict]:
-    """Do kills `first` to `first + n - 1`, but those that the folder has; then wait for Ray's agents."""
+def kill_many(folder: Path, kills: Callable[[dict[str, int]], list[Kill]]) -> list[Verdict]:
+    """Do the kills that the folder does not have yet; then wait for Ray's agents."""
     prepared, expected, hits = prepare(folder)
     kept = folder / "kills.jsonl"
     lines = kept.read_text().splitlines() if kept.exists() else []
     done = {each["seed"]: Verdict(**each) for each in map(json.loads, lines)}
     agents: dict[int, str] = {}
-    for seed in range(first, first + n):
-        if seed in done:
+    asked = kills(hits)
+    for kill in asked:
+        if kill.seed in done:
             continue
-        place = folder / f"kill-{seed}"
-        shutil.rmtree(place, ignore_errors=True)
-        done[seed], left = suffer(Kill.draw(seed, hits), prepared, place, expected)
-        agents |= left
-        told = "\n".join(done[seed].wrong) or "as undisturbed"
-        print(f"{done[seed].kill}  {done[seed].runs} runs, {done[seed].seconds:.0f} s: {told}", flush=True)
+        place = folder / f"kill-{kill.seed}"
+        for each in (kill, kill.at_once()):
+            shutil.rmtree(place, ignore_errors=True)
+            verdict, left = suffer(each, prepared, place, expected)
+            agents |= left
+            if verdict.struck:
+                break
+        done[kill.seed] = verdict
+        told = "\n".join(verdict.wrong) or "as undisturbed"
+        print(f"{verdict.kill}  {verdict.runs} runs, {verdict.seconds:.0f} s: {told}", flush=True)
         with kept.open("a") as file:
-            file.write(canonical_json(asdict(done[seed])) + "\n")
-        if not done[seed].wrong:
+            file.write(canonical_json(asdict(verdict)) + "\n")
+        if not verdict.wrong:
             shutil.rmtree(place)
     for name in outlive(agents):
         print(f"left behind: {name}")
-        done[max(done)].wrong.append(f"left behind: {name}")
-    return [done[seed] for seed in range(first, first + n)]
+        verdict.wrong.append(f"left behind: {name}")
+    return [done[kill.seed] for kill in asked]
 
 
 def outlive(agents: dict[int, str]) -> list[str]:
@@ -414,28 +435,19 @@ def _lives(pid: int, name: str) -> bool:
 
 def figures(verdicts: list[Verdict]) -> list[Figure]:
     """Sum verdicts up."""
-    n = len(verdicts)
-    faults = sum(len(each.struck) for each in verdicts)
-    idle = sum(not each.struck for each in verdicts)
-
-    def count(*words: str) -> int:
-        return sum(any(line.startswith(words) for line in each.wrong) for each in verdicts)
-
-    wrong = sum(bool(each.wrong) for each in verdicts)
-    other = count("other", "another", "exit code")
-    return [
-        Figure("faults that struck", faults, "", f"at least {n}", faults >= n and not idle),
-        Figure(f"of {n} killed runs: other trials, leaderboard or stages", other, "", "0", not other),
-        Figure("finished stages done again", count("stage "), "", "0", not count("stage ")),
-        Figure(
-            "killed runs that left a process behind",
-            count("process", "left"),
-            "",
-            "0",
-            not count("process", "left"),
-        ),
-        Figure("killed runs with anything wrong", wrong, "", "0", not wrong),
-    ]
+    n, faults = len(verdicts), sum(len(each.struck) for each in verdicts)
+    counts = {
+        "other trials, another leaderboard or other stages": ("other", "another"),
+        "finished stages done again": ("stage ",),
+        "a part of a file under its final name": ("/",),
+        "a process or a lease left behind": ("process", "left behind", "the lease", "the driver's"),
+        "anything wrong": ("",),
+    }
+    table = [Figure("faults that struck", faults, "", f"at least {n}", faults >= n)]
+    for name, words in counts.items():
+        wrong = sum(any(line.startswith(words) for line in each.wrong) for each in verdicts)
+        table.append(Figure(f"of {n} killed sweeps: {name}", wrong, "", "0", not wrong))
+    return table
 
 
 def clean_environment(scratch: Path) -> None:
@@ -464,15 +476,19 @@ if __name__ == "__main__":
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="where runs lie; what it holds is not done again")
+    parser.add_argument("--schedule", help="faults as XTR_FAULT has them, all for one sweep")
     parser.add_argument("--keep", action="store_true", help="write the figures under results/")
     options = parser.parse_args()
+
+    def asked(hits: dict[str, int]) -> list[Kill]:
+        if options.schedule:
+            return [Kill(0, options.schedule, (1, 2, 3), torn=True, all_strike=True)]
+        return [Kill.draw(seed, hits) for seed in range(options.first, options.first + options.kills)]
+
     with tempfile.TemporaryDirectory(prefix="xtr-", ignore_cleanup_errors=True) as scratch:
         clean_environment(Path(scratch))
         warm()
-        verdicts = kill_many(
-            (options.folder or Path(scratch) / "chaos").absolute(), options.first, options.kills
-        )
-        table = figures(verdicts)
-        if options.keep:
-            keep("chaos", f"python benchmarks/chaos.py --kills {options.kills}", table)
+        table = figures(kill_many((options.folder or Path(scratch) / "chaos").absolute(), asked))
+    if options.keep:
+        keep("chaos", f"python benchmarks/chaos.py --kills {options.kills}", table)
     sys.exit(any(not figure.met for figure in table))
