@@ -61,8 +61,8 @@ data: {source: demo, demo_scale: 0.03}
 """
 AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent", "dashboard/agent.py", "runtime_env/agent/main.py")
 """Ray's own, which notice the end of a killed node by themselves, after a minute."""
-AGENTS_S, OTHERS_S = 120.0, 15.0
-RUN_S = 300.0
+AGENTS_S, OTHERS_S = 120.0, 60.0
+RUN_S = 900.0
 EVERY = ",".join(f"{point}:1000000000:raise" for point in POINTS)
 """A schedule that never strikes, but counts the hits."""
 
