@@ -25,6 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("spec",),
     ("catalogue",),
     ("storage",),
+    ("faults",),
     ("errors", "fingerprint"),
     ("__init__",),
 )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from xtr.analysis.trials import State, TrialRow, append_trial, winner, write_trials
+from xtr.faults import fault
 from xtr.fingerprint import JSON
 from xtr.search.adoption import adopt_trials
 from xtr.search.optuna_space import Params, open_storage
@@ -89,6 +90,7 @@ class Book:
             changed = study.report_rung(job.number, value, detail)
         else:
             changed = study.finish(job.number, state, value, detail)
+        fault("book.before_trials_file")
         for row in changed:
             append_trial(self.folder, row)
             if self.listener is not None:

@@ -29,10 +29,8 @@ def open_storage(path: Path) -> BaseStorage:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.with_name(path.name + ".lock").unlink(missing_ok=True)
     if path.exists():
-        content = path.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if whole != content:
-            path.write_bytes(whole)
+        with path.open("r+b") as file:  # cut in place: writing it anew could lose it all to the next crash
+            file.truncate(file.read().rfind(b"\n") + 1)
     return JournalStorage(JournalFileBackend(str(path)))
 
 

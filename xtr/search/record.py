@@ -14,6 +14,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from xtr.analysis.trials import Phase, State, TrialRow
+from xtr.faults import fault
 from xtr.fingerprint import JSON
 from xtr.search.optuna_space import PairSpace
 from xtr.spec.space import Value
@@ -75,6 +76,7 @@ class Record:
         told = self.space.told(params)
         index = self.count(phase) if index is None else index
         attributes = {"phase": phase, "index": index, "seed": seed, "of": of, "params": params}
+        fault("study.before_add_trial")
         self.study.add_trial(
             create_trial(
                 state=TrialState.RUNNING,
@@ -83,12 +85,15 @@ class Record:
                 user_attrs=attributes,
             )
         )
+        fault("study.after_add_trial")
         return self._add(self._frozen(len(self.trials)))
 
     def pause(self, number: int, epoch: int, value: float, detail: dict[str, JSON]) -> None:
         """Write a trial's score after the epoch at which a leg ended."""
         self.spend(number, detail)
+        fault("study.before_report")
         self._live(number).report(value, step=epoch)
+        fault("study.after_report")
         self._read(self._frozen(number))
 
     def end(self, number: int, state: State, value: float | None, detail: dict[str, JSON]) -> None:
@@ -97,7 +102,9 @@ class Record:
             self.spend(number, detail)
         self._live(number).set_user_attr("outcome", state)
         told = value if state == "complete" else None
+        fault("study.before_tell")
         self.study.tell(number, told, state=FINISHED[state], skip_if_finished=True)
+        fault("study.after_tell")
         self._read(self._frozen(number))
 
     def spend(self, number: int, detail: dict[str, JSON]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from ray.tune import Callback
 from ray.tune.search import Searcher
 
+from xtr.faults import fault
 from xtr.search.book import Book
 from xtr.search.ending import Ending
 from xtr.search.study import Job
@@ -37,6 +38,7 @@ class SweepSearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Give Tune the next job's config."""
+        fault("driver.suggest")
         job = None if self.ending.ended else self.book.next_job()
         if job is None:
             return None if self.book.n_in_flight else Searcher.FINISHED
@@ -52,6 +54,7 @@ class SweepSearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         """Tell the study how the job ended; a lost process is a failed trial."""
+        fault("driver.trial_complete")
         job = self._jobs.pop(trial_id)
         if error or result is None or "state" not in result:
             self.book.report(job, "failed", None, {"error": "the trial's process was lost"})

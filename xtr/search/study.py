@@ -17,6 +17,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, create_trial
 
 from xtr.analysis.trials import Phase, State, TrialRow, finalists
+from xtr.faults import fault
 from xtr.fingerprint import JSON, digest
 from xtr.search.legs import Legs
 from xtr.search.optuna_space import PairSpace
@@ -219,6 +220,7 @@ class PairStudy:
             if not out:
                 return pruned
             for number in out:
+                fault("study.before_tell_pruned")
                 self.record.end(number, "pruned", None, {})
             pruned += out
 

@@ -15,6 +15,7 @@ from xtr.analysis.plan import plan_sweep
 from xtr.analysis.spending import Ended, write_ended
 from xtr.analysis.trials import TrialRow, read_trials
 from xtr.errors import SweepBusy
+from xtr.faults import fault
 from xtr.search.book import Book
 from xtr.search.cluster import check_storage, ray_cluster, trial_resources
 from xtr.search.ending import AtRest, Budget, Ending, check_budget
@@ -72,11 +73,13 @@ def run_sweep(spec: SweepSpec, say: Say) -> SweepOutcome:
     runner = Runner(spec)
     check_data(spec, runner.source)
     with hold_sweep(spec, say) as folder:
+        fault("driver.leased")
         runner.store.sweep_leftovers()
         budget = Budget(spec, folder)
         if changes := changes_since(folder, spec, read_trials(folder)):
             say(changes.text(spec.name))
         write_atomic(folder / "spec.yaml", to_yaml(spec))
+        fault("driver.spec_written")
         write_ended(folder, None)
         record_left_out(folder, runner.source)
         start = Paths(spec, runner.source).start
@@ -148,8 +151,10 @@ def _tune(spec: SweepSpec, book: Book, folder: Path, ending: Ending) -> None:
             ),
         )
         try:
+            fault("driver.before_fit")
             with suppress(AtRest):
                 tuner.fit()
+            fault("driver.after_fit")
         finally:
             shutil.rmtree(records, ignore_errors=True)  # Tune's own snapshots; xtr never restores from them
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from xtr.analysis.trials import State
 from xtr.catalogue.lookup import find_task
 from xtr.errors import CorruptArtefact, Diverged, Drained, XtrError
+from xtr.faults import fault
 from xtr.fingerprint import JSON
 from xtr.search.study import Job
 from xtr.spec.sweep import SweepSpec
@@ -35,7 +36,9 @@ def run_trial(config: dict[str, Any], *, spec: SweepSpec, drain: Drain) -> None:
     def told(outcome: Outcome) -> None:
         tune.report({**_report("running", math.nan, {}), SPENT: outcome.seconds})
 
-    tune.report(perform(spec, job_of(config), drain, told))
+    report = perform(spec, job_of(config), drain, told)
+    fault("trial.before_report")
+    tune.report(report)
 
 
 def perform(
@@ -69,6 +72,7 @@ def _attempt(job: Job, runner: Runner) -> dict[str, Any]:
     spec = runner.spec
     path = Paths(spec, runner.source).path(job.pair, job.params, job.seed)
     trained = [runner.train(stage) for stage in path.intermediate]
+    fault("trial.between_stages")
     if path.target is not None:
         trained.append(runner.train(path.target, until_epoch=job.until_epoch))
         # A stage that is stored already replays the score it had at the rung.

@@ -18,6 +18,7 @@ from xtr.data.source import Source
 from xtr.evaluate.predict import embed, embed_queries, predict_encoded
 from xtr.families.family import HeadSettings, Pool
 from xtr.families.registry import family_of, head_id
+from xtr.faults import fault
 from xtr.fingerprint import JSON, canonical_json
 from xtr.model.encoder import load_encoder
 from xtr.model.heads import TaskModel
@@ -50,6 +51,7 @@ def evaluate_group(job: EvaluateJob, world: World) -> None:
     model.model.to(world.device)
     pools: dict[str, Pool] = {}
     for stage in (each for asked in job.stages for each in (asked.calibration, asked) if each is not None):
+        fault("evaluation.between_stages")
         lease = store.claim(stage.key)
         if lease is None:
             continue
@@ -61,6 +63,7 @@ def evaluate_group(job: EvaluateJob, world: World) -> None:
             pool = pools[stage.pool.key] if stage.pool else None
             threshold = _threshold(store, stage.calibration) if stage.calibration else None
             result = _predict_and_score(model, stage, every, folder, pool, threshold)
+            fault("evaluation.before_publish")
             store.publish(stage, folder, result, made(world.device, time.monotonic() - began))
 
 

@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from xtr.errors import CorruptArtefact
+from xtr.faults import fault
 from xtr.fingerprint import JSON, checked_json, file_digest, read_checked_json
 from xtr.stages.progress import StateCopies
 from xtr.stages.stage import Stage, stage_key
@@ -178,7 +179,9 @@ class StageStore:
         won = self._store.publish(partial, f"stages/{stage.key}", MANIFEST, seal)
         if won and self._bucket is not None:
             self._take_in(stage.key, partial)
+        fault("store.published")
         self.drop_states(stage.key)
+        fault("store.progress_removed")
         return self.read(stage.key) or manifest
 
     def drop_states(self, key: str) -> None:
@@ -217,6 +220,7 @@ class StageStore:
         name = f"{key}-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         folder = self.root / "partial" / name
         folder.mkdir(parents=True)
+        fault("store.workspace_made")
         try:
             yield folder
         finally:

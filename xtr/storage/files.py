@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from xtr.faults import fault
 from xtr.fingerprint import JSON, file_digest
 
 MANIFEST = "manifest.json"
@@ -35,7 +36,9 @@ def write_atomic(path: Path, text: str, *, synced: bool = True) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     _write(partial, text, synced=synced)
+    fault("text.before_rename")
     partial.replace(path)
+    fault("text.after_rename")
 
 
 def create_if_absent(path: Path, text: str) -> bool:
@@ -59,6 +62,7 @@ def append_line(path: Path, line: str) -> None:
         if file.tell() and not _ends_whole(file):
             file.seek(0)
             file.truncate(file.read().rfind(b"\n") + 1)
+        fault("line.before_write")
         file.write(f"{line}\n".encode())
 
 
@@ -133,7 +137,9 @@ def _ends_whole(file: BinaryIO) -> bool:
 
 def _write(path: Path, text: str, *, synced: bool) -> None:
     with path.open("w", encoding="utf-8") as file:
+        fault("text.opened")
         file.write(text)
+        fault("text.before_fsync")
         if synced:
             file.flush()
             os.fsync(file.fileno())

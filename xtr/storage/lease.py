@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from xtr.faults import fault
 from xtr.storage.interface import Storage
 
 COUNTS, LOOKS = 2, 20
@@ -42,7 +43,10 @@ class Lease:
     def claim(cls, storage: Storage, name: str) -> Lease | None:
         """Take the lease, or return None where somebody holds it."""
         token = uuid.uuid4().hex
-        return cls(storage, name, token) if storage.create(name, _document(token, beat=0)) else None
+        if not storage.create(name, _document(token, beat=0)):
+            return None
+        fault("lease.claimed")
+        return cls(storage, name, token)
 
     def release(self) -> None:
         """Give the lease back; one that was taken over meanwhile stays with its new holder."""
@@ -67,6 +71,7 @@ class Lease:
             with suppress(OSError):  # a full disk or a lost network must not end the holder's work
                 if _token(read(self.storage, self.name)) != self.token:
                     return
+                fault("lease.between_beats")
                 beat += 1
                 self.storage.write(self.name, _document(self.token, beat=beat), synced=False)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from xtr.faults import fault
 from xtr.storage.files import create_if_absent, write_atomic
 
 HEARTBEAT_S = 1.0
@@ -90,9 +91,11 @@ class PosixStorage:
         self, partial: Path, folder: str, manifest: str, seal: Callable[[dict[str, object]], str]
     ) -> bool:
         """Turn a local folder into a folder here by one rename, its manifest within it."""
+        fault("store.before_manifest")
         write_atomic(partial / manifest, seal({}))
         final = self.root / folder
         final.parent.mkdir(parents=True, exist_ok=True)
+        fault("store.before_rename")
         try:
             partial.rename(final)
         except OSError:

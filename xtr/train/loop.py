@@ -19,6 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 from transformers import PreTrainedTokenizerFast
 
 from xtr.errors import Diverged, Drained
+from xtr.faults import fault
 from xtr.fingerprint import derive_seed
 from xtr.model.heads import TaskModel
 from xtr.train.batches import Batch, Member, Sampling, Schedule
@@ -124,6 +125,7 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
         torch.manual_seed(derive_seed(recipe.seed, recipe.task, "dropout", step, world.rank))
         loss = _finite(step_loss(runner, learner.tokenizer, lesson, batch, world), step, recipe)
         update(model, optimizer, learning_rate=_rate(recipe, step, schedule.n_steps))
+        fault("train.step_done")
         progress.step = step + 1
         progress.tokens += sum(example.n_tokens for example in batch)
         progress.open_loss += loss

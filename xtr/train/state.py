@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from xtr.faults import fault
 from xtr.fingerprint import checked_json, file_digest, read_checked_json
 
 WEIGHTS, MOMENTS, PROGRESS = "weights.safetensors", "moments.safetensors", "progress.json"
@@ -57,14 +58,18 @@ def save_state(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW, pro
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".partial-{uuid.uuid4().hex}"
     partial.mkdir()
+    fault("state.folder_made")
     save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, partial / WEIGHTS)
     save_file(_moments(optimizer), partial / MOMENTS)
+    fault("state.weights_written")
     hashes = {name: file_digest(partial / name) for name in (WEIGHTS, MOMENTS)}
     text = checked_json({"sha256": {**hashes}, "progress": asdict(progress)})
     (partial / PROGRESS).write_text(text, encoding="utf-8")
     final = folder / f"step-{progress.step:07d}"
+    fault("state.before_rename")
     shutil.rmtree(final, ignore_errors=True)
     partial.rename(final)
+    fault("state.before_others_go")
     for other in folder.glob("step-*"):
         if other != final:
             shutil.rmtree(other, ignore_errors=True)
