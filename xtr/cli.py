@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from xtr.answer import AsJson
+from xtr.answer import hush as _hush
+from xtr.answer import say as _say
+from xtr.answer import show as _show
 from xtr.catalogue.lookup import TASKS, find_task, forget_own, names
+from xtr.cli_store import store
 from xtr.errors import InputError, Problem, XtrError, suggest
 
 if TYPE_CHECKING:
@@ -35,12 +40,12 @@ app = typer.Typer(
 
 data = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Prepare and check a sweep's data.")
 app.add_typer(data, name="data")
+app.add_typer(store, name="store")
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A sweep file or an exported config (YAML).")]
 Sweep = Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep's name, or its file.")]
 Root = Annotated[Path, typer.Option(help="Storage root in which a sweep is looked up by name.")]
 Set = Annotated[list[str], typer.Option("--set", metavar="A.B=C", help="Override a value; may be repeated.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 SkipBad = Annotated[
     int | None,
@@ -283,32 +288,19 @@ def _find(sweep: str, root: Path) -> tuple[SweepSpec, Path]:
                 hint=suggest(sweep, known) or "--root FOLDER",
             )
         )
-    spec = _load(folder / "spec.yaml", [])
-    if Path(spec.storage.root).resolve() != root.resolve():  # it was run from another folder
-        spec = spec.model_copy(update={"storage": spec.storage.model_copy(update={"root": str(root)})})
-    return spec, folder
+    from xtr.spec.load import load_stored
+
+    return load_stored(root, sweep), folder
 
 
 def _root_option(spec: SweepSpec) -> str:
     return "" if spec.storage.root == "runs" else f" --root {spec.storage.root}"
 
 
-def _show(document: dict[str, JSON], text: str, *, as_json: bool) -> None:
-    _say(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) if as_json else text)
-
-
 def _listed(values: dict[str, object]) -> dict[str, JSON]:
     """Turn sets and tuples into lists, for JSON."""
     document: dict[str, JSON] = json.loads(json.dumps(values, default=sorted))
     return document
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201
-
-
-def _hush(text: str) -> None:
-    del text
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,6 +23,28 @@ def canonical_json(value: object) -> str:
 def digest(value: object) -> str:
     """Hash a JSON value with SHA-256 over its canonical form."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def checked_json(document: Mapping[str, JSON]) -> str:
+    """Write a JSON object that carries the digest of its own text, so that damage to any byte of it shows."""
+    text = json.dumps(document, indent=1, ensure_ascii=False)
+    return json.dumps({**document, "digest": digest(text)}, indent=1, ensure_ascii=False)
+
+
+def read_checked_json(content: bytes) -> dict[str, JSON]:
+    """Read what `checked_json` wrote.
+
+    Raises:
+        ValueError: the content is not, byte for byte, what was written.
+    """
+    text = content.decode()
+    read = json.loads(text)
+    if not isinstance(read, dict):
+        raise ValueError("no object")
+    document: dict[str, JSON] = {name: value for name, value in read.items() if name != "digest"}
+    if checked_json(document) != text:
+        raise ValueError("its digest is of another text")
+    return document
 
 
 def file_digest(path: Path) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from xtr.analysis.leaderboard import winners
+from xtr.analysis.references import JOURNAL
 from xtr.analysis.trials import State, TrialRow, append_trial, write_trials
 from xtr.fingerprint import JSON
 from xtr.search.optuna_space import open_storage
@@ -16,6 +17,19 @@ from xtr.search.study import Job, PairStudy
 from xtr.spec.sweep import Pair, SweepSpec
 
 Listener = Callable[[TrialRow], None]
+
+
+def read_journal(spec: SweepSpec, folder: Path) -> list[TrialRow]:
+    """Read every trial of a sweep from its journal and write the trials' view anew; nothing else changes.
+
+    The caller holds the sweep. Trials of which only the journal knows are in no view: those that a driver had
+    under way when it was killed.
+    """
+    storage = open_storage(folder / JOURNAL)
+    studies = [PairStudy(spec, pair, storage, retry=False) for pair in spec.pairs.pairs()]
+    rows = [row for study in studies for row in study.rows]
+    write_trials(folder, rows)
+    return rows
 
 
 class Book:
@@ -30,7 +44,7 @@ class Book:
         self.spec = spec
         self.folder = folder
         self.listener = listener
-        storage = open_storage(folder / "study.journal")
+        storage = open_storage(folder / JOURNAL)
         self.studies = {pair: PairStudy(spec, pair, storage) for pair in spec.pairs.pairs()}
         self.steps = 0
         self.seconds = 0.0

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xtr.analysis.leaderboard import winners
+from xtr.analysis.references import record_evaluations
 from xtr.analysis.scores import ScoreRow, write_scores
 from xtr.analysis.trials import Winner, read_trials
 from xtr.catalogue.lookup import find_task
@@ -149,6 +150,7 @@ def _collect(runner: Runner, folder: Path, wanted: Wanted, split: Split) -> Eval
                 for metric, value in scores.items()
             ]
     write_scores(folder, rows, split)
+    record_evaluations(folder, split, (stage.key for stages in wanted.values() for stage in stages))
     return Evaluation(tuple(rows), tuple(unlabelled), predictions, labels)
 
 

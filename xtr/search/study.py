@@ -52,9 +52,13 @@ class Job:
 
 
 class PairStudy:
-    """The Optuna study of one pair and what is next in it."""
+    """The Optuna study of one pair and what is next in it.
 
-    def __init__(self, spec: SweepSpec, pair: Pair, storage: BaseStorage) -> None:
+    Args:
+        retry: start failed trials again; without it, opening the study changes nothing in it.
+    """
+
+    def __init__(self, spec: SweepSpec, pair: Pair, storage: BaseStorage, *, retry: bool = True) -> None:
         self.spec = spec
         self.pair = pair
         self.trains_target = training_task(find_task(pair.target_task)) is not None
@@ -67,7 +71,7 @@ class PairStudy:
         )
         self._all = [self._row(trial) for trial in self.study.get_trials(deepcopy=False)]
         for row in self.rows:
-            if row.state == "failed":
+            if row.state == "failed" and retry:
                 self._create(row.params, row.phase, row.seed, of=row.of, index=row.index)
 
     # -- what is next ----------------------------------------------------------------------------------

@@ -53,6 +53,18 @@ def load_sweep(path: Path, overrides: Sequence[str] = (), env: Mapping[str, str]
     return _checked(document)
 
 
+def load_stored(root: Path, name: str) -> SweepSpec:
+    """Read the spec of a sweep that was run below a storage root, wherever that root lies by now.
+
+    Raises:
+        InputError: the spec no longer reads, with file and line.
+    """
+    spec = load_sweep(root / "sweeps" / name / "spec.yaml")
+    if Path(spec.storage.root).resolve() == root.resolve():
+        return spec
+    return spec.model_copy(update={"storage": spec.storage.model_copy(update={"root": str(root)})})
+
+
 def load_catalogue(path: Path) -> tuple[str, ...]:
     """Read a file of the user's own tasks, make them known, and return their names.
 

@@ -1,6 +1,6 @@
 """This is where finished stages lie, by key.
 
-    stages/<key>/manifest.json     recipe, result, files with their SHA-256, how it was made
+    stages/<key>/manifest.json     recipe, result, files with their SHA-256, how it was made, its own digest
     stages/<key>/encoder/...       what from_pretrained reads (training stages)
     progress/<key>/step-.../       states of a run that has not finished
     leases/<key>                   who computes it now
@@ -10,7 +10,7 @@ A stage appears by one rename of a folder whose manifest was written last, so it
 
 from __future__ import annotations
 
-import json
+import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -19,13 +19,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from xtr.errors import CorruptArtefact
-from xtr.fingerprint import JSON, file_digest
+from xtr.fingerprint import JSON, checked_json, file_digest, read_checked_json
 from xtr.stages.lease import HEARTBEAT_S, Lease, Watch
-from xtr.stages.stage import Stage
+from xtr.stages.stage import Stage, stage_key
 from xtr.storage import write_atomic
 
 MANIFEST = "manifest.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Manifest:
 
     Attributes:
         result: what the stage came to (epochs with losses and scores, or metric values).
-        files: SHA-256 by path below the stage's folder.
+        files: SHA-256 by path below the stage's folder; `sizes` has their bytes.
         made: device, threads, versions and seconds; never part of the key.
     """
 
@@ -43,7 +43,23 @@ class Manifest:
     result: dict[str, JSON]
     files: dict[str, str]
     made: dict[str, JSON] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
+
+
+def manifest_of(content: bytes, key: str) -> Manifest:
+    """Read a manifest, of which every byte must be as it was written for the stage of this key.
+
+    Raises:
+        CorruptArtefact: the content is damaged, or its recipe does not hash to the key.
+    """
+    try:
+        manifest = Manifest(**read_checked_json(content))  # type: ignore[arg-type]
+    except (ValueError, TypeError) as error:
+        raise CorruptArtefact(f"it is not a manifest: {error}") from error
+    if manifest.key != key or stage_key(manifest.recipe) != key:
+        raise CorruptArtefact(f"its recipe is that of {stage_key(manifest.recipe)}, not of {key}")
+    return manifest
 
 
 class StageStore:
@@ -66,14 +82,18 @@ class StageStore:
         return (self.folder(key) / MANIFEST).exists()
 
     def read(self, key: str) -> Manifest | None:
-        """Read a finished stage's manifest; None where the stage is absent."""
+        """Read a finished stage's manifest; None where the stage is absent.
+
+        Raises:
+            CorruptArtefact: the manifest is damaged, or another stage's.
+        """
+        path = self.folder(key) / MANIFEST
         try:
-            document = json.loads((self.folder(key) / MANIFEST).read_text())
-            return Manifest(**document)
+            return manifest_of(path.read_bytes(), key)
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError) as error:
-            raise CorruptArtefact(f"{self.folder(key) / MANIFEST} is not a manifest: {error}") from error
+        except CorruptArtefact as error:
+            raise CorruptArtefact(f"{path}: {error}") from error
 
     def open(self, key: str) -> Manifest | None:
         """Read a finished stage and check every file's hash; a corrupt one is moved aside and None returned."""
@@ -82,7 +102,7 @@ class StageStore:
             if manifest is not None and key not in self._verified:
                 self._verify(manifest)
         except CorruptArtefact:
-            self._quarantine(key)
+            self.set_aside(key)
             return None
         if manifest is not None:
             self._verified.add(key)
@@ -94,12 +114,13 @@ class StageStore:
         """Turn a folder of files into the finished stage, unless somebody was faster."""
         paths = sorted(path for path in partial.rglob("*") if path.is_file())
         files = {path.relative_to(partial).as_posix(): file_digest(path) for path in paths}
-        manifest = Manifest(stage.key, stage.recipe, result, files, made)
-        write_atomic(partial / MANIFEST, json.dumps(asdict(manifest), indent=1, ensure_ascii=False))
+        sizes = {name: (partial / name).stat().st_size for name in files}
+        manifest = Manifest(stage.key, stage.recipe, result, files, made, sizes)
+        write_atomic(partial / MANIFEST, checked_json(asdict(manifest)))
         final = self.folder(stage.key)
         final.parent.mkdir(parents=True, exist_ok=True)
         if final.exists() and not self.has(stage.key):  # what is left of a stage without its manifest
-            self._quarantine(stage.key)
+            self.set_aside(stage.key)
         try:
             partial.rename(final)
         except OSError:
@@ -108,6 +129,22 @@ class StageStore:
             shutil.rmtree(partial)
         shutil.rmtree(self.progress_folder(stage.key), ignore_errors=True)
         return self.read(stage.key) or manifest
+
+    def keys(self) -> set[str]:
+        """List the finished stages, by one look at the folder."""
+        try:
+            return {entry.name for entry in os.scandir(self.root / "stages") if entry.is_dir()}
+        except FileNotFoundError:
+            return set()
+
+    def remove(self, key: str) -> None:
+        """Take a finished stage away: it is absent at once, then its files go."""
+        aside = self.root / "partial" / f"{key}-{uuid.uuid4().hex[:8]}"
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # somebody else has just done it
+            self.folder(key).rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+        self._verified.discard(key)
 
     @contextmanager
     def workspace(self, key: str) -> Iterator[Path]:
@@ -146,8 +183,10 @@ class StageStore:
             if not path.exists() or file_digest(path) != sha:
                 raise CorruptArtefact(f"{path} is not what its manifest says")
 
-    def _quarantine(self, key: str) -> None:
+    def set_aside(self, key: str) -> None:
+        """Move a broken stage to quarantine/, so that it is absent and can be made again."""
         aside = self.root / "quarantine" / f"{key}-{uuid.uuid4().hex[:8]}"
         aside.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):  # somebody else has just done it
             self.folder(key).rename(aside)
+            os.utime(aside)  # since when it lies there

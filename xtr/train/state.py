@@ -1,22 +1,22 @@
 """This is where a run in progress is kept: weights, optimiser moments, position and scores so far.
 
 A state is a folder `step-0000123` holding `weights.safetensors`, `moments.safetensors` and, written last,
-`progress.json` with the hashes of both. Random streams need no state: each derives from seed, task and step.
+`progress.json` with the hashes of both and the digest of itself. Random streams need no state: each derives from seed, task and step.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
 import uuid
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from xtr.fingerprint import file_digest
+from xtr.fingerprint import checked_json, file_digest, read_checked_json
 
 WEIGHTS, MOMENTS, PROGRESS = "weights.safetensors", "moments.safetensors", "progress.json"
 
@@ -58,7 +58,8 @@ def save_state(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW, pro
     save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, partial / WEIGHTS)
     save_file(_moments(optimizer), partial / MOMENTS)
     hashes = {name: file_digest(partial / name) for name in (WEIGHTS, MOMENTS)}
-    (partial / PROGRESS).write_text(json.dumps({"sha256": hashes, "progress": asdict(progress)}))
+    text = checked_json({"sha256": {**hashes}, "progress": asdict(progress)})
+    (partial / PROGRESS).write_text(text, encoding="utf-8")
     final = folder / f"step-{progress.step:07d}"
     shutil.rmtree(final, ignore_errors=True)
     partial.rename(final)
@@ -87,7 +88,7 @@ def load_state(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW) -> 
 def _newest(folder: Path) -> tuple[Path, Progress] | None:
     for path in sorted(folder.glob("step-*"), reverse=True):
         try:
-            document = json.loads((path / PROGRESS).read_text())
+            document: dict[str, Any] = read_checked_json((path / PROGRESS).read_bytes())
             whole = all(file_digest(path / name) == sha for name, sha in document["sha256"].items())
         except (OSError, ValueError, KeyError, TypeError):
             continue
