@@ -42,6 +42,9 @@ data = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Prepare an
 app.add_typer(data, name="data")
 app.add_typer(store, name="store")
 
+track = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look after what MLflow shows.")
+app.add_typer(track, name="track")
+
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A sweep file or an exported config (YAML).")]
 Sweep = Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep's name, or its file.")]
 Root = Annotated[Path, typer.Option(help="Storage root in which a sweep is looked up by name.")]
@@ -177,7 +180,7 @@ def evaluate(
     from xtr.search.report import evaluation_document, evaluation_text, track_evaluation
 
     evaluation = evaluate_sweep(spec, chosen, _say if not as_json else _hush)  # type: ignore[arg-type]
-    track_evaluation(spec, evaluation, _hush if as_json else _say)
+    track_evaluation(spec, evaluation.rows, _hush if as_json else _say)
     _show(evaluation_document(spec, evaluation), evaluation_text(spec, evaluation), as_json=as_json)
 
 
@@ -210,12 +213,11 @@ def export(
 ) -> None:
     """Write the best config of each target as a file that `xtr run` reruns to the same score."""
     from xtr.analysis.export import export_best
-    from xtr.analysis.leaderboard import leaderboard
     from xtr.analysis.scores import read_scores
     from xtr.analysis.trials import read_trials
 
     spec, folder = _find(sweep, root)
-    paths = export_best(spec, leaderboard(spec, read_trials(folder)), read_scores(folder), to)
+    paths = export_best(spec, read_trials(folder), read_scores(folder), to)
     for path in paths:
         _say(f"wrote {path}    rerun it: xtr run {path}")
     if not paths:
@@ -242,6 +244,15 @@ def check(file: File, set_: Set = [], skip_bad: SkipBad = None, as_json: AsJson 
     source = open_source(spec.data, Path(spec.storage.root).resolve())
     document = check_data_of(spec, source, *token_counter(spec, source))
     _show(document, check_text(document), as_json=as_json)
+
+
+@track.command(epilog="Example: xtr track sync demo")
+def sync(sweep: Sweep, root: Root = Path("runs")) -> None:
+    """Write a sweep to MLflow again from its journal and its stages; what is there already stays as it is."""
+    spec, folder = _find(sweep, root)
+    from xtr.search.sync import sync_tracking
+
+    _say(sync_tracking(spec, folder))
 
 
 def main() -> None:

@@ -20,16 +20,14 @@ Listener = Callable[[TrialRow], None]
 
 
 def read_journal(spec: SweepSpec, folder: Path) -> list[TrialRow]:
-    """Read every trial of a sweep from its journal and write the trials' view anew; nothing else changes.
+    """Read every attempt at a trial from a sweep's journal and write the trials' view anew; nothing else changes.
 
-    The caller holds the sweep. Trials of which only the journal knows are in no view: those that a driver had
-    under way when it was killed.
+    The caller holds the sweep. What a driver had under way when it was killed is in the journal alone until then.
     """
     storage = open_storage(folder / JOURNAL)
     studies = [PairStudy(spec, pair, storage, retry=False) for pair in spec.pairs.pairs()]
-    rows = [row for study in studies for row in study.rows]
-    write_trials(folder, rows)
-    return rows
+    write_trials(folder, [row for study in studies for row in study.rows])
+    return [row for study in studies for row in study.attempts]
 
 
 class Book:

@@ -83,6 +83,11 @@ class PairStudy:
         return sorted(latest.values(), key=lambda row: row.number)
 
     @property
+    def attempts(self) -> list[TrialRow]:
+        """The study's trials, those that failed and were started again included."""
+        return list(self._all)
+
+    @property
     def n_search(self) -> int:
         """Trials the search owes in all."""
         return search_trials(self.spec, self.pair)
