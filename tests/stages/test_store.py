@@ -129,6 +129,53 @@ def test_a_damaged_stage_is_set_aside_and_can_be_made_again(
     assert StageStore(store.root).open(STAGE.key) is not None
 
 
+def change(store: StageStore, old: str, new: str) -> None:
+    path = store.folder(STAGE.key) / MANIFEST
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"epochs": [\n   1\n', '"epochs": [\n   3\n'),
+        ('"device": "cpu"', '"device": "cpv"'),
+        ('"seed": 1', '"seed": 3'),
+        ("1e-", "1E-"),
+    ],
+)
+def test_a_manifest_of_which_one_sign_is_another_is_refused(old: str, new: str, store: StageStore) -> None:
+    with store.workspace(STAGE.key) as folder:
+        (folder / "head.safetensors").write_text("head")
+        store.publish(STAGE, folder, {"epochs": [1], "loss": 2.5e-05 / 25}, {"device": "cpu"})
+    change(store, old, new)
+    with pytest.raises(CorruptArtefact, match="digest"):
+        store.read(STAGE.key)
+    assert StageStore(store.root).open(STAGE.key) is None
+
+
+def test_a_stage_under_another_stage_s_key_is_refused(store: StageStore) -> None:
+    publish(store)
+    other = a_stage(seed=2).key
+    store.folder(STAGE.key).rename(store.folder(other))
+    with pytest.raises(CorruptArtefact, match=STAGE.key):
+        store.read(other)
+
+
+def test_finished_stages_are_listed_and_can_be_taken_away(store: StageStore) -> None:
+    assert store.keys() == set()
+    publish(store)
+    assert store.keys() == {STAGE.key}
+    assert store.open(STAGE.key) is not None
+    store.remove(STAGE.key)
+    assert (store.keys(), store.open(STAGE.key)) == (set(), None)
+    assert not list((store.root / "partial").iterdir())
+    store.remove(STAGE.key)
+    publish(store)
+    assert store.open(STAGE.key) is not None
+
+
 def test_reading_a_torn_manifest_says_which(store: StageStore) -> None:
     publish(store)
     truncate(store.folder(STAGE.key) / MANIFEST)

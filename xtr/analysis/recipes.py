@@ -44,7 +44,7 @@ def _differences(
     if one == other and type(one) is type(other):
         return
     if isinstance(one, dict) and isinstance(other, dict):
-        names = sorted({*one, *other})
+        names = sorted({*one, *other}, key=lambda name: (name != "parent", name))  # what comes first is told
         for name in names:
             if name not in one:
                 yield from ((at, ABSENT, value) for at, value in _leaves(other[name], _join(path, name)))
