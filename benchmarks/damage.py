@@ -104,4 +104,6 @@ if __name__ == "__main__":
     for each in missed:
         print(each)
     name = f"accepted of {n} bit flips and truncations"
-    keep("damage", f"python benchmarks/damage.py {n} {seed}", [Figure(name, len(missed), "", "0", not missed)])
+    keep(
+        "damage", f"python benchmarks/damage.py {n} {seed}", [Figure(name, len(missed), "", "0", not missed)]
+    )

@@ -165,8 +165,9 @@ def gc(
         typer.confirm("remove all this?", abort=True)
         clearing = clear(stages, keep_days=keep_days, dry_run=False)
     text = leftovers_text(clearing.found, clearing.index, removed=not dry_run)
+    option = "" if root == Path("runs") else f" --root {root}"
     if dry_run and clearing.found:
-        text += f"\nnothing has been removed; next: xtr store gc{'' if root == Path('runs') else f' --root {root}'}"
+        text += f"\nnothing has been removed; next: xtr store gc{option}"
     if clearing.busy:
         text += f"\nnot now: {clearing.busy}"
     show(leftovers_document(clearing.found, clearing.index, removed=not dry_run), text, as_json=as_json)
@@ -189,7 +190,9 @@ def _ingredients(stages: StageStore, key: str) -> tuple[dict[str, JSON], str]:
         f"its first {len(key)} signs are the key: {'yes' if sha.startswith(key) else 'NO'}",
     ]
     recipe: JSON = manifest.recipe
-    return {"schema_version": 1, "key": key, "recipe": recipe, "canonical": text, "sha256": sha}, "\n".join(lines)
+    return {"schema_version": 1, "key": key, "recipe": recipe, "canonical": text, "sha256": sha}, "\n".join(
+        lines
+    )
 
 
 def _comparison(stages: StageStore, key: str, other: str) -> tuple[dict[str, JSON], str]:

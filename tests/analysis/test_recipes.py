@@ -44,11 +44,10 @@ def test_a_parent_that_is_not_stored_is_told_by_its_key() -> None:
 
 def test_what_two_stages_differ_in_is_told_once() -> None:
     fitted, other = (
-        EvaluateStage(parent, "bucc2018", "dev", "de", "rows", 32, None, 8) for parent in (PARENT, OTHER_PARENT)
+        EvaluateStage(parent, "bucc2018", "dev", "de", "rows", 32, None, 8)
+        for parent in (PARENT, OTHER_PARENT)
     )
-    one, two = (
-        replace(fit, split="test", parent=fit.parent, calibration=fit) for fit in (fitted, other)
-    )
+    one, two = (replace(fit, split="test", parent=fit.parent, calibration=fit) for fit in (fitted, other))
     recipes = RECIPES | {fitted.key: fitted.recipe, other.key: other.recipe}
     assert differences(one.recipe, two.recipe, recipes.get) == [("parent.settings.epochs", "2", "3")]
 

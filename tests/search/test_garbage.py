@@ -38,7 +38,7 @@ def test_a_trial_that_only_the_journal_knows_keeps_its_stages(spec: SweepSpec) -
     assert [row.state for row in read_trials(sweep_folder(spec))] == ["complete"], "the view does not know it"
     store = StageStore(Path(spec.storage.root).resolve())
     path = Paths(spec, open_source(spec.data, store.root)).path(second.pair, second.params, second.seed)
-    wanted = [stage for stage in (path.start, *path.intermediate)]
+    wanted = (path.start, *path.intermediate)
     other = Paths(spec, open_source(spec.data, store.root)).path(second.pair, second.params, 99).training[0]
     for stage in (*wanted, other):
         with store.workspace(stage.key) as folder:
@@ -48,9 +48,7 @@ def test_a_trial_that_only_the_journal_knows_keeps_its_stages(spec: SweepSpec) -
     assert len(store.keys()) == len(wanted) + 1
     clear(store, keep_days=30, dry_run=False)
     assert store.keys() == {stage.key for stage in wanted}
-    again = Book(spec, sweep_folder(spec)).next_job()
-    assert again is not None
-    assert (again.pair, again.number) == (second.pair, second.number), "the journal is as it was"
+    assert Book(spec, sweep_folder(spec)).rows == book.rows, "the journal is as it was"
 
 
 def test_nothing_is_removed_while_a_driver_runs(spec: SweepSpec) -> None:

@@ -64,7 +64,9 @@ def test_new_stages_come_and_removed_ones_go(store: StageStore) -> None:
         assert list(read_index(store).entries) == [PARENT.key, CHILD.key, POOL.key, new.key]
 
 
-@pytest.mark.parametrize("harm", [lambda text: text[:-9], lambda text: text.replace("90", "91", 1), lambda _: ""])
+@pytest.mark.parametrize(
+    "harm", [lambda text: text[:-9], lambda text: text.replace("90", "91", 1), lambda _: ""]
+)
 def test_a_damaged_index_is_written_anew(harm: object, store: StageStore) -> None:
     before = read_index(store)
     path = store.root / FILE

@@ -84,16 +84,17 @@ def leftovers(
     busy = living | (_names(store.root / "leases") - dead)  # also what was claimed a moment ago
     kept = kept_stages(index, references)
     found = [*_stages(store, index, kept | busy), *_states(store, references.states | busy)]
-    for path in _folders(store.root / "partial"):
-        if path.name[:N_SIGNS] not in busy:
-            found.append(_leftover("workspace", path, "the process that built it is gone"))
+    found += [
+        _leftover("workspace", path, "the process that built it is gone")
+        for path in _folders(store.root / "partial")
+        if path.name[:N_SIGNS] not in busy
+    ]
     for path in _folders(store.root / "quarantine"):
         days = ((time.time() if now is None else now) - path.stat().st_mtime) / DAY_S
         if days >= keep_days:
             found.append(_leftover("quarantine", path, f"it was set aside {days:.0f} days ago"))
-    for key in sorted(dead):
-        found.append(_leftover("lease", store.root / "leases" / key, "its holder's heartbeat has stopped"))
-    return found
+    leases = [store.root / "leases" / key for key in sorted(dead)]
+    return [*found, *(_leftover("lease", path, "its holder's heartbeat has stopped") for path in leases)]
 
 
 def remove(store: StageStore, found: Collection[Leftover]) -> None:
@@ -150,7 +151,11 @@ def _leftover(kind: LeftoverKind, path: Path, why: str) -> Leftover:
 
 
 def _names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir() if not path.name.startswith(".")} if folder.is_dir() else set()
+    return (
+        {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+        if folder.is_dir()
+        else set()
+    )
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -1,7 +1,7 @@
 """This is where it is told what went into a stage's key, and why two stages are not one.
 
-    settings.learning_rate          0.0003   0.0005
-    parent.settings.epochs          1        2        what their parents differ in
+settings.learning_rate          0.0003   0.0005
+parent.settings.epochs          1        2        what their parents differ in
 """
 
 from __future__ import annotations
@@ -44,14 +44,13 @@ def _differences(
     if one == other and type(one) is type(other):
         return
     if isinstance(one, dict) and isinstance(other, dict):
-        names = sorted({*one, *other}, key=lambda name: (name != "parent", name))  # what comes first is told
-        for name in names:
-            if name not in one:
-                yield from ((at, ABSENT, value) for at, value in _leaves(other[name], _join(path, name)))
-            elif name not in other:
-                yield from ((at, value, ABSENT) for at, value in _leaves(one[name], _join(path, name)))
-            else:
+        for name in sorted(
+            {*one, *other}, key=lambda name: (name != "parent", name)
+        ):  # the first place is told
+            if name in one and name in other:
                 yield from _differences(one[name], other[name], _join(path, name), recipe_of, told)
+            else:
+                yield from _of_one(one, other, name, _join(path, name))
     elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
         for number, (left, right) in enumerate(zip(one, other, strict=True)):
             yield from _differences(left, right, _join(path, str(number)), recipe_of, told)
@@ -61,6 +60,12 @@ def _differences(
             yield from _differences(*recipes, path, recipe_of, told)
     else:
         yield path, canonical_json(one), canonical_json(other)
+
+
+def _of_one(one: Recipe, other: Recipe, name: str, path: str) -> Iterator[tuple[str, str, str]]:
+    """List what only one of them has."""
+    for at, value in _leaves(one[name] if name in one else other[name], path):
+        yield (at, value, ABSENT) if name in one else (at, ABSENT, value)
 
 
 def _recipes(one: JSON, other: JSON, recipe_of: RecipeOf) -> tuple[Recipe, Recipe] | None:

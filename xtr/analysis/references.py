@@ -72,7 +72,7 @@ class References:
 
 
 def read_references(root: Path) -> References:
-    """Read what all sweeps, evaluations and pins below a storage root refer to; trials as their views have them."""
+    """Read what sweeps, evaluations and pins below a storage root refer to; trials as their views have them."""
     references = References()
     for folder in sorted(path.parent for path in (root / "sweeps").glob("*/spec.yaml")):
         _add_sweep(references, root, folder)
@@ -131,7 +131,9 @@ def write_pin(root: Path, name: str, because: str, keys: Sequence[str]) -> Pin:
         InputError: the name cannot be a file's.
     """
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
-        raise InputError(Problem("this cannot be a pin's name", received=name, allowed="letters, digits, . _ -"))
+        raise InputError(
+            Problem("this cannot be a pin's name", received=name, allowed="letters, digits, . _ -")
+        )
     pin = Pin(name, because, tuple(keys), datetime.now(UTC).isoformat(timespec="seconds"))
     document = {"schema_version": SCHEMA_VERSION, **asdict(pin)}
     write_atomic(root / PINS / f"{name}.json", json.dumps(document, indent=1, ensure_ascii=False))
@@ -185,7 +187,10 @@ def _add_sweep(references: References, root: Path, folder: Path) -> None:
     unfinished = [row for row in rows if row.state in UNFINISHED]
     if unfinished or not rows:
         try:
-            asked = {*_planned(root, name, unfinished), *(key for row in unfinished for key in stage_keys(row))}
+            asked = {
+                *_planned(root, name, unfinished),
+                *(key for row in unfinished for key in stage_keys(row)),
+            }
         except InputError as error:
             references.unknown.append(
                 f"what the unfinished trials of {name} need: {str(error).splitlines()[0]}"

@@ -28,9 +28,7 @@ def size_text(n_bytes: float) -> str:
     return f"{n_bytes:.1f} TB"
 
 
-def stages_text(
-    entries: Sequence[Entry], index: Index, references: References, kept: Collection[str]
-) -> str:
+def stages_text(entries: Sequence[Entry], index: Index, references: References, kept: Collection[str]) -> str:
     """List stages, and sum them up."""
     if not entries:
         n = len(index.entries)
@@ -190,7 +188,9 @@ def _result_text(manifest: Manifest) -> str:
     result = manifest.result
     scores = result.get("scores")
     told = [
-        f"{value:,} {name}" for name in ("steps", "tokens") if isinstance(value := result.get(name), (int, float))
+        f"{value:,} {name}"
+        for name in ("steps", "tokens")
+        if isinstance(value := result.get(name), (int, float))
     ]
     if isinstance(scores, dict):
         told += [f"{name} {_score(value)}" for name, value in scores.items()]
@@ -250,7 +250,12 @@ def _paragraph(name: str, text: str) -> str:
     indent = " " * 11
     first = f"{name:<11}"
     wrapped = textwrap.fill(
-        text, WIDTH, initial_indent=first, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        text,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
     return wrapped.replace(NO_BREAK, " ")
 

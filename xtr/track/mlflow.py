@@ -236,7 +236,7 @@ class Tracker:
         self._client.set_terminated(self._sweep_run, status)
 
     def _artifact_location(self) -> str | None:
-        """Put artifacts beside a local database, of another database under mlruns/; a server decides for itself."""
+        """Put artifacts beside sqlite's file, of another database under mlruns/; a server decides for itself."""
         if self.uri.startswith("sqlite:///"):
             return (Path(self.uri.removeprefix("sqlite:///")).parent / "artifacts").as_uri()
         return Path("mlruns/artifacts").resolve().as_uri() if self.uri.startswith(DATABASES) else None
