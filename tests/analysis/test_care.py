@@ -74,60 +74,77 @@ def clear(store: StageStore, keep_days: float = 30) -> list[Leftover]:
     return found
 
 
+@dataclass(frozen=True)
+class History:
+    """Stages by number that need earlier ones, and who names some of them."""
+
+    needs: list[list[int]]
+    trials: list[tuple[list[int], State]]
+    evaluated: list[int]
+    pinned: list[list[int]]
+    unpinned: list[int]
+    states: list[int]
+    workspaces: list[int]
+
+    @property
+    def needed(self) -> set[int]:
+        """The stages that somebody names, and what these need: found from the newest to the oldest."""
+        named = {each for keys, _ in self.trials for each in keys} | {
+            each for keys in self.pinned for each in keys
+        }
+        named |= set(self.evaluated if self.trials else [])
+        for number in range(len(self.needs) - 1, -1, -1):
+            named |= set(self.needs[number]) if number in named else set()
+        return named
+
+
 @st.composite
-def histories(draw: st.DrawFn) -> dict[str, object]:
-    """Stages that need earlier ones, and who names some of them: trials, evaluations, pins."""
+def histories(draw: st.DrawFn) -> History:
     n = draw(st.integers(1, 10))
     some = st.lists(st.integers(0, n - 1), max_size=2, unique=True)
-    return {
-        "needs": [
-            draw(st.lists(st.integers(0, i - 1), max_size=2, unique=True)) if i else [] for i in range(n)
-        ],
-        "trials": draw(
-            st.lists(st.tuples(some, st.sampled_from(["complete", "pruned", "diverged"])), max_size=3)
-        ),
-        "evaluated": draw(some),
-        "pinned": draw(st.lists(some, max_size=2)),
-        "unpinned": draw(some),
-        "states": draw(some),
-        "workspaces": draw(some),
-    }
+    ended: st.SearchStrategy[State] = st.sampled_from(("complete", "pruned", "diverged"))
+    return History(
+        needs=[draw(st.lists(st.integers(0, i - 1), max_size=2, unique=True)) if i else [] for i in range(n)],
+        trials=draw(st.lists(st.tuples(some, ended), max_size=3)),
+        evaluated=draw(some),
+        pinned=draw(st.lists(some, max_size=2)),
+        unpinned=draw(some),
+        states=draw(some),
+        workspaces=draw(some),
+    )
+
+
+def happen(history: History, store: StageStore) -> list[str]:
+    """Bring a store to where a history ends; return the stages' keys."""
+    keys: list[str] = []
+    for number, needs in enumerate(history.needs):
+        keys.append(publish(store, number, [keys[each] for each in needs]))
+    if history.trials:
+        rows = [
+            trial(i, [keys[each] for each in named], state) for i, (named, state) in enumerate(history.trials)
+        ]
+        record_evaluations(
+            sweep(store.root, "demo", rows), "test", [keys[each] for each in history.evaluated]
+        )
+    for number, named in enumerate(history.pinned):
+        write_pin(store.root, f"pin-{number}", "wanted", [keys[each] for each in named])
+    write_pin(store.root, "gone", "no more", [keys[each] for each in history.unpinned])
+    remove_pin(store.root, "gone")
+    for each in history.states:
+        (store.root / "progress" / keys[each] / "step-1").mkdir(parents=True)
+    for each in history.workspaces:
+        (store.root / "partial" / f"{keys[each]}-0a1b2c3d").mkdir(parents=True)
+    return keys
 
 
 @settings(max_examples=40)
 @given(histories())
-def test_what_is_referred_to_stays_and_all_else_goes(history: dict[str, list[list[int]]]) -> None:
+def test_what_is_referred_to_stays_and_all_else_goes(history: History) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        store = StageStore(root)
-        keys: list[str] = []
-        for number, needs in enumerate(history["needs"]):
-            keys.append(publish(store, number, [keys[each] for each in needs]))
-        rows = [
-            trial(number, [keys[each] for each in named], state)  # type: ignore[arg-type, index]
-            for number, (named, state) in enumerate(history["trials"])
-        ]
-        if rows:
-            swept = sweep(root, "demo", rows)
-            record_evaluations(swept, "test", [keys[each] for each in history["evaluated"]])  # type: ignore[index]
-        for number, named in enumerate(history["pinned"]):
-            write_pin(root, f"pin-{number}", "wanted", [keys[each] for each in named])
-        write_pin(root, "gone", "no more", [keys[each] for each in history["unpinned"]])  # type: ignore[index]
-        remove_pin(root, "gone")
-        for each in history["states"]:
-            (root / "progress" / keys[each] / "step-1").mkdir(parents=True)  # type: ignore[index]
-        for each in history["workspaces"]:
-            (root / "partial" / f"{keys[each]}-0a1b2c3d").mkdir(parents=True)  # type: ignore[index]
-
-        needed = {each for named, _ in history["trials"] for each in named}
-        needed |= set(history["evaluated"] if rows else [])  # type: ignore[arg-type]
-        needed |= {each for named in history["pinned"] for each in named}
-        for number in range(len(keys) - 1, -1, -1):
-            if number in needed:
-                needed |= set(history["needs"][number])
-
+        store = StageStore(Path(folder))
+        keys = happen(history, store)
         clear(store)
-        assert store.keys() == {keys[each] for each in needed}  # type: ignore[index]
+        assert store.keys() == {keys[each] for each in history.needed}
         assert not list(store.root.glob("progress/*"))
         assert not list(store.root.glob("partial/*"))
         for key in sorted(store.keys()):

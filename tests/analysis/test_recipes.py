@@ -16,6 +16,10 @@ CHILD, OTHER = (
 RECIPES = {stage.key: stage.recipe for stage in (PARENT, OTHER_PARENT, CHILD, OTHER)}
 
 
+def nothing_stored(key: str) -> None:
+    del key
+
+
 def test_every_part_of_a_recipe_is_listed_and_its_hash_begins_with_the_key() -> None:
     parts = dict(parts_of(CHILD.recipe))
     assert parts["parent"] == f'"{PARENT.key}"'
@@ -35,7 +39,7 @@ def test_two_stages_differ_in_their_own_settings_and_in_their_parents() -> None:
 
 
 def test_a_parent_that_is_not_stored_is_told_by_its_key() -> None:
-    assert differences(CHILD.recipe, OTHER.recipe, {}.get)[0] == (
+    assert differences(CHILD.recipe, OTHER.recipe, nothing_stored)[0] == (
         "parent",
         f'"{PARENT.key}"',
         f'"{OTHER_PARENT.key}"',
@@ -54,7 +58,7 @@ def test_what_two_stages_differ_in_is_told_once() -> None:
 
 def test_what_only_one_of_them_has_is_told_leaf_by_leaf() -> None:
     carried = PARENT.recipe | {"extra": {"a": 1, "b": [1, 2]}}
-    assert differences(PARENT.recipe, carried, {}.get) == [
+    assert differences(PARENT.recipe, carried, nothing_stored) == [
         ("extra.a", "-", "1"),
         ("extra.b.0", "-", "1"),
         ("extra.b.1", "-", "2"),

@@ -12,6 +12,7 @@ import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow.tracking import MlflowClient
@@ -202,7 +203,7 @@ def test_mlflow_shows_sweep_pair_and_trial_nested_with_params_scores_and_checkpo
     assert "test/tydiqa/xd/f1" in scored.data.metrics
 
 
-def shown_in_mlflow(place: Place) -> dict[str, tuple[object, ...]]:
+def shown_in_mlflow(place: Place) -> dict[str, tuple[Any, ...]]:
     """All that MLflow has of the sweep, by the runs' own names."""
     client = MlflowClient(tracking_uri=f"sqlite:///{place.folder / 'mlruns/mlflow.db'}")
     experiment = client.get_experiment_by_name("xtr/small")

@@ -23,7 +23,8 @@ SCORED = EvaluateStage(CHILD, "mewslix", "test", "de", "rows", 48, None, 16, poo
 @pytest.fixture
 def store(tmp_path: Path) -> StageStore:
     store = StageStore(tmp_path)
-    for number, stage in enumerate((PARENT, CHILD, POOL, SCORED)):
+    stages: tuple[Stage, ...] = (PARENT, CHILD, POOL, SCORED)
+    for number, stage in enumerate(stages):
         publish(store, stage, f"2026-11-20T10:00:0{number}+00:00")
     return store
 

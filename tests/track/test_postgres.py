@@ -30,7 +30,7 @@ def database() -> Iterator[str]:
             server = pgserver.get_server(Path(folder) / "pg", cleanup_mode="delete")
         except Exception as error:
             pytest.skip(f"PostgreSQL does not start here: {error}")
-        yield server.get_uri()
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg2://", 1)
         server.cleanup()
 
 
@@ -64,6 +64,8 @@ def runs_of(spec: SweepSpec) -> dict[str, object]:
     experiment = client.get_experiment_by_name("xtr/studied")
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id], max_results=100)
-    shown = {run.data.tags["xtr.id"]: (run.data.params, run.data.metrics, run.info.status) for run in runs}
+    shown: dict[str, object] = {
+        run.data.tags["xtr.id"]: (run.data.params, run.data.metrics, run.info.status) for run in runs
+    }
     assert len(shown) == len(runs)
     return shown

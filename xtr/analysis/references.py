@@ -104,7 +104,7 @@ def stage_keys(row: TrialRow) -> list[str]:
 
 def record_evaluations(folder: Path, split: str, keys: Iterable[str]) -> None:
     """Note in a sweep's folder which stages its evaluation on a split came to."""
-    splits: dict[str, JSON] = {**_evaluations(folder), split: sorted(set(keys))}
+    splits: dict[str, JSON] = {**_evaluations(folder), split: [*sorted(set(keys))]}
     document = {"schema_version": SCHEMA_VERSION, "splits": splits}
     write_atomic(folder / EVALUATIONS, json.dumps(document, indent=1))
 

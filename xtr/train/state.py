@@ -1,8 +1,8 @@
 """This is where a run in progress is kept: weights, optimiser moments, position and scores so far.
 
 A state is a folder `step-0000123` holding `weights.safetensors`, `moments.safetensors` and, written last,
-`progress.json` with the hashes of both and the digest of itself. Random streams need no state: each derives from seed,
-task and step.
+`progress.json` with the hashes of both and the digest of itself. Random streams need no state: each derives from
+seed, task and step.
 """
 
 from __future__ import annotations
