@@ -44,6 +44,8 @@ def xtr(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         "export",
         "data prepare",
         "data check",
+        *(f"store {verb}" for verb in ("ls", "show", "why", "verify", "pin", "unpin", "gc")),
+        "track sync",
     ],
 )
 def test_every_command_has_help_with_an_example(tmp_path: Path, command: str) -> None:

@@ -40,6 +40,7 @@ Path(report).write_text(json.dumps({"code": code, "modules": sorted(sys.modules)
         ["tasks"],
         ["tasks", "xnli"],
         ["tasks", "--json"],
+        ["store", "ls", "--root", "."],
         ["score", "--predictions", "own/labels", "--labels", "labels"],
     ],
     ids=lambda arguments: " ".join(Path(each).name for each in arguments),

@@ -15,6 +15,8 @@ MODULES = sorted((ROOT / "xtr").rglob("*.py"))
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
+    ("cli_store",),
+    ("answer",),
     ("search",),
     ("track",),
     ("analysis",),
@@ -34,7 +36,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 STAGE_WORK = ("stages/training.py", "stages/evaluating.py")
 NEURAL = ("model/", "families/", "train/", "evaluate/", "stages/work.py", "stages/encoding.py", *STAGE_WORK)
 OWNERS: dict[str, tuple[str, ...]] = {
-    "typer": ("cli.py",),
+    "typer": ("cli.py", "cli_store.py", "answer.py"),
     "click": ("cli.py",),
     "ray": ("search/", "train/distributed.py"),
     "optuna": ("search/",),

@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from xtr.answer import AsJson
+from xtr.answer import hush as _hush
+from xtr.answer import say as _say
+from xtr.answer import show as _show
 from xtr.catalogue.lookup import TASKS, find_task, forget_own, names
+from xtr.cli_store import store
 from xtr.errors import InputError, Problem, XtrError, suggest
 
 if TYPE_CHECKING:
@@ -36,12 +41,15 @@ app = typer.Typer(
 
 data = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Prepare and check a sweep's data.")
 app.add_typer(data, name="data")
+app.add_typer(store, name="store")
+
+track = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look after what MLflow shows.")
+app.add_typer(track, name="track")
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A sweep file or an exported config (YAML).")]
 Sweep = Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep's name, or its file.")]
 Root = Annotated[str, typer.Option(help="Storage root in which a sweep is looked up by name: folder or URI.")]
 Set = Annotated[list[str], typer.Option("--set", metavar="A.B=C", help="Override a value; may be repeated.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 SkipBad = Annotated[
     int | None,
@@ -196,7 +204,7 @@ def evaluate(
     from xtr.search.report import evaluation_document, evaluation_text, track_evaluation
 
     evaluation = evaluate_sweep(spec, chosen, _say if not as_json else _hush)  # type: ignore[arg-type]
-    track_evaluation(spec, evaluation, _hush if as_json else _say)
+    track_evaluation(spec, evaluation.rows, _hush if as_json else _say)
     _show(evaluation_document(spec, evaluation), evaluation_text(spec, evaluation), as_json=as_json)
 
 
@@ -229,12 +237,11 @@ def export(
 ) -> None:
     """Write the best config of each target as a file that `xtr run` reruns to the same score."""
     from xtr.analysis.export import export_best
-    from xtr.analysis.leaderboard import leaderboard
     from xtr.analysis.scores import read_scores
     from xtr.analysis.trials import read_trials
 
     spec, folder = _find(sweep, root)
-    paths = export_best(spec, leaderboard(spec, read_trials(folder)), read_scores(folder), to)
+    paths = export_best(spec, read_trials(folder), read_scores(folder), to)
     for path in paths:
         _say(f"wrote {path}    rerun it: xtr run {path}")
     if not paths:
@@ -264,6 +271,15 @@ def check(file: File, set_: Set = [], skip_bad: SkipBad = None, as_json: AsJson 
     source = open_source(spec.data, place)
     document = check_data_of(spec, source, *token_counter(spec, source))
     _show(document, check_text(document), as_json=as_json)
+
+
+@track.command(epilog="Example: xtr track sync demo")
+def sync(sweep: Sweep, root: Root = "runs") -> None:
+    """Write a sweep to MLflow again from its journal and its stages; what is there already stays as it is."""
+    spec, _ = _find(sweep, root)
+    from xtr.search.sync import sync_tracking
+
+    _say(sync_tracking(spec))
 
 
 def main() -> None:
@@ -315,32 +331,19 @@ def _find(sweep: str, root: str) -> tuple[SweepSpec, Path]:
                 hint=suggest(sweep, known) or "--root FOLDER",
             )
         )
-    spec = _load(folder / "spec.yaml", [])
-    if storage is None:  # it may have been run from another folder, or on another machine
-        storage = spec.storage.model_copy(update={"root": root, "cache": None})
-    return spec.model_copy(update={"storage": storage}), folder
+    from xtr.spec.load import load_stored
+
+    return load_stored(folder, storage or root), folder
 
 
 def _root_option(spec: SweepSpec) -> str:
     return "" if spec.storage.root == "runs" else f" --root {spec.storage.root}"
 
 
-def _show(document: dict[str, JSON], text: str, *, as_json: bool) -> None:
-    _say(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) if as_json else text)
-
-
 def _listed(values: dict[str, object]) -> dict[str, JSON]:
     """Turn sets and tuples into lists, for JSON."""
     document: dict[str, JSON] = json.loads(json.dumps(values, default=sorted))
     return document
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201
-
-
-def _hush(text: str) -> None:
-    del text
 
 
 if __name__ == "__main__":

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow.tracking import MlflowClient
@@ -201,6 +203,69 @@ def test_mlflow_shows_sweep_pair_and_trial_nested_with_params_scores_and_checkpo
     assert "xtreme/tydiqa" in sweep.data.metrics
     scored = next(r for r in kinds["pair"] if r.data.tags["xtr.target"] == "tydiqa")
     assert "test/tydiqa/xd/f1" in scored.data.metrics
+
+
+def shown_in_mlflow(place: Place) -> dict[str, tuple[Any, ...]]:
+    """All that MLflow has of the sweep, by the runs' own names."""
+    client = MlflowClient(tracking_uri=f"sqlite:///{place.folder / 'mlruns/mlflow.db'}")
+    experiment = client.get_experiment_by_name("xtr/small")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id], max_results=1000)
+    names = {run.info.run_id: run.data.tags["xtr.id"] for run in runs}
+    assert len(set(names.values())) == len(runs)
+    return {
+        run.data.tags["xtr.id"]: (
+            run.info.status,
+            run.data.params,
+            {
+                name: sorted({(m.step, m.value) for m in client.get_metric_history(run.info.run_id, name)})
+                for name in run.data.metrics
+            },
+            {name: names.get(value, value) for name, value in run.data.tags.items()},
+            [artifact.path for artifact in client.list_artifacts(run.info.run_id)],
+        )
+        for run in runs
+    }
+
+
+def test_what_mlflow_shows_is_rebuilt_from_the_journal_and_the_stages(place: Place, first_run: str) -> None:
+    assert first_run
+    place.xtr("evaluate", "small")
+    before = shown_in_mlflow(place)
+    trials = place.folder / "runs/sweeps/small/trials.jsonl"
+    view = trials.read_text()
+    (place.folder / "mlruns").rename(place.folder / "lost")
+    trials.unlink()
+    for _ in range(2):
+        assert "of small" in place.xtr("track", "sync", "small")
+        assert shown_in_mlflow(place) == before
+    assert set(trials.read_text().splitlines()) <= set(view.splitlines())
+    assert any("select/tydiqa/f1" in metrics for _, _, metrics, _, _ in before.values())
+
+
+def test_the_store_of_a_sweep_is_told_kept_and_cleared(place: Place, first_run: str, tmp_path: Path) -> None:
+    assert first_run
+    shutil.copytree(place.folder, tmp_path / "copy")
+    copy = Place(tmp_path / "copy")
+    copy.xtr("export", "small", "--to", "best")
+    stages = json.loads(copy.xtr("store", "ls", "--json"))["stages"]
+    assert {stage["key"] for stage in stages} == set(copy.stages())
+    assert all(stage["kept"] for stage in stages)
+    assert json.loads(copy.xtr("store", "gc", "--dry-run", "--json"))["kept_stages"] == len(stages)
+    trained = next(stage for stage in stages if stage["task"] == "tydiqa" and stage["kind"] == "train")
+    told = copy.xtr("store", "show", trained["key"][:12])
+    assert f'from_pretrained("{copy.folder}/runs/stages/{trained["key"]}/encoder")' in told
+    assert "are the key: yes" in copy.xtr("store", "why", trained["key"])
+    shutil.rmtree(copy.folder / "runs/sweeps/small")
+    copy.xtr("store", "gc", "--yes")
+    left = copy.stages()
+    assert 0 < len(left) < len(stages)
+    assert "this run made 0 training steps" in copy.xtr("run", "best/tydiqa.yaml")
+    assert copy.stages() == left, "an export keeps all that running it again reads"
+    weights = copy.folder / "runs/stages" / next(iter(left)) / "encoder/config.json"
+    weights.write_text("{}")
+    assert "1 broken" in copy.xtr("store", "verify", "--repair", code=1)
+    assert f"{len(left) - 1} stages read, 0 broken" in copy.xtr("store", "verify")
 
 
 def test_a_driver_killed_in_the_middle_goes_on_to_the_same_leaderboard(

@@ -95,3 +95,31 @@ def test_the_uri_comes_from_the_file_then_the_environment_then_the_folder(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking:5000")
     assert tracking_uri(silent) == "http://tracking:5000"
     assert tracking_uri(spec) == spec.tracking.uri
+
+
+def test_of_two_values_of_a_figure_the_later_one_is_shown(spec: SweepSpec) -> None:
+    for value in (0.9, 0.4, 0.4):
+        tracker = Tracker(spec, complain=refuse)
+        tracker.open([])
+        tracker.summary({"select/tydiqa": value})
+    client = MlflowClient(tracking_uri=spec.tracking.uri)
+    experiment = client.get_experiment_by_name("xtr/studied")
+    [run] = client.search_runs([experiment.experiment_id], "tags.`xtr.id` = 'sweep'")
+    assert run.data.metrics == {"select/tydiqa": 0.4}
+    assert [m.value for m in client.get_metric_history(run.info.run_id, "select/tydiqa")] == [0.9, 0.4]
+
+
+def test_an_experiment_that_was_deleted_comes_back(spec: SweepSpec) -> None:
+    Tracker(spec, complain=refuse).open([ROW])
+    client = MlflowClient(tracking_uri=spec.tracking.uri)
+    client.delete_experiment(client.get_experiment_by_name("xtr/studied").experiment_id)
+    Tracker(spec, complain=refuse).open([ROW])
+    experiment = client.get_experiment_by_name("xtr/studied")
+    runs = client.search_runs([experiment.experiment_id], max_results=100)
+    assert len({run.data.tags["xtr.id"] for run in runs}) == len(runs) == 8
+
+
+def test_a_password_in_the_uri_is_not_told(spec: SweepSpec) -> None:
+    uri = "postgresql://xtr:secret@127.0.0.1:9/mlflow"
+    closed = spec.model_copy(update={"tracking": spec.tracking.model_copy(update={"uri": uri})})
+    assert Tracker(closed, complain=refuse).shown_at == "postgresql://xtr:***@127.0.0.1:9/mlflow"

@@ -203,6 +203,7 @@ def remove(path: Path) -> None:
         ("weights.safetensors", truncate),
         ("moments.safetensors", flip_a_bit),
         ("moments.safetensors", remove),
+        (PROGRESS, flip_a_bit),
         (PROGRESS, truncate),
         (PROGRESS, remove),
     ],

@@ -5,29 +5,58 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from xtr.analysis.leaderboard import Row, best_rows
+from xtr.analysis.leaderboard import Row, best_rows, leaderboard
+from xtr.analysis.references import stage_keys, write_pin
 from xtr.analysis.scores import ScoreRow, by_language
+from xtr.analysis.trials import TrialRow
+from xtr.fingerprint import digest
 from xtr.spec.dump import to_yaml
 from xtr.spec.space import Fixed
 from xtr.spec.sweep import Confirm, Pair, PairsSpec, SweepSpec, TrackingSpec
 from xtr.storage import write_atomic
 
 
-def export_best(spec: SweepSpec, rows: Sequence[Row], scores: Sequence[ScoreRow], folder: Path) -> list[Path]:
-    """Write one YAML a target and return the paths."""
-    paths = []
-    for row in best_rows(rows):
+def export_best(
+    spec: SweepSpec, trials: Sequence[TrialRow], scores: Sequence[ScoreRow], folder: Path
+) -> list[Path]:
+    """Write one YAML a target, pin the stages that running it again reads, and return the paths."""
+    paths, keys = [], []
+    for row in best_rows(leaderboard(spec, trials)):
         path = folder / f"{row.target}.yaml"
         header = (
             f"# The best config for {row.target} found by the sweep {spec.name}.\n"
             f"# Run it again: xtr run {path}\n"
         )
-        write_atomic(path, header + to_yaml(exported_spec(spec, row, scores)))
+        write_atomic(path, header + to_yaml(exported_spec(spec, row, scores, trials)))
         paths.append(path)
+        keys += exported_stages(row, trials)
+    if keys:
+        because = f"exported from {spec.name} to {folder.resolve()}"
+        name = f"export-{spec.name}-{digest(sorted(keys))[:8]}"
+        write_pin(spec.storage.workplace().store, name, because, sorted(set(keys)))
     return paths
 
 
-def exported_spec(spec: SweepSpec, row: Row, scores: Sequence[ScoreRow]) -> SweepSpec:
+def exported_stages(row: Row, trials: Sequence[TrialRow]) -> list[str]:
+    """List the stages behind a row: of its settings at each of its seeds, and of `none` at the same ones."""
+    best = Pair(row.intermediate, row.target)
+    target = {name: value for name, value in row.config.items() if name.startswith("target.")}
+    behind = [
+        trial
+        for trial in trials
+        if trial.seed in row.seeds
+        and trial.state == "complete"
+        and (
+            (trial.pair == best and trial.params == row.config)
+            or (trial.pair == Pair("none", row.target) and trial.target_params == target)
+        )
+    ]
+    return list(dict.fromkeys(key for trial in behind for key in stage_keys(trial)))
+
+
+def exported_spec(
+    spec: SweepSpec, row: Row, scores: Sequence[ScoreRow], trials: Sequence[TrialRow]
+) -> SweepSpec:
     """Fix every dimension to the winner's value and keep one pair, its baseline and what they reached."""
     search = spec.search.model_copy(
         update={
@@ -47,7 +76,7 @@ def exported_spec(spec: SweepSpec, row: Row, scores: Sequence[ScoreRow]) -> Swee
         "pairs": PairsSpec(intermediate=intermediates, target=(row.target,)),
         "search": search,
         "tracking": TrackingSpec(),  # where this sweep was shown is not part of the config
-        "result": _result(spec, row, scores),
+        "result": _result(spec, row, scores) | {"stages": exported_stages(row, trials)},
     }
     return spec.model_copy(update=fields)
 

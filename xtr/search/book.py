@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from xtr.analysis.references import JOURNAL
 from xtr.analysis.trials import State, TrialRow, append_trial, winner, write_trials
 from xtr.faults import fault
 from xtr.fingerprint import JSON
@@ -20,6 +21,17 @@ from xtr.spec.budget import searches
 from xtr.spec.sweep import Pair, SweepSpec
 
 Listener = Callable[[TrialRow], None]
+
+
+def read_journal(spec: SweepSpec, folder: Path) -> list[TrialRow]:
+    """Read every attempt at a trial from a sweep's journal and write the trials' view anew; nothing else changes.
+
+    The caller holds the sweep. What a driver had under way when it was killed is in the journal alone until then.
+    """
+    storage = open_storage(folder / JOURNAL)
+    studies = [PairStudy(spec, pair, storage, retry=False) for pair in spec.pairs.pairs()]
+    write_trials(folder, [row for study in studies for row in study.rows])
+    return [row for study in studies for row in study.attempts]
 
 
 class Book:
@@ -43,7 +55,7 @@ class Book:
         self.folder = folder
         self.listener = listener
         self.unmet = unmet
-        storage = open_storage(folder / "study.journal")
+        storage = open_storage(folder / JOURNAL)
         self.studies: dict[Pair, PairStudy] = {}
         for pair in spec.pairs.pairs():  # a pair's teachers stand before it
             teachers = {stage: self.studies[each] for stage, each in teachers_of(spec, pair).items()}

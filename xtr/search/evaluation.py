@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xtr.analysis.leaderboard import winners
+from xtr.analysis.references import record_evaluations
 from xtr.analysis.scores import ScoreRow, write_scores
 from xtr.analysis.spending import note_spent, spent_by, spent_text
 from xtr.analysis.trials import Winner, read_trials
@@ -59,7 +60,7 @@ def evaluate_sweep(spec: SweepSpec, split: Split, say: Say) -> Evaluation:
         InputError: the sweep has no finished trial, or a language's file is missing or malformed.
     """
     runner = Runner(spec)
-    with hold_sweep(spec, say) as folder:
+    with hold_sweep(spec.storage.workplace(), spec.name, say) as folder:
         chosen = winners(spec, read_trials(folder))
         if not chosen:
             raise InputError(
@@ -155,6 +156,7 @@ def _collect(runner: Runner, folder: Path, wanted: Wanted, split: Split) -> Eval
                 for metric, value in scores.items()
             ]
     write_scores(folder, rows, split)
+    record_evaluations(folder, split, (stage.key for stages in wanted.values() for stage in stages))
     return Evaluation(tuple(rows), tuple(unlabelled), predictions, labels)
 
 

@@ -77,21 +77,21 @@ def evaluation_text(spec: SweepSpec, evaluation: Evaluation) -> str:
     return "\n\n".join(block for block in blocks if block)
 
 
-def track_evaluation(spec: SweepSpec, evaluation: Evaluation, say: Callable[[str], None]) -> None:
-    """Write per-language scores on the pairs' MLflow runs and benchmark scores on the sweep's."""
+def track_evaluation(spec: SweepSpec, rows: Sequence[ScoreRow], say: Callable[[str], None]) -> None:
+    """Write one split's per-language scores on the pairs' MLflow runs and benchmark scores on the sweep's."""
     folder = sweep_folder(spec)
     tracker = Tracker(spec, complain=say)
     for pair, best in winners(spec, read_trials(folder)).items():
         metrics: dict[str, float] = {"select/score": best.score}
-        for row in evaluation.rows:
+        for row in rows:
             if row.pair == pair:
                 name = f"{row.split}/{row.target}/{row.language}/{row.metric}"
-                metrics[name] = by_language(evaluation.rows, pair, row.metric)[row.language]
+                metrics[name] = by_language(rows, pair, row.metric)[row.language]
         tracker.scores(
             pair, metrics, {f"xtr.best.{name}": f"{value:g}" for name, value in best.params.items()}
         )
     benchmark = spec.stages.evaluate.benchmark
-    scores = xtreme_scores(evaluation.rows, best_pairs(spec), benchmark)
+    scores = xtreme_scores(rows, best_pairs(spec), benchmark)
     summary = {f"{benchmark}/{task}": value for task, value in scores.tasks.items()}
     if scores.overall is not None:
         summary[f"{benchmark}/overall"] = scores.overall

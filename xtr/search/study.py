@@ -45,6 +45,7 @@ class PairStudy:
 
     Args:
         teachers: the studies whose winners this one tries, by the prefix of what it takes from them.
+        retry: start failed trials again and settle open verdicts; without it, opening changes nothing.
     """
 
     def __init__(
@@ -53,6 +54,8 @@ class PairStudy:
         pair: Pair,
         storage: BaseStorage,
         teachers: Mapping[str, PairStudy] | None = None,
+        *,
+        retry: bool = True,
     ) -> None:
         self.spec = spec
         self.pair = pair
@@ -72,9 +75,9 @@ class PairStudy:
         )
         self.reload()
         for row in self.rows:
-            if row.state == "failed":
+            if row.state == "failed" and retry:
                 self.record.create(row.params, row.phase, row.seed, of=row.of, index=row.index)
-        for row in self.record.unended("search"):
+        for row in self.record.unended("search") if retry else ():
             self._settle(row)
 
     def reload(self) -> None:
@@ -92,6 +95,11 @@ class PairStudy:
     def n_trials(self) -> int:
         """How many trials the study has had."""
         return self.record.count()
+
+    @property
+    def attempts(self) -> list[TrialRow]:
+        """The study's trials, those that failed and were started again included."""
+        return list(self.record.trials)
 
     def offers(self, in_flight: set[int]) -> Iterator[Job]:
         """Offer the jobs that could be done now, in order; nothing is written before one is taken.

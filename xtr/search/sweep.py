@@ -31,6 +31,7 @@ from xtr.stages.stage import PretrainStage
 from xtr.storage import write_atomic
 from xtr.storage.lease import Lease, Watch
 from xtr.storage.mirror import Mirror
+from xtr.storage.workplace import Workplace
 from xtr.track.mlflow import Tracker
 
 Say = Callable[[str], None]
@@ -72,7 +73,7 @@ def run_sweep(spec: SweepSpec, say: Say) -> SweepOutcome:
     check_budget(spec)
     runner = Runner(spec)
     check_data(spec, runner.source)
-    with hold_sweep(spec, say) as folder:
+    with hold_sweep(spec.storage.workplace(), spec.name, say) as folder:
         fault("driver.leased")
         runner.store.sweep_leftovers()
         budget = Budget(spec, folder)
@@ -160,7 +161,7 @@ def _tune(spec: SweepSpec, book: Book, folder: Path, ending: Ending) -> None:
 
 
 @contextmanager
-def hold_sweep(spec: SweepSpec, say: Say) -> Iterator[Path]:
+def hold_sweep(place: Workplace, sweep: str, say: Say) -> Iterator[Path]:
     """Hold a sweep for as long as a block lasts and lend its folder; a dead driver's hold is taken over.
 
     Of a bucket the folder is a working copy, fetched first and copied back while the block lasts.
@@ -168,8 +169,7 @@ def hold_sweep(spec: SweepSpec, say: Say) -> Iterator[Path]:
     Raises:
         SweepBusy: a living driver holds it.
     """
-    place = spec.storage.workplace()
-    name = f"sweeps/{spec.name}/driver.lease"
+    name = f"sweeps/{sweep}/driver.lease"
     watch = Watch(place.store, name)
     while (lease := Lease.claim(place.store, name)) is None:
         if watch.beats():
@@ -181,8 +181,8 @@ def hold_sweep(spec: SweepSpec, say: Say) -> Iterator[Path]:
             watch.remove()
         else:
             watch.wait()
-    folder = place.sweep(spec.name)
+    folder = place.sweep(sweep)
     with lease, ExitStack() as stack:
         if place.bucket is not None:
-            stack.enter_context(Mirror(place.bucket, f"sweeps/{spec.name}", folder).kept(say))
+            stack.enter_context(Mirror(place.bucket, f"sweeps/{sweep}", folder).kept(say))
         yield folder

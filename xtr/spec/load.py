@@ -20,7 +20,7 @@ from xtr.spec.document import Document, read_document
 from xtr.spec.explain import Finding, findings_of, shown
 from xtr.spec.layers import merge, prune, put, write_as_text
 from xtr.spec.paths import Keys, dotted, is_below, split
-from xtr.spec.sweep import SweepSpec
+from xtr.spec.sweep import StorageSpec, SweepSpec
 
 _PLACEHOLDER: dict[str, object] = {
     "version": 1,
@@ -51,6 +51,21 @@ def load_sweep(path: Path, overrides: Sequence[str] = (), env: Mapping[str, str]
     for override in overrides:
         _apply(override, document, variables)
     return _checked(document)
+
+
+def load_stored(folder: Path, storage: str | StorageSpec) -> SweepSpec:
+    """Read the spec of a sweep that was run, from a copy of its folder.
+
+    Args:
+        storage: the storage, or its root, where the sweep lies by now.
+
+    Raises:
+        InputError: the spec no longer reads, with file and line.
+    """
+    spec = load_sweep(folder / "spec.yaml")
+    if isinstance(storage, str):  # it may have been run from another folder, or on another machine
+        storage = spec.storage.model_copy(update={"root": storage, "cache": None})
+    return spec.model_copy(update={"storage": storage})
 
 
 def load_catalogue(path: Path) -> tuple[str, ...]:

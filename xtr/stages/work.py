@@ -10,6 +10,7 @@ import gc
 import json
 import platform
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -115,6 +116,7 @@ def made(device: str, seconds: float, workers: int = 1, computed_on: str = "") -
         computed_on: hardware of the workers, where this process is none of them.
     """
     return {
+        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "device": device,
         "hardware": computed_on or hardware(device),
         "workers": workers,

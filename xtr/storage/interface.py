@@ -69,6 +69,10 @@ class Storage(Protocol):
         """List the folders directly in a folder that hold a text of this name, in one go."""
         ...
 
+    def weigh(self, name: str) -> tuple[int, float]:
+        """Count the bytes of a text or folder, and say when it was last changed, in seconds since the epoch."""
+        ...
+
     def publish(
         self, partial: Path, folder: str, manifest: str, seal: Callable[[dict[str, object]], str]
     ) -> bool:

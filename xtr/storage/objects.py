@@ -7,9 +7,11 @@ Whatever goes wrong on the way is an OSError; fsspec tries again by itself befor
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +175,16 @@ class ObjectStorage:
         """
         start = len(self._path(name)) + 1
         return {path[start:]: _mark(info) for path, info in self._find_in_detail(name).items()}
+
+    def weigh(self, name: str) -> tuple[int, float]:
+        """Count the bytes of a text or folder, and say when it was last changed, in seconds since the epoch.
+
+        A store that does not say when has only just been changed.
+        """
+        found = [*self._find_in_detail(name).values()]
+        times = [info.get("LastModified") or info.get("created") for info in found]
+        stamps = [each.timestamp() for each in times if isinstance(each, datetime)]
+        return sum(int(info.get("size") or 0) for info in found), max(stamps, default=time.time())
 
     def files(self, name: str) -> set[str]:
         """List the files below a name."""

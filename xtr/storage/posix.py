@@ -87,6 +87,12 @@ class PosixStorage:
         """List the folders directly in a folder that hold a text of this name."""
         return {each for each in self.names(folder) if (self.root / folder / each / name).exists()}
 
+    def weigh(self, name: str) -> tuple[int, float]:
+        """Count the bytes of a text or folder, and say when it was last changed, in seconds since the epoch."""
+        path = self.root / name
+        size = sum(each.lstat().st_size for each in (path, *path.rglob("*")) if each.is_file())
+        return size, path.stat().st_mtime
+
     def publish(
         self, partial: Path, folder: str, manifest: str, seal: Callable[[dict[str, object]], str]
     ) -> bool:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # the default blocks a call for minutes
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
@@ -23,16 +26,19 @@ from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from xtr.analysis.references import stage_keys
 from xtr.analysis.trials import TrialRow
+from xtr.errors import CorruptArtefact
 from xtr.spec.dump import to_yaml
 from xtr.spec.sweep import Pair, SweepSpec, TrackingSpec
-from xtr.stages.store import StageStore
+from xtr.stages.store import Manifest, StageStore
 
 for _name in ("mlflow", "alembic"):  # they tell of every table that they create
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 WEIGHTS = "encoder/model.safetensors"
 PARENT, NAME = "mlflow.parentRunId", "mlflow.runName"
+DATABASES = ("postgresql", "mysql", "mssql")
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "diverged": "FAILED", "failed": "FAILED"}
 
 
@@ -53,6 +59,8 @@ class Tracker:
         self.spec = spec
         self.complain = complain
         self.uri = tracking_uri(spec)
+        self._store = StageStore(spec.storage.workplace())
+        self._shown: dict[str, dict[str, float]] = {}
         self._works = True
 
     # -- what the sweep says ---------------------------------------------------------------------------
@@ -82,6 +90,11 @@ class Tracker:
         """End the open runs: FINISHED, FAILED or KILLED."""
         self._attempt(lambda: self._close(status))
 
+    @property
+    def shown_at(self) -> str:
+        """The tracking URI as it may be shown: without a password."""
+        return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", self.uri)
+
     # -- runs ------------------------------------------------------------------------------------------
 
     @cached_property
@@ -95,17 +108,20 @@ class Tracker:
         name = self.spec.tracking.experiment or f"xtr/{self.spec.name}"
         found = self._client.get_experiment_by_name(name)
         if found is not None:
+            if found.lifecycle_stage == "deleted":
+                self._client.restore_experiment(found.experiment_id)
             return str(found.experiment_id)
         return str(self._client.create_experiment(name, artifact_location=self._artifact_location()))
 
     @cached_property
     def _runs(self) -> dict[str, Run]:
-        """The experiment's runs by their xtr.id tag."""
+        """The experiment's runs by their xtr.id tag; of those that MLflow has, what they show is noted."""
         runs: dict[str, Run] = {}
         token: str | None = None
         while True:
             page = self._client.search_runs([self._experiment], max_results=1000, page_token=token)
             runs.update({run.data.tags["xtr.id"]: run for run in page if "xtr.id" in run.data.tags})
+            self._shown.update({run.info.run_id: dict(run.data.metrics) for run in page})
             token = page.token
             if not token:
                 return runs
@@ -150,6 +166,7 @@ class Tracker:
         if identity in self._runs and self._runs[identity].info.status in STATUS.values():
             return
         name = f"{row.phase} {row.index:03d}" if row.phase == "search" else f"{row.phase} seed {row.seed}"
+        trained = self._trained(row)
         tags = {
             "xtr.kind": "trial",
             "xtr.sweep": self.spec.name,
@@ -158,36 +175,39 @@ class Tracker:
             "xtr.phase": row.phase,
             "xtr.seed": str(row.seed),
             "xtr.state": row.state,
-            **self._checkpoint(row),
+            **(self._checkpoint(trained) if trained else {}),
         }
         run = self._run(identity, name, tags, parent=self._pair_run(row.pair))
         metrics = {"select/score": row.value, "select/rung": row.rung}
         spent = {name: row.detail.get(name) for name in ("steps", "tokens", "seconds")}
         numbers = {k: float(v) for k, v in (metrics | spent).items() if isinstance(v, (int, float))}
         self._write(run, metrics=numbers, params={k: f"{v:g}" for k, v in row.params.items()})
+        if row.state == "complete" and trained is not None and trained.key == stage_keys(row)[-1]:
+            for epoch, scores in _epochs(trained):
+                self._write(run, metrics=scores, step=epoch)
         if "error" in row.detail:
             self._client.log_text(run, str(row.detail["error"]), "error.txt")
         self._client.set_terminated(run, STATUS[row.state])
         self._runs[identity] = self._client.get_run(run)
 
-    def _checkpoint(self, row: TrialRow) -> dict[str, str]:
-        """Refer to the last encoder that the trial trained: where it lies, and the SHA-256 of its weights."""
-        store = StageStore(self.spec.storage.workplace())
-        stages = row.detail.get("stages")
-        keys = (
-            [str(stage["key"]) for stage in stages if isinstance(stage, dict)]
-            if isinstance(stages, list)
-            else []
-        )
-        for key in reversed(keys):
-            manifest = store.read(key)
+    def _trained(self, row: TrialRow) -> Manifest | None:
+        """Read the last stage of a trial that left an encoder."""
+        for key in reversed(stage_keys(row)):
+            try:
+                manifest = self._store.read(key)
+            except CorruptArtefact:
+                continue
             if manifest is not None and WEIGHTS in manifest.files:
-                return {
-                    "xtr.stage_key": key,
-                    "xtr.checkpoint_uri": store.uri(key),
-                    "xtr.checkpoint_sha256": manifest.files[WEIGHTS],
-                }
-        return {}
+                return manifest
+        return None
+
+    def _checkpoint(self, trained: Manifest) -> dict[str, str]:
+        """Refer to an encoder: where it lies, and the SHA-256 of its weights."""
+        return {
+            "xtr.stage_key": trained.key,
+            "xtr.checkpoint_uri": self._store.uri(trained.key),
+            "xtr.checkpoint_sha256": trained.files[WEIGHTS],
+        }
 
     def _write(
         self,
@@ -195,15 +215,20 @@ class Tracker:
         metrics: Mapping[str, float] | None = None,
         params: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
+        *,
+        step: int = 0,
     ) -> None:
+        """Write what the run does not show yet; of two values of one step MLflow shows the later one."""
+        shown = self._shown.setdefault(run, {})
+        named = {_metric(name): value for name, value in (metrics or {}).items()}
+        now = time.time_ns() // 10**6
         self._client.log_batch(
             run,
-            metrics=[
-                Metric(_metric(name), value, timestamp=0, step=0) for name, value in (metrics or {}).items()
-            ],
+            metrics=[Metric(k, v, timestamp=now, step=step) for k, v in named.items() if shown.get(k) != v],
             params=[Param(name, value) for name, value in (params or {}).items()],
             tags=[RunTag(name, value) for name, value in (tags or {}).items()],
         )
+        shown |= named
 
     def _close(self, status: str) -> None:
         for pair in self.spec.pairs.pairs():
@@ -211,10 +236,10 @@ class Tracker:
         self._client.set_terminated(self._sweep_run, status)
 
     def _artifact_location(self) -> str | None:
-        """Put artifacts beside a local database; a server decides for itself."""
-        if not self.uri.startswith("sqlite:///"):
-            return None
-        return (Path(self.uri.removeprefix("sqlite:///")).parent / "artifacts").as_uri()
+        """Put artifacts beside sqlite's file, of another database under mlruns/; a server decides for itself."""
+        if self.uri.startswith("sqlite:///"):
+            return (Path(self.uri.removeprefix("sqlite:///")).parent / "artifacts").as_uri()
+        return Path("mlruns/artifacts").resolve().as_uri() if self.uri.startswith(DATABASES) else None
 
     def _attempt(self, write: Callable[[], object]) -> None:
         if not self._works:
@@ -224,7 +249,7 @@ class Tracker:
                 write()
         except (MlflowException, OSError) as error:
             self._works = False
-            self.complain(f"MLflow at {self.uri} cannot be written ({str(error).splitlines()[0]})")
+            self.complain(f"MLflow at {self.shown_at} cannot be written ({str(error).splitlines()[0]})")
 
 
 @contextmanager
@@ -250,6 +275,18 @@ def _undisturbed() -> Iterator[None]:
         handler = before[signal.Signals(number)]
         if callable(handler):
             handler(number, None)
+
+
+def _epochs(trained: Manifest) -> Iterator[tuple[int, dict[str, float]]]:
+    """Yield each epoch of a training stage with its select scores by `select/<task>/<metric>`."""
+    parts, epochs = trained.recipe["parts"], trained.result["epochs"]
+    assert isinstance(parts, list)
+    assert isinstance(epochs, list)
+    [task] = [part["task"] for part in parts if isinstance(part, dict)]
+    for epoch in epochs:
+        assert isinstance(epoch, dict)
+        scores: Any = epoch["scores"]
+        yield int(str(epoch["epoch"])), {f"select/{task}/{name}": value for name, value in scores.items()}
 
 
 def _metric(name: str) -> str:

@@ -1,0 +1,199 @@
+"""This is where the store is listed: what every finished stage is, in one file, so that nobody opens thousands.
+
+    read_index(StageStore(root)).entries["3fa9..."]    -> Entry(kind="train", task="squad_v1", steps=120, ...)
+
+<root>/stages-index.jsonl is a cache. Stages never change, so one look at the folder says which are new and which
+are gone; only the manifests of new ones are read. A file that is damaged or of another version is written anew.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from xtr.errors import CorruptArtefact, InputError, Problem
+from xtr.fingerprint import JSON, canonical_json, digest
+from xtr.stages.store import Manifest, StageStore
+from xtr.storage import write_atomic
+
+FILE = "stages-index.jsonl"
+KEY = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A finished stage in short.
+
+    Attributes:
+        task: as the sweep names it; of a mixture, its members joined by `+`.
+        parent: key of the stage before it, or `model:...` of the encoder that it starts from.
+        start: key of the encoder at the beginning of the chain; empty where a stage of the chain is gone.
+        needs: keys of the stages that its recipe names: its parent, and what an evaluation calibrates on or ranks.
+        max_length: tokens of the longest input.
+        tokens: trained on, padding left out.
+        seconds: of the leading worker.
+        bytes: of all files, the manifest left out.
+        at: when it was finished, ISO 8601 in UTC; empty where it does not say.
+    """
+
+    key: str
+    kind: str
+    task: str = ""
+    split: str = ""
+    language: str = ""
+    parent: str = ""
+    start: str = ""
+    needs: tuple[str, ...] = ()
+    max_length: int = 0
+    seed: int | None = None
+    epochs: int = 0
+    steps: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    workers: int = 1
+    device: str = ""
+    hardware: str = ""
+    bytes: int = 0
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """The stages of a store, oldest first; `unreadable` are keys whose manifest is missing or damaged."""
+
+    entries: dict[str, Entry]
+    unreadable: tuple[str, ...] = ()
+
+    def find(self, prefix: str) -> str:
+        """Complete a key from its first signs.
+
+        Raises:
+            InputError: no stage begins so, or several do.
+        """
+        return complete(prefix, [*self.entries, *self.unreadable])
+
+    def children(self, key: str) -> list[Entry]:
+        """List the stages whose recipes name a stage."""
+        return [entry for entry in self.entries.values() if key in entry.needs]
+
+    def chain(self, key: str) -> list[Entry]:
+        """List a stage and its parents, up to the first that is not stored."""
+        found = []
+        while key in self.entries:
+            found.append(self.entries[key])
+            key = self.entries[key].parent
+        return found
+
+
+def read_index(store: StageStore) -> Index:
+    """List a store's stages; reads the manifests of those that the cache does not know."""
+    path, keys = store.root / FILE, store.keys()
+    cached = _read_cache(path)
+    entries = {key: entry for key, entry in cached.items() if key in keys}
+    new, unreadable = [], []
+    for key in sorted(keys - entries.keys()):
+        try:
+            manifest = store.read(key)
+        except CorruptArtefact:
+            manifest = None
+        if manifest is None:
+            unreadable.append(key)
+        else:
+            new.append(key)
+            entries[key] = summary(manifest)
+    for key in new:
+        entries[key] = replace(entries[key], start=_start(entries[key].parent or key, entries))
+    entries = dict(sorted(entries.items(), key=lambda item: (item[1].at, item[0])))
+    if new or len(cached) != len(entries):
+        with suppress(OSError):  # a cache that cannot be kept is no reason to answer nothing
+            _write_cache(path, entries)
+    return Index(entries, tuple(unreadable))
+
+
+def summary(manifest: Manifest) -> Entry:
+    """Sum a manifest up; `start` is left to who knows the other stages."""
+    recipe, result, made = manifest.recipe, manifest.result, manifest.made
+    parts = [each for each in _list(recipe.get("parts")) if isinstance(each, dict)]
+    settings = [each.get("settings") for each in parts]
+    lengths = [each.get("max_length") for each in settings if isinstance(each, dict)]
+    seed = recipe.get("seed")
+    return Entry(
+        key=manifest.key,
+        kind=str(recipe.get("kind", "")),
+        task=str(recipe.get("task") or "+".join(str(each.get("task")) for each in parts)),
+        split=str(recipe.get("split", "")),
+        language=str(recipe.get("language", "")),
+        parent=str(recipe.get("parent", "")),
+        needs=tuple(dict.fromkeys(_keys_in(recipe))),
+        max_length=int(max(map(_number, [recipe.get("max_length"), *lengths]))),
+        seed=seed if isinstance(seed, int) else None,
+        epochs=len(_list(result.get("epochs"))),
+        steps=int(_number(result.get("steps"))),
+        tokens=int(_number(result.get("tokens"))),
+        seconds=_number(made.get("seconds")),
+        workers=int(_number(made.get("workers"))) or 1,
+        device=str(made.get("device", "")),
+        hardware=str(made.get("hardware", "")),
+        bytes=sum(manifest.sizes.values()),
+        at=str(made.get("at", "")),
+    )
+
+
+def complete(prefix: str, keys: Collection[str]) -> str:
+    """Complete a key from its first signs.
+
+    Raises:
+        InputError: no key begins so, or several do.
+    """
+    found = sorted(key for key in keys if key.startswith(prefix))
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise InputError(Problem("no finished stage has this key", received=prefix, hint="xtr store ls"))
+    shown = ", ".join(key[: max(8, len(prefix) + 4)] for key in found[:8])
+    more = f" and {len(found) - 8} more" if len(found) > 8 else ""
+    raise InputError(Problem(f"{len(found)} stages begin so", received=prefix, allowed=shown + more))
+
+
+def _keys_in(value: JSON) -> Iterator[str]:
+    """Find the stage keys that a recipe names, whatever its kind calls them."""
+    if isinstance(value, str):
+        if KEY.fullmatch(value):
+            yield value
+    elif isinstance(value, (list, dict)):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _keys_in(each)
+
+
+def _start(key: str, entries: Mapping[str, Entry]) -> str:
+    while key in entries and entries[key].parent:
+        key = entries[key].parent
+    return key if key in entries or not KEY.fullmatch(key) else ""
+
+
+def _read_cache(path: Path) -> dict[str, Entry]:
+    try:
+        head, _, body = path.read_text(encoding="utf-8").partition("\n")
+        if head != digest(body):
+            return {}
+        read = [json.loads(line) for line in body.splitlines()]
+        return {each["key"]: Entry(**(each | {"needs": tuple(each["needs"])})) for each in read}
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
+
+
+def _write_cache(path: Path, entries: Mapping[str, Entry]) -> None:
+    body = "".join(f"{canonical_json(asdict(entry))}\n" for entry in entries.values())
+    write_atomic(path, f"{digest(body)}\n{body}")
+
+
+def _list(value: JSON) -> list[JSON]:
+    return value if isinstance(value, list) else []
+
+
+def _number(value: JSON) -> float:
+    return float(value) if isinstance(value, (int, float)) else 0.0
