@@ -65,6 +65,10 @@ class StageStore:
         """Say whether a stage is finished, without opening its files."""
         return (self.folder(key) / MANIFEST).exists()
 
+    def keys(self) -> set[str]:
+        """Name every finished stage, by one listing."""
+        return {path.parent.name for path in self.root.glob(f"stages/*/{MANIFEST}")}
+
     def read(self, key: str) -> Manifest | None:
         """Read a finished stage's manifest; None where the stage is absent."""
         try:
