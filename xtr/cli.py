@@ -70,7 +70,8 @@ def plan(
     file: File,
     set_: Set = [],  # noqa: B006
     gpus: Annotated[
-        list[int], typer.Option(min=1, metavar="N", help="Show the wall time on N GPUs, too; may be repeated.")
+        list[int],
+        typer.Option(min=1, metavar="N", help="Show the wall time on N GPUs, too; may be repeated."),
     ] = [],  # noqa: B006
     as_json: AsJson = False,
 ) -> None:

@@ -61,9 +61,11 @@ def _wide_dimensions(spec: SweepSpec) -> dict[str, Dimension]:
         n_trials = sum(search_trials(spec, pair) for pair in pairs)
         if n_trials < 2 or intermediate == "none":
             continue
-        for name, each in pair_dimensions(spec, pairs[0]).items():
-            if name.startswith("intermediate.") and (each.size is None or each.size > n_trials):
-                wide[name] = each
+        wide |= {
+            name: each
+            for name, each in pair_dimensions(spec, pairs[0]).items()
+            if name.startswith("intermediate.") and (each.size is None or each.size > n_trials)
+        }
     return wide
 
 
@@ -86,7 +88,7 @@ def few_values(dimension: Dimension) -> tuple[Value, ...]:
 
 
 def _listed(values: Sequence[Value]) -> str:
-    return ", ".join(f"{value:g}" for value in values)
+    return ", ".join(f"{value:g}".replace("e-0", "e-") for value in values)
 
 
 # -- limits ----------------------------------------------------------------------------------------------
@@ -114,10 +116,10 @@ def _too_few_gpus(spec: SweepSpec, gpus: Sequence[int]) -> Iterator[str]:
     per_trial = spec.compute.workers * spec.compute.per_worker.GPU
     for n in gpus:
         if n < per_trial:
-            yield f"{n} GPUs are fewer than the {per_trial} that one trial asks for: nothing would start"
+            yield f"--gpus {n} is less than the {per_trial} that one trial asks for: nothing would start"
         elif n < spec.search.concurrent_trials * per_trial:
             yield (
-                f"{n} GPUs run {n // per_trial} trials at a time, search.concurrent_trials asks for "
+                f"--gpus {n} is enough for {n // per_trial} at a time, search.concurrent_trials asks for "
                 f"{spec.search.concurrent_trials}: the rest would wait"
             )
 
@@ -150,5 +152,3 @@ def _may_stop(spec: SweepSpec, pair: Pair) -> bool:
 
 def _largest(dimension: Dimension) -> Value:
     return dimension.high if isinstance(dimension, IntRange) else max(few_values(dimension))
-
-

@@ -76,7 +76,13 @@ class Costs:
             return done.tokens
         settings, mixture = stage.settings, stage.settings.mixture.model_dump_json()
         parts = tuple(
-            (part.name, *(getattr(part.settings, each) for each in ("fraction", "examples", "max_rows", "max_length")))
+            (
+                part.name,
+                *(
+                    getattr(part.settings, each)
+                    for each in ("fraction", "examples", "max_rows", "max_length")
+                ),
+            )
             for part in stage.parts
         )
         asked = (parts, settings.epochs, settings.batch_size, mixture, stage.seed)
@@ -146,7 +152,7 @@ class Costs:
 
     @cached_property
     def _remembered(self) -> list[Summary]:
-        """Earlier training stages on one kind of hardware: this machine's, else what most tokens were trained on."""
+        """Earlier training on one kind of hardware: this machine's, else what has trained on most tokens."""
         trained = [
             each
             for each in self._summaries.values()

@@ -274,7 +274,9 @@ class Forecast:
         for params in points:
             links = self.paths.links(pair, params, seed)
             made.append(_Point(params, tuple(self._training(stage, "intermediate") for stage in links)))
-        mean = [sum(s.tokens for s in steps) / len(made) for steps in zip(*(p.steps for p in made), strict=True)]
+        mean = [
+            sum(s.tokens for s in steps) / len(made) for steps in zip(*(p.steps for p in made), strict=True)
+        ]
         return [
             _Point(p.params, tuple(replace(s, likely=m) for s, m in zip(p.steps, mean, strict=True)))
             for p in _costliest_first(made, self._met)

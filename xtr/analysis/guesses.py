@@ -83,5 +83,3 @@ def _usual_languages(task: Task, split: Split) -> tuple[str, ...]:
     if split == "select" and task.training_task is None:
         return task.select_languages
     return task.all_languages
-
-

@@ -1,6 +1,6 @@
 """This is where a sweep's stages and their prices are entered and summed up, before any of it runs.
 
-    ledger.train_tokens     -> TrainTokens(naive=5_430_000, shared=1_520_000, owed=1_520_000, likely=1_300_000)
+ledger.train_tokens     -> TrainTokens(naive=5_430_000, shared=1_520_000, owed=1_520_000, likely=1_300_000)
 """
 
 from __future__ import annotations
@@ -150,7 +150,8 @@ class Ledger:
         """Price what is to be expected of the stages that are not stored yet."""
         n_workers = self.spec.compute.workers
         seconds = sum(
-            step.seconds * (n_workers * step.likely / step.tokens if step.tokens else 1) for step in self.unmade
+            step.seconds * (n_workers * step.likely / step.tokens if step.tokens else 1)
+            for step in self.unmade
         )
         return self.price(seconds + self._start_seconds)
 
@@ -179,9 +180,7 @@ class Ledger:
     @cached_property
     def owing(self) -> list[Foreseen]:
         """The trials some of whose stages are not stored yet."""
-        return [
-            each for each in self.foreseen if any(step.key not in self.stored for step in each.steps)
-        ]
+        return [each for each in self.foreseen if any(step.key not in self.stored for step in each.steps)]
 
     # -- disk ------------------------------------------------------------------------------------------
 

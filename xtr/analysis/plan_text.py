@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from xtr.analysis.ledger import Price, StageCount
 from xtr.analysis.plan import Plan
 from xtr.analysis.tables import columns
 
+WIDTH = 110
 UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -18,7 +20,7 @@ def plan_text(plan: Plan, file: Path) -> str:
         f"{plan.sweep}: {plan.pairs} pairs, {plan.trials} trials at most, {plan.owed} of them still owed",
         columns(("stage", "asked", "distinct", "stored"), list(_stage_rows(plan))),
         columns(("", ""), list(_price_rows(plan))).strip("\n "),
-        "\n".join(f"warning: {each}" for each in plan.warnings),
+        "\n".join(_wrapped(f"warning: {each}", "") for each in plan.warnings),
         _guesses_text(plan),
         f"next: xtr run {file}" if plan.owed else f"nothing is owed; next: xtr best {plan.sweep}",
     ]
@@ -44,18 +46,19 @@ def _price_rows(plan: Plan) -> Iterator[tuple[str, str]]:
             "training tokens",
             f"{amount(tokens.naive)} alone, {amount(tokens.shared)} shared ({ratio:.1f} times fewer)",
         )
-        yield "  still owed", f"at most {amount(tokens.owed)}, likely {amount(tokens.likely)}"
+        likely = "" if tokens.likely == tokens.owed else f", likely {amount(tokens.likely)}"
+        yield "  still owed", f"at most {amount(tokens.owed)}{likely}"
     rate, source = plan.rate
     yield "tokens per second", f"{rate:,.0f} on one worker, {source}"
     unit = "GPU" if plan.run.gpu_hours or plan.evaluate.gpu_hours else "CPU core"
-    likely = f", likely {hours(plan.likely_hours)}" if tokens.owed else ""
+    likely = "" if tokens.likely == tokens.owed else f", likely {hours(plan.likely_hours)}"
     yield "xtr run", f"at most {_price(plan.run, plan.currency, unit)}{likely}"
     yield "xtr evaluate", f"at most {_price(plan.evaluate, plan.currency, unit)}"
-    yield "disk", f"at most {amount(plan.disk_bytes)}B"
+    yield "disk", f"at most {amount(plan.disk_bytes, 'B')}"
     if plan.chain[1]:
         yield "longest chain", f"{hours(plan.chain[1])}: {plan.chain[0]}"
     for wall in plan.wall:
-        on = f" on {wall.gpus} GPUs" if wall.gpus else ""
+        on = f" on {wall.gpus} GPU{'s' * (wall.gpus > 1)}" if wall.gpus else ""
         name = f"wall time, {wall.trials_at_once} at once{on}"
         yield name, f"{hours(wall.run_hours)} to run, {hours(wall.evaluate_hours)} to evaluate"
 
@@ -67,23 +70,29 @@ def _price(price: Price, currency: str, unit: str) -> str:
 
 
 def _guesses_text(plan: Plan) -> str:
-    if not plan.guesses:
-        return ""
-    by_measure: dict[str, list[str]] = {}
-    for guess in plan.guesses:
-        by_measure.setdefault(guess.measure, []).append(f"  {guess.what}: {guess.value} ({guess.why})")
-    blocks = (
-        "\n".join([f"guessed; measure it with {how}", *lines]) for how, lines in by_measure.items()
+    """Group guesses by how they are measured, then by why they are believed."""
+    groups: dict[str, dict[str, list[str]]] = {}
+    for each in plan.guesses:
+        groups.setdefault(each.measure, {}).setdefault(each.why, []).append(f"{each.what} {each.value}")
+    lines = []
+    for measure, reasons in groups.items():
+        lines.append(_wrapped(f"guessed; to measure it: {measure}", ""))
+        lines += [_wrapped(f"{', '.join(values)} ({why})", "  ") for why, values in reasons.items()]
+    return "\n".join(lines)
+
+
+def _wrapped(text: str, indent: str) -> str:
+    return textwrap.fill(
+        text, WIDTH, initial_indent=indent, subsequent_indent=indent + "  ", break_on_hyphens=False
     )
-    return "\n".join(blocks)
 
 
-def amount(value: float) -> str:
+def amount(value: float, unit: str = "") -> str:
     """Write a large number with three digits and a unit: 1.52 G."""
-    for size, unit in UNITS:
+    for size, prefix in UNITS:
         if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value:.0f} "
+            return f"{value / size:.3g} {prefix}{unit}"
+    return f"{value:.0f} {unit}".rstrip()
 
 
 def hours(value: float) -> str:

@@ -90,6 +90,8 @@ class Sizes:
         name = f"{task.name} {split} {language} {data}"
         if (task.name, split, language) in self.source.absent:
             return None
+        if self.source.is_demo:
+            return self.source.n_rows(task, split, language)
         if name not in self._counts:
             n = self.source.n_rows(task, split, language)
             if n is None:
@@ -98,10 +100,9 @@ class Sizes:
         return self._counts[name]
 
     def keep_counts(self) -> None:
-        """Keep what was counted for the next plan, where there is a storage root and something was read."""
-        known = self._known_counts()
-        if self._counts != known and self.root.is_dir():
-            with suppress(OSError):
+        """Keep what was counted for the next plan, where files were read for it."""
+        if self._counts != self._known_counts():
+            with suppress(OSError):  # a folder of somebody else's can be planned from, too
                 write_atomic(self.root / "plan" / "rows.json", json.dumps(self._counts, indent=1))
 
     @cached_property
@@ -127,7 +128,7 @@ class Sizes:
         estimate = estimated_rows(task.name, split, language)
         source = "the catalogue's count of the full set" if counted else estimate.why
         rows = counted or estimate.rows
-        self.guesses.note(f"rows of {task.name} {split}", f"{rows:,}", f"{why}; {source}", self.prepare)
+        self.guesses.note(f"{task.name} {split} rows", f"{rows:,}", f"{why}; {source}", self.prepare)
         return rows
 
     # -- tokens ----------------------------------------------------------------------------------------
@@ -185,7 +186,7 @@ class Sizes:
         cut = {"pair": max_length, "tagging": max_length, "mlm": max_length, "choice": SEQUENCES * max_length}
         tokens = min(known, cut.get(task.family, known))
         why = "the catalogue's rough mean in XLM-R's vocabulary" if task.tokens_per_row else "nobody has said"
-        self.guesses.note(f"tokens per row of {task.name}", tokens, why, self.prepare)
+        self.guesses.note(f"{task.name} tokens per row", tokens, why, self.prepare)
         return tokens
 
     def scored_tokens(self, stage: EvaluateStage) -> float:

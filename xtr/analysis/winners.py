@@ -1,4 +1,4 @@
-"""This is where it is planned what `xtr evaluate` will score: every pair's winner, in every language, on each seed.
+"""This is where it is planned what `xtr evaluate` will score: every pair's winner in every language and seed.
 
 Winners that are not known yet stand for themselves: as many evaluations of a checkpoint that nothing shares.
 """

@@ -33,7 +33,9 @@ ROWS: Mapping[tuple[str, Split, str | None], Estimate] = {
     ("xnli", "dev", None): Estimate(2_490, _PAPER),
     ("squad_qa_retrieval", "select", None): Estimate(10_570, "the questions of SQuAD's dev set"),
     ("lareqa", "test", None): Estimate(1_190, "the questions of XQuAD"),
-    ("lareqa", "pool", None): Estimate(1_180, "the sentences that hold XQuAD's answers, about one a question"),
+    ("lareqa", "pool", None): Estimate(
+        1_180, "the sentences that hold XQuAD's answers, about one a question"
+    ),
     ("mewslix", "select", None): Estimate(1_500, _PAPER),
     ("mewslix", "test", None): Estimate(1_500, _PAPER),
     ("mewslix", "pool", None): Estimate(90_000, "about a million entities in eleven languages"),

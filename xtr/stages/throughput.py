@@ -80,7 +80,9 @@ def _read(line: str) -> Summary | None:
 
 
 def _summary(manifest: Manifest) -> Summary:
-    recipe, result, made = (dict[str, Any](each) for each in (manifest.recipe, manifest.result, manifest.made))
+    recipe, result, made = (
+        dict[str, Any](each) for each in (manifest.recipe, manifest.result, manifest.made)
+    )
     parts = recipe.get("parts", [])
     return Summary(
         key=manifest.key,
@@ -104,7 +106,7 @@ def of_start(summaries: Iterable[Summary], start: str) -> list[Summary]:
     parents = {each.key: each.parent for each in all_of_them}
 
     def begins(key: str) -> str:
-        while key in parents:
+        while parents.get(key):
             key = parents[key]
         return key
 

@@ -1,6 +1,6 @@
 """This is where it is said how many rows the demo world's splits have, before any of them is written.
 
-    split_size(find_task("tydiqa"), "train", scale=1.0)     -> 900: a tenth of 1,000 is held out
+split_size(find_task("tydiqa"), "train", scale=1.0)     -> 900: a tenth of 1,000 is held out
 """
 
 from __future__ import annotations
