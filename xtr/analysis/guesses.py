@@ -59,8 +59,7 @@ class PlannedSource:
         """List the languages at hand, or all of the catalogue's where there is none."""
         place = (task.name, split)
         if place not in self._languages:
-            found = self._source.languages(task, split)
-            self._languages[place] = found or (() if split == "train" else _usual_languages(task, split))
+            self._languages[place] = self._source.languages(task, split) or _usual_languages(task, split)
         return self._languages[place]
 
     def identity(self, task: Task, split: Split, language: str) -> str:
@@ -80,6 +79,9 @@ class PlannedSource:
 
 
 def _usual_languages(task: Task, split: Split) -> tuple[str, ...]:
+    """List the languages of data that are absent; of training rows the home's, and a translation for pairs."""
+    if split == "train":
+        return (task.home, "de") if task.family == "ranking" and len(task.languages) == 1 else ()
     if split == "select" and task.training_task is None:
         return task.select_languages
     return task.all_languages
