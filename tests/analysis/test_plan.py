@@ -105,7 +105,7 @@ DOCUMENT = {
             "type": "array",
             "items": {
                 "type": "object",
-                "properties": dict.fromkeys(("what", "value", "why", "measure"), {"type": "string"}),
+                "properties": {name: {"type": "string"} for name in ("what", "value", "why", "measure")},
                 "required": ["what", "value", "why", "measure"],
             },
         },

@@ -260,10 +260,14 @@ class Forecast:
         return replace(step, likely=step.tokens * math.prod(amounts) * leg)
 
     def _points(self, pair: Pair, seed: int) -> Iterator[_Point]:
-        """Give the settings of an intermediate in the order in which they cost most, for ever."""
+        """Give the settings of an intermediate, costliest first; then again from the cheapest, for ever.
+
+        So stages that are trained once are bounded from above, and what sharing saves is bounded from below.
+        """
         name = (pair.intermediate, seed)
         if name not in self._settings:
-            self._settings[name] = itertools.cycle(self._ordered_points(pair, seed))
+            points = self._ordered_points(pair, seed)
+            self._settings[name] = itertools.chain(points, itertools.cycle(reversed(points)))
         return self._settings[name]
 
     def _ordered_points(self, pair: Pair, seed: int) -> list[_Point]:
