@@ -83,7 +83,9 @@ def test_a_grid_trains_on_the_tokens_that_were_planned_and_then_owes_nothing(roo
 
 def test_an_adaptive_sweep_trains_on_no_more_than_was_planned(root: Path) -> None:
     stopping = {"rung_epochs": 1, "keep": 0.5}
-    adaptive = spec(root, "adaptive", ADAPTIVE, early_stopping=stopping, confirm={"seeds": [2]})
+    adaptive = spec(
+        root, "adaptive", ADAPTIVE, trials_per_pair=2, early_stopping=stopping, confirm={"seeds": [2]}
+    )
     before = planned(adaptive, root, [])
     tokens, rows = trained(adaptive, root)
     assert 0 < tokens <= before.train_tokens.owed

@@ -128,7 +128,8 @@ class Sizes:
         estimate = estimated_rows(task.name, split, language)
         source = "the catalogue's count of the full set" if counted else estimate.why
         rows = counted or estimate.rows
-        self.guesses.note(f"{task.name} {split} rows", f"{rows:,}", f"{why}; {source}", self.prepare)
+        value = f"{rows:,}" if split == "train" else f"{rows:,} in {language}"
+        self.guesses.note(f"{task.name} {split} rows", value, f"{why}; {source}", self.prepare)
         return rows
 
     # -- tokens ----------------------------------------------------------------------------------------
