@@ -16,6 +16,7 @@ from xtr.analysis.plan import Plan, plan_sweep
 from xtr.analysis.plan_text import plan_text
 from xtr.catalogue.lookup import TASKS
 from xtr.data.open import open_source
+from xtr.fingerprint import JSON
 from xtr.search.book import Book
 from xtr.spec.sweep import Pair, SweepSpec
 from xtr.stages.path import Paths
@@ -230,7 +231,7 @@ def test_what_was_measured_takes_the_place_of_the_table(tmp_path: Path) -> None:
     guessed = planned(spec, tmp_path)
     stage = paths.path(Pair("none", "tydiqa"), {"target.epochs": 2}, seed=99).target
     assert isinstance(stage, TrainStage)
-    made = {"device": "cpu", "hardware": "a slow one", "workers": 2, "seconds": 50.0}
+    made: dict[str, JSON] = {"device": "cpu", "hardware": "a slow one", "workers": 2, "seconds": 50.0}
     with store.workspace(stage.key) as folder:
         store.publish(stage, folder, {"tokens": 10_000, "steps": 1, "epochs": [{}, {}]}, made)
     measured = planned(spec, tmp_path)

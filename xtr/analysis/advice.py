@@ -5,9 +5,9 @@ Each warning says what is the matter, what it costs and what to write instead.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 
+from xtr.analysis.forecast import survivors
 from xtr.analysis.ledger import Ledger, TrainTokens, Wall
 from xtr.catalogue.lookup import find_task
 from xtr.spec.budget import pair_dimensions, search_trials
@@ -147,7 +147,7 @@ def _may_stop(spec: SweepSpec, pair: Pair) -> bool:
     epochs = pair_dimensions(spec, pair).get("target.epochs")
     most = spec.stages.target.resolved_for(task, {}).epochs if epochs is None else _largest(epochs)
     size = min(spec.search.generation, search_trials(spec, pair))
-    return most > stopping.rung_epochs and math.ceil(stopping.keep * size) < size
+    return most > stopping.rung_epochs and survivors(stopping, size) < size
 
 
 def _largest(dimension: Dimension) -> Value:

@@ -25,7 +25,7 @@ from xtr.spec.budget import (
 )
 from xtr.spec.expressions import parse_intermediate
 from xtr.spec.space import Choice, Dimension, Fixed, FloatRange, LogFloatRange, Value
-from xtr.spec.sweep import Pair, SweepSpec
+from xtr.spec.sweep import EarlyStopping, Pair, SweepSpec
 from xtr.stages.path import Path, Paths
 from xtr.stages.stage import EvaluateStage, TrainStage
 
@@ -242,9 +242,10 @@ class Forecast:
 
     def _template(self, pair: Pair, seed: int) -> tuple[Step, ...]:
         if (pair, seed) not in self._templates:
-            dimensions = pair_dimensions(self.spec, pair)
-            most = {name: _most(each) for name, each in dimensions.items()}
-            self._templates[pair, seed] = self._path_steps(self.paths.path(pair, most, seed))
+            dimensions, listed = pair_dimensions(self.spec, pair), intermediate_settings(self.spec, pair)
+            wide = {n: _most(d) for n, d in dimensions.items() if listed is None or n.startswith("target.")}
+            params = {**(listed[0] if listed else {}), **wide}
+            self._templates[pair, seed] = self._path_steps(self.paths.path(pair, params, seed))
         return self._templates[pair, seed]
 
     def _likely(self, step: Step, pair: Pair, dimensions: Mapping[str, Dimension], phase: str) -> Step:
@@ -292,9 +293,8 @@ class Forecast:
         stopping, size = self.spec.search.early_stopping, self.spec.search.generation
         if stopping is None:
             return 0
-        stopped_of_generation = size - math.ceil(stopping.keep * size)
         return sum(
-            math.ceil(n / size) * stopped_of_generation
+            math.ceil(n / size) * (size - survivors(stopping, size))
             for pair in self.spec.pairs.pairs()
             for phase, _, _, n in self._due(pair)
             if phase == "search" and leg_share(self.spec, pair) < 1
@@ -350,6 +350,11 @@ def intermediate_settings(spec: SweepSpec, pair: Pair) -> list[Params] | None:
     return grid(own) if size is not None and size <= MOST_SETTINGS else None
 
 
+def survivors(stopping: EarlyStopping, n: int) -> int:
+    """Count how many of n trials with equal planned epochs go on after their rung."""
+    return math.ceil(stopping.keep * n)
+
+
 def leg_share(spec: SweepSpec, pair: Pair) -> float:
     """Return the share of a target stage that a search trial trains on average, if early stopping keeps few."""
     stopping, dimensions = spec.search.early_stopping, pair_dimensions(spec, pair)
@@ -360,7 +365,7 @@ def leg_share(spec: SweepSpec, pair: Pair) -> float:
     mean, size = _mean(epochs), min(spec.search.generation, search_trials(spec, pair))
     if mean <= stopping.rung_epochs:
         return 1.0
-    kept = math.ceil(stopping.keep * size) / size
+    kept = survivors(stopping, size) / size
     return (stopping.rung_epochs + kept * (mean - stopping.rung_epochs)) / mean
 
 

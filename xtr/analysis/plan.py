@@ -100,7 +100,7 @@ def plan_sweep(
     ledger = Ledger(spec, source, store, trials, file)
     compute = spec.compute
     per_trial = compute.workers * compute.per_worker.GPU
-    places = [spec.search.concurrent_trials, *(max(1, n // per_trial) for n in gpus if per_trial)]
+    places = [spec.search.concurrent_trials, *(n // per_trial for n in gpus if per_trial and n >= per_trial)]
     seconds, longest = longest_chain(ledger.owing, ledger.stored)
     likely = ledger.likely_price
     wall = tuple(map(ledger.wall, places))
