@@ -84,24 +84,35 @@ def run(file: File, set_: Set = [], skip_bad: SkipBad = None) -> None:  # noqa: 
     _say(f"\nnext: xtr evaluate {spec.name}{_root_option(spec)}    (scores in every language)")
 
 
-@app.command(epilog="Example: xtr plan sweeps/demo.yaml --json")
-def plan(file: File, set_: Set = [], as_json: AsJson = False) -> None:  # noqa: B006
-    """Count a sweep before it runs: pairs, trials, stages asked, distinct and stored."""
+@app.command(epilog="Example: xtr plan sweeps/one-night.yaml --gpus 4 --gpus 8")
+def plan(
+    file: File,
+    set_: Set = [],  # noqa: B006
+    gpus: Annotated[
+        list[int],
+        typer.Option(min=1, metavar="N", help="Show the wall time on N GPUs, too; may be repeated."),
+    ] = [],  # noqa: B006
+    as_json: AsJson = False,
+) -> None:
+    """Tell the price of a sweep before it runs: stages, tokens, hours, money, disk and wall time."""
     from xtr.analysis.changes import changes_since
     from xtr.analysis.plan import plan_sweep
-    from xtr.analysis.tables import plan_text
+    from xtr.analysis.plan_text import plan_text
     from xtr.analysis.trials import read_trials
     from xtr.data.open import open_source
     from xtr.stages.store import StageStore
 
     spec = _load(file, set_)
+    if gpus and not spec.compute.per_worker.GPU:
+        problem = Problem("this sweep trains on the CPU", "--gpus", hint="--set compute.per_worker.GPU=1")
+        raise InputError(problem)
     place = spec.storage.workplace()
     place.check_readable()
     folder = place.read_sweep(spec.name)
-    trials = read_trials(folder)
+    trials, source = read_trials(folder), open_source(spec.data, place, resolve=False)
     changes = changes_since(folder, spec, trials)
     kept = list(changes.kept) if changes else trials
-    counted = plan_sweep(spec, open_source(spec.data, place, resolve=False), StageStore(place), kept)
+    counted = plan_sweep(spec, source, StageStore(place), kept, gpus=gpus, file=str(file))
     document = {**counted.document(), "changes": changes.document() if changes else None}
     text = plan_text(counted, file)
     _show(document, f"{changes.text(spec.name)}\n\n{text}" if changes else text, as_json=as_json)

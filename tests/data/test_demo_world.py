@@ -5,11 +5,13 @@ import json
 import multiprocessing
 from collections import Counter
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from xtr.catalogue.languages import iso3
-from xtr.catalogue.lookup import TASKS
+from xtr.catalogue.lookup import TASKS, find_task
+from xtr.catalogue.task import Split
 from xtr.data.demo import (
     LANGUAGES,
     PLANTED,
@@ -20,6 +22,7 @@ from xtr.data.demo import (
     write_world,
 )
 from xtr.data.demo.corpus import documents
+from xtr.data.demo.source import DemoSource
 from xtr.data.demo.tasks import XNLI_LABELS, draw_copa, draw_pairs, tag_entities
 from xtr.data.demo.world import (
     COMPARED_VERBS,
@@ -325,3 +328,20 @@ def test_processes_that_race_agree(tmp_path: Path) -> None:
 def test_a_scale_out_of_range_is_refused(tmp_path: Path, scale: float) -> None:
     with pytest.raises(InputError, match="scale"):
         prepare_world(tmp_path, seed=0, scale=scale)
+
+
+def test_rows_are_counted_without_writing_them(demo: DemoSource, tmp_path: Path) -> None:
+    unwritten = DemoSource(tmp_path, seed=demo.seed, scale=demo.scale)
+    n_counted = 0
+    for task in TASKS.values():
+        for split in get_args(Split):
+            try:
+                rows = [demo.rows(task, split, language) for language in demo.languages(task, split)[:1]]
+            except InputError:
+                continue
+            n_counted += len(rows)
+            for language, each in zip(demo.languages(task, split), rows, strict=False):
+                assert unwritten.n_rows(task, split, language) == len(each), (task.name, split)
+    assert n_counted > 25
+    assert unwritten.n_rows(find_task("hellaswag"), "train", "en") is None
+    assert list(tmp_path.iterdir()) == []

@@ -1,144 +1,137 @@
-"""This is where a sweep is counted before it runs: pairs, trials, and stages asked, distinct and stored.
+"""This is where a sweep is counted and priced before it runs: stages, tokens, hours, money, disk and wall time.
 
-An adaptive search proposes as it goes, so what it has not proposed yet enters as an upper bound.
+An adaptive search proposes as it goes, so what it has not proposed yet enters as an upper bound (see `forecast`).
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
+from xtr.analysis.advice import advice
+from xtr.analysis.forecast import Foreseen
+from xtr.analysis.guesses import Guess
+from xtr.analysis.ledger import HOUR, Ledger, Price, StageCount, TrainTokens, Wall
+from xtr.analysis.schedule import longest_chain
 from xtr.analysis.trials import TrialRow
-from xtr.catalogue.lookup import find_task
 from xtr.data.source import Source
 from xtr.fingerprint import JSON
-from xtr.spec.budget import confirm_trials, control_trials, grid, pair_dimensions, search_trials, space_size
-from xtr.spec.expressions import parse_intermediate
-from xtr.spec.space import Value
-from xtr.spec.sweep import Pair, SweepSpec
-from xtr.stages.path import Path, Paths
+from xtr.spec.sweep import SweepSpec
 from xtr.stages.store import StageStore
 
 SCHEMA_VERSION = 1
 
 
-@dataclass(slots=True)
-class StageCount:
-    """Stages of one kind: `asked` by all trials, `distinct` at most, `stored` already."""
-
-    asked: int = 0
-    distinct: int = 0
-    stored: int = 0
-
-
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a sweep comes to; `trials` counts those told and those still owed, `owed` only the latter."""
+    """What a sweep comes to; `trials` counts those told and those still owed, `owed` only the latter.
+
+    Attributes:
+        stages: of `xtr run`, by kind.
+        scoring: of `xtr evaluate`, by kind.
+        run, evaluate: the price of what is not stored yet, at most.
+        likely_hours: of GPUs, or of CPU cores where there is none, that the run will probably take.
+        disk_bytes: that the run will write and leave, at most.
+        chain: the trial whose stages take longest one after the other, in words, and its hours.
+        wall: first as the sweep asks for, then for numbers of GPUs.
+        rate: tokens a second that one worker trains on, and where that comes from.
+        warnings: what will cost more than it need, or cannot work.
+        guesses: what was not measured.
+    """
 
     sweep: str
     pairs: int
     trials: int
     owed: int
-    stages: dict[str, StageCount] = field(default_factory=dict)
+    stages: dict[str, StageCount]
+    scoring: dict[str, StageCount]
+    train_tokens: TrainTokens
+    run: Price
+    evaluate: Price
+    likely_hours: float
+    currency: str
+    disk_bytes: int
+    chain: tuple[str, float]
+    wall: tuple[Wall, ...]
+    rate: tuple[float, str]
+    warnings: tuple[str, ...]
+    guesses: tuple[Guess, ...]
 
     def document(self) -> dict[str, JSON]:
         """Return the plan as a JSON document."""
-        return {"schema_version": SCHEMA_VERSION, **asdict(self)}
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "sweep": self.sweep,
+            "pairs": self.pairs,
+            "trials": self.trials,
+            "owed": self.owed,
+            "stages": {kind: asdict(count) for kind, count in self.stages.items()},
+            "scoring": {kind: asdict(count) for kind, count in self.scoring.items()},
+            "train_tokens": asdict(self.train_tokens),
+            "gpu_hours": self.run.gpu_hours,
+            "cpu_hours": self.run.cpu_hours,
+            "likely_hours": self.likely_hours,
+            "money": self.run.money,
+            "currency": self.currency,
+            "evaluate": asdict(self.evaluate),
+            "disk_bytes": self.disk_bytes,
+            "longest_chain": {"trial": self.chain[0], "hours": self.chain[1]},
+            "wall": [asdict(each) for each in self.wall],
+            "tokens_per_second": {"value": self.rate[0], "source": self.rate[1]},
+            "warnings": list(self.warnings),
+            "guesses": [asdict(each) for each in self.guesses],
+        }
 
 
-def plan_sweep(spec: SweepSpec, source: Source, store: StageStore, trials: Sequence[TrialRow]) -> Plan:
-    """Count a sweep, given the trials it has had so far. Trains nothing and downloads nothing."""
-    paths = Paths(spec, source)
-    known: dict[str, set[str]] = {"intermediate": set(), "target": set(), "evaluate": set()}
-    counts = {kind: StageCount() for kind in known}
-    settings_seen: dict[str, set[str]] = {}
-    owed: dict[Pair, int] = {}
-    unknown: dict[Pair, int] = {}
-    for pair in spec.pairs.pairs():
-        rows = [row for row in trials if row.pair == pair]
-        foreseen = _foreseen(spec, pair, rows)
-        # A trial that was stopped early, diverged or failed has left no finished target stage and wants none.
-        wanting = [row for row in rows if row.state in ("running", "complete")]
-        for params, seed in [*((row.params, row.seed) for row in wanting), *foreseen]:
-            path = paths.path(pair, params, seed)
-            for kind, keys in _keys(path).items():
-                counts[kind].asked += len(keys)
-                known[kind].update(keys)
-            settings_seen.setdefault(pair.intermediate, set()).update(s.key for s in path.intermediate[-1:])
-        left = _left(spec, pair, rows)
-        owed[pair] = owed.get(pair, 0) + left
-        unknown[pair] = unknown.get(pair, 0) + left - len(foreseen)
-        if left or any(row.state == "running" for row in rows):
-            baseline, n_controls = Pair("none", pair.target), control_trials(spec, pair)
-            owed[baseline] += n_controls
-            unknown[baseline] += n_controls
-    for pair, n in unknown.items():
-        _count_unknown(counts, source, pair, n)
-    for kind, distinct in known.items():
-        counts[kind].stored = sum(store.has(key) for key in distinct)
-        counts[kind].distinct = len(distinct)
-    counts["intermediate"].distinct += _new_intermediates(spec, unknown, settings_seen)
-    for pair, n in unknown.items():
-        target = find_task(pair.target_task)
-        counts["target"].distinct += n if target.training_task else 0
-        counts["evaluate"].distinct += (
-            0 if target.training_task else n * len(source.languages(target, "select"))
-        )
-    n_owed = sum(owed.values())
-    return Plan(spec.name, len(owed), len(trials) + n_owed, n_owed, counts)
+def plan_sweep(
+    spec: SweepSpec,
+    source: Source,
+    store: StageStore,
+    trials: Sequence[TrialRow],
+    *,
+    gpus: Sequence[int] = (),
+    file: str = "FILE",
+) -> Plan:
+    """Count and price a sweep, given the trials it has had so far. Trains nothing and downloads nothing.
+
+    Args:
+        gpus: numbers of GPUs for which the wall time is wanted besides that of the sweep's own concurrency.
+    """
+    ledger = Ledger(spec, source, store, trials, file)
+    compute = spec.compute
+    per_trial = compute.workers * compute.per_worker.GPU
+    places = [spec.search.concurrent_trials, *(n // per_trial for n in gpus if per_trial and n >= per_trial)]
+    seconds, longest = longest_chain(ledger.owing, ledger.stored)
+    likely = ledger.likely_price
+    wall = tuple(map(ledger.wall, places))
+    rate = (ledger.costs.rate(""), ledger.costs.rate_source)
+
+    def replanned(other: SweepSpec) -> TrainTokens:
+        return Ledger(other, source, store, trials, file).train_tokens
+
+    return Plan(
+        sweep=spec.name,
+        pairs=len(spec.pairs.pairs()),
+        trials=len(trials) + ledger.forecast.n_owed,
+        owed=ledger.forecast.n_owed,
+        stages=ledger.stages(),
+        scoring=ledger.scoring_stages(),
+        train_tokens=ledger.train_tokens,
+        run=ledger.run_price,
+        evaluate=ledger.price(sum(ledger.scoring_groups.values())),
+        likely_hours=likely.gpu_hours or likely.cpu_hours,
+        currency=spec.prices.currency,
+        disk_bytes=ledger.disk_bytes,
+        chain=(_chain_text(longest), seconds / HOUR),
+        wall=wall,
+        rate=rate,
+        warnings=tuple(advice(ledger, wall[0], gpus, replanned)),
+        guesses=tuple(ledger.guesses.all),
+    )
 
 
-def _keys(path: Path) -> dict[str, list[str]]:
-    """Name a path's stages by kind."""
-    return {
-        "intermediate": [stage.key for stage in path.intermediate],
-        "target": [path.target.key] if path.target else [],
-        "evaluate": [stage.key for stage in path.select],
-    }
-
-
-def _left(spec: SweepSpec, pair: Pair, rows: Sequence[TrialRow]) -> int:
-    """Count the search and confirm trials that this pair has not had."""
-    due = (("search", search_trials(spec, pair)), ("confirm", confirm_trials(spec, pair)))
-    return sum(max(0, n - sum(row.phase == phase for row in rows)) for phase, n in due)
-
-
-def _foreseen(spec: SweepSpec, pair: Pair, rows: Sequence[TrialRow]) -> list[tuple[dict[str, Value], int]]:
-    """List the trials still to come whose settings and seed are certain: those of a space tried as a whole."""
-    dimensions = pair_dimensions(spec, pair)
-    size = space_size(dimensions)
-    if size is None or size > search_trials(spec, pair):
-        return []
-    had = [(row.params, row.seed) for row in rows]
-    seeds = [
-        spec.search.training_seed,
-        *(spec.search.confirm.seeds if size <= spec.search.confirm.top else ()),
-    ]
-    return [trial for trial in itertools.product(grid(dimensions), seeds) if trial not in had]
-
-
-def _count_unknown(counts: dict[str, StageCount], source: Source, pair: Pair, n: int) -> None:
-    target = find_task(pair.target_task)
-    counts["intermediate"].asked += n * len(parse_intermediate(pair.intermediate).links)
-    if target.training_task:
-        counts["target"].asked += n
-    else:
-        counts["evaluate"].asked += n * len(source.languages(target, "select"))
-
-
-def _new_intermediates(spec: SweepSpec, unknown: dict[Pair, int], seen: dict[str, set[str]]) -> int:
-    """Bound the intermediate stages still to come: by trials owed, and by the settings of a finite space."""
-    bound = 0
-    for intermediate in spec.pairs.intermediates:
-        pairs = [pair for pair in unknown if pair.intermediate == intermediate]
-        links = len(parse_intermediate(intermediate).links)
-        if not pairs or not links:
-            continue
-        wanted = sum(unknown[pair] for pair in pairs)
-        own = {n: d for n, d in pair_dimensions(spec, pairs[0]).items() if n.startswith("intermediate.")}
-        size = space_size(own)
-        seeds = 1 + len(spec.search.confirm.seeds)
-        left = wanted if size is None else max(0, size * seeds - len(seen.get(intermediate, ())))
-        bound += links * min(wanted, left)
-    return bound
+def _chain_text(trial: Foreseen | None) -> str:
+    if trial is None:
+        return ""
+    pair = trial.pair
+    return f"{pair.target} alone" if pair.intermediate == "none" else f"{pair.intermediate} > {pair.target}"

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 from xtr.analysis.leaderboard import best_rows, leaderboard
-from xtr.analysis.plan import Plan
 from xtr.analysis.trials import TrialRow
 from xtr.fingerprint import JSON
 from xtr.spec.space import Value
@@ -80,23 +78,6 @@ def leaderboard_text(spec: SweepSpec, trials: Sequence[TrialRow]) -> str:
             "",
             "best per target",
             columns(("target", "intermediate", "settings"), best),
-        ]
-    )
-
-
-def plan_text(plan: Plan, file: Path) -> str:
-    """Write a plan."""
-    rows = [
-        (kind, str(count.asked), str(count.distinct), str(count.stored))
-        for kind, count in plan.stages.items()
-    ]
-    return "\n".join(
-        [
-            f"{plan.sweep}: {plan.pairs} pairs, {plan.trials} trials at most, {plan.owed} of them still owed",
-            "",
-            columns(("stage", "asked", "distinct", "stored"), rows),
-            "",
-            f"next: xtr run {file}" if plan.owed else f"nothing is owed; next: xtr best {plan.sweep}",
         ]
     )
 

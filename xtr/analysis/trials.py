@@ -75,8 +75,8 @@ def read_trials(folder: Path) -> list[TrialRow]:
     for line in read_lines(folder / FILE):
         row = TrialRow(**json.loads(line))
         latest[row.intermediate, row.target, row.number] = row
-    pairs = list(dict.fromkeys(row.pair for row in latest.values()))
-    return sorted(latest.values(), key=lambda row: (pairs.index(row.pair), row.number))
+    place = {pair: i for i, pair in enumerate(dict.fromkeys(row.pair for row in latest.values()))}
+    return sorted(latest.values(), key=lambda row: (place[row.pair], row.number))
 
 
 @dataclass(frozen=True, slots=True)

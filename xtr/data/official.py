@@ -36,6 +36,9 @@ from xtr.fingerprint import digest, known_digest
 SEVERAL_LANGUAGES: frozenset[Format] = frozenset(
     ("xnli_tsv", "xnli_jsonl", "tydiqa_json", "mewslix_mentions")
 )
+SMALL_BYTES = 16 * 2**20
+"""Files that are read in about a second."""
+
 SPLITS: tuple[Split, ...] = ("train", "select", "dev", "test")
 
 
@@ -108,6 +111,15 @@ class OfficialSource:
         if layout_format in SEVERAL_LANGUAGES:  # of one file, each language is other data
             name = f"{name} in {language}"
         return f"{name} as {_reading(task, layout_format)}" if task.own else name
+
+    def n_rows(self, task: Task, split: Split, language: str) -> int | None:
+        """Count the rows of files that are read at once; None where they are absent, malformed or large."""
+        try:
+            if sum(path.stat().st_size for path in self.paths(task, split, language)) > SMALL_BYTES:
+                return None
+            return len(self.rows(task, split, language))
+        except InputError:
+            return None
 
     def paths(self, task: Task, split: Split, language: str) -> tuple[Path, ...]:
         """Name the files of a split.

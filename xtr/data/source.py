@@ -34,6 +34,10 @@ class Source(Protocol):
         """Name the exact data of a split; enters stage keys, so equal content must give equal names."""
         ...
 
+    def n_rows(self, task: Task, split: Split, language: str) -> int | None:
+        """Count a split's rows where that is known or costs little; None otherwise. Fetches and writes nothing."""
+        ...
+
     def left_out(self) -> LeftOut:
         """Say what malformed rows were left out of the splits read so far, where the user allows that."""
         ...
@@ -45,5 +49,6 @@ class ReadOnce:
     def __init__(self, source: Source) -> None:
         self.languages = source.languages
         self.identity = source.identity
+        self.n_rows = source.n_rows
         self.left_out = source.left_out
         self.rows = lru_cache(maxsize=16)(source.rows)

@@ -1,6 +1,7 @@
 """This is where rows are turned into examples once: workers read what `xtr data prepare` has encoded.
 
     data/encoded/<key>/examples.safetensors     the examples of a whole split, manifest last
+    data/encoded/<key>/lengths.json             tokens and examples of each row
 
 The key covers the data's identity, the encoder that a path begins with (its tokenizer goes along with every
 stage), the longest input and the family's way of encoding. What has not been prepared is encoded where it is
@@ -9,6 +10,7 @@ needed.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,7 @@ from xtr.families.encoded import EncodedSplit, write_examples
 from xtr.families.family import Example
 from xtr.families.registry import family_of
 from xtr.fingerprint import JSON, digest
+from xtr.stages.lengths import LENGTHS, encoded_folder
 from xtr.stages.stage import Pretrained, PretrainStage, Start, TrainStage
 from xtr.storage import open_sealed, partial_folder, seal_folder
 
@@ -57,7 +60,7 @@ class Encoding:
 
     def folder(self, root: Path) -> Path:
         """Where it lies below a storage root."""
-        return root / "data" / "encoded" / self.key
+        return encoded_folder(root) / self.key
 
 
 def start_of(parent: Pretrained | PretrainStage | TrainStage) -> Start:
@@ -80,10 +83,24 @@ def keep_encoded(
     examples = family.encode(rows, encoding.task, tokenizer, encoding.max_length)
     with partial_folder(folder) as partial:
         write_examples(examples, len(rows), partial)
-        about: dict[str, JSON] = {"task": encoding.task.name, "data": encoding.data}
+        write_lengths(examples, len(rows), partial)
+        about: dict[str, JSON] = {
+            "task": encoding.task.name,
+            "data": encoding.data,
+            "start": encoding.start,
+        }
         about |= {"max_length": encoding.max_length, "rows": len(rows), "examples": len(examples)}
         seal_folder(partial, folder, about)
     return True
+
+
+def write_lengths(examples: Sequence[Example], n_rows: int, folder: Path) -> None:
+    """Note the tokens and the examples of each row, for plans."""
+    tokens, counts = [0] * n_rows, [0] * n_rows
+    for example in examples:
+        tokens[example.row] += example.n_tokens
+        counts[example.row] += 1
+    (folder / LENGTHS).write_text(json.dumps({"tokens": tokens, "examples": counts}))
 
 
 def open_encoded(root: Path, encoding: Encoding) -> EncodedSplit | None:

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from xtr.errors import CorruptArtefact, InputError, Problem
 from xtr.fingerprint import JSON, canonical_json, digest
@@ -34,7 +35,9 @@ class Entry:
         start: key of the encoder at the beginning of the chain; empty where a stage of the chain is gone.
         needs: keys of the stages that its recipe names: its parent, and what an evaluation calibrates on or ranks.
         max_length: tokens of the longest input.
-        tokens: trained on, padding left out.
+        parts: of a training stage, the recipes of its parts.
+        tokens: trained on over all epochs, padding left out.
+        rows: that an evaluation has scored.
         seconds: of the leading worker.
         bytes: of all files, the manifest left out.
         at: when it was finished, ISO 8601 in UTC; empty where it does not say.
@@ -48,17 +51,24 @@ class Entry:
     parent: str = ""
     start: str = ""
     needs: tuple[str, ...] = ()
+    parts: tuple[Mapping[str, Any], ...] = ()
     max_length: int = 0
     seed: int | None = None
     epochs: int = 0
     steps: int = 0
     tokens: int = 0
+    rows: int = 0
     seconds: float = 0.0
     workers: int = 1
     device: str = ""
     hardware: str = ""
     bytes: int = 0
     at: str = ""
+
+    @property
+    def worker_seconds(self) -> float:
+        """Seconds of all workers together."""
+        return self.seconds * self.workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +139,13 @@ def summary(manifest: Manifest) -> Entry:
         language=str(recipe.get("language", "")),
         parent=str(recipe.get("parent", "")),
         needs=tuple(dict.fromkeys(_keys_in(recipe))),
+        parts=tuple(parts),
         max_length=int(max(map(_number, [recipe.get("max_length"), *lengths]))),
         seed=seed if isinstance(seed, int) else None,
         epochs=len(_list(result.get("epochs"))),
         steps=int(_number(result.get("steps"))),
         tokens=int(_number(result.get("tokens"))),
+        rows=int(_number(result.get("n"))),
         seconds=_number(made.get("seconds")),
         workers=int(_number(made.get("workers"))) or 1,
         device=str(made.get("device", "")),
@@ -181,7 +193,10 @@ def _read_cache(path: Path) -> dict[str, Entry]:
         if head != digest(body):
             return {}
         read = [json.loads(line) for line in body.splitlines()]
-        return {each["key"]: Entry(**(each | {"needs": tuple(each["needs"])})) for each in read}
+        return {
+            each["key"]: Entry(**(each | {name: tuple(each[name]) for name in ("needs", "parts")}))
+            for each in read
+        }
     except (OSError, ValueError, TypeError, KeyError):
         return {}
 

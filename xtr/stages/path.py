@@ -81,23 +81,30 @@ class Paths:
     def path(self, pair: Pair, params: Mapping[str, Value], seed: int) -> Path:
         """Resolve one trial's stages from its parameters and its training seed."""
         target = find_task(pair.target_task)
-        expression = parse_intermediate(pair.intermediate)
-        start = self.start
-        if expression.checkpoint is not None:
-            checkpoint = ModelSpec(name=expression.checkpoint.name, revision=expression.checkpoint.revision)
-            start = pretrained(checkpoint, self._lock)
-        end: Start | TrainStage = start
-        links = []
-        for link in expression.links:
-            end = self._training(end, link, "intermediate", params, seed)
-            links.append(end)
+        start, links = self._start_of(pair), self.links(pair, params, seed)
+        end: Start | TrainStage = links[-1] if links else start
         trained = training_task(target)
         if trained is None:
             select = self.evaluations(end, None, target, "select", self.source.languages(target, "select"))
-            return Path(start, tuple(links), None, select)
+            return Path(start, links, None, select)
         member = Member(trained.name, parse_target(pair.target).languages)
         stage = self._training(end, Link((member,), member.task), "target", params, seed)
-        return Path(start, tuple(links), stage, ())
+        return Path(start, links, stage, ())
+
+    def links(self, pair: Pair, params: Mapping[str, Value], seed: int) -> tuple[TrainStage, ...]:
+        """Resolve the intermediate stages alone, one a link of the chain."""
+        links: list[TrainStage] = []
+        for link in parse_intermediate(pair.intermediate).links:
+            parent = links[-1] if links else self._start_of(pair)
+            links.append(self._training(parent, link, "intermediate", params, seed))
+        return tuple(links)
+
+    def _start_of(self, pair: Pair) -> Start:
+        """The encoder that a pair begins with: a checkpoint of its own, or the sweep's."""
+        checkpoint = parse_intermediate(pair.intermediate).checkpoint
+        if checkpoint is None:
+            return self.start
+        return pretrained(ModelSpec(name=checkpoint.name, revision=checkpoint.revision), self._lock)
 
     def evaluations(
         self,

@@ -19,7 +19,6 @@ from xtr.catalogue.task import Task
 from xtr.data.parallel import mix_languages
 from xtr.data.rows import Row
 from xtr.data.source import Source
-from xtr.data.subsets import nested_subset, resolve_size
 from xtr.errors import InputError, Problem
 from xtr.evaluate.predict import predict_encoded
 from xtr.families.family import Example, HeadSettings
@@ -32,6 +31,7 @@ from xtr.stages.drain import NEVER, Drain
 from xtr.stages.encoding import Encoding, examples_of, start_of
 from xtr.stages.stage import Part, TrainStage, TrunkStage
 from xtr.stages.store import StageStore
+from xtr.stages.subset import chosen_rows, n_chosen
 from xtr.stages.work import ENCODER, HEADS, capped, encoder_of, hardware, kept, source_of, store_of
 from xtr.train.loop import Learner, Pause, Recipe, Scorer, train
 from xtr.train.state import Progress
@@ -155,7 +155,7 @@ def _training_examples(
         mixed = training_rows(source, part, stage.seed)
         return _by_row(family_of(task).encode_training(mixed, task, tokenizer, max_length), len(mixed))
     by_language = [source.rows(task, "train", language) for language in part.languages]
-    chosen = _chosen(list(map(len, by_language)), part, stage.seed)
+    chosen = chosen_rows(list(map(len, by_language)), part, stage.seed)
     examples = []
     for number, (every, data) in enumerate(zip(by_language, part.train_data, strict=True)):
         places = [row for of, row in chosen if of == number]
@@ -183,7 +183,7 @@ def count_examples(runs: Sequence[TrainStage], store: StageStore, source: Source
     """
     parts = [run.parts[0] for run in runs]
     sizes = [len(source.rows(find_task(parts[0].task), "train", each)) for each in parts[0].languages]
-    n_rows = [len(_chosen(sizes, part, run.seed)) for part, run in zip(parts, runs, strict=True)]
+    n_rows = [n_chosen(sizes, part) for part in parts]
     largest = n_rows.index(max(n_rows))
     tokenizer = load_tokenizer(*encoder_of(store, runs[0].parent))
     by_row = _training_examples(parts[largest], runs[largest], source, tokenizer, store.root)
@@ -250,7 +250,7 @@ def training_rows(source: Source, part: Part, seed: int) -> list[Row]:
     """
     task = find_task(part.task)
     by_language = [source.rows(task, "train", language) for language in part.languages]
-    places = _chosen(list(map(len, by_language)), part, seed)
+    places = chosen_rows(list(map(len, by_language)), part, seed)
     chosen = [by_language[number][row] for number, row in places]
     if not part.parallel_data:
         return chosen
@@ -260,19 +260,6 @@ def training_rows(source: Source, part: Part, seed: int) -> list[Row]:
         share=part.settings.cross_lingual_share or 0.0,
         seed=derive_seed(seed, task.name, "languages"),
     )
-
-
-def _chosen(sizes: Sequence[int], part: Part, seed: int) -> list[tuple[int, int]]:
-    """Choose training rows, given how many each language has: (number of the language, place in its file) each."""
-    task, settings = find_task(part.task), part.settings
-    n_rows = sum(sizes) if task.pools_languages else min(sizes)
-    fraction = settings.fraction if settings.examples is None else None
-    size = resolve_size(n_rows, fraction=fraction, examples=settings.examples, cap=settings.max_rows)
-    if task.pools_languages:
-        places = [(number, row) for number, n in enumerate(sizes) for row in range(n)]
-        return [places[i] for i in nested_subset(n_rows, size, seed=seed, task=task.name)]
-    order = nested_subset(n_rows, size, seed=seed, task=task.name)
-    return [(i % len(sizes), row) for i, row in enumerate(order)]
 
 
 def check_length(encoder: Encoder, max_length: int, task: str) -> None:

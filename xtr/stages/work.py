@@ -28,6 +28,7 @@ from xtr.families.registry import family_of
 from xtr.fingerprint import JSON
 from xtr.spec.expressions import parse_intermediate
 from xtr.spec.sweep import DataSpec, SweepSpec
+from xtr.stages.hardware import hardware_here
 from xtr.stages.path import DEMO_MODEL
 from xtr.stages.stage import Pretrained, PretrainStage, TrainStage
 from xtr.stages.store import StageStore
@@ -104,9 +105,7 @@ def hardware(device: str) -> str:
     """Name what computes: the GPU, or the processor's model."""
     if torch.device(device).type == "cuda":
         return str(torch.cuda.get_device_name(device)) if torch.cuda.is_available() else "cuda"
-    described = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    models = [line.partition(":")[2].strip() for line in described.splitlines() if "model name" in line]
-    return models[0] if models else platform.processor() or platform.machine()
+    return hardware_here("cpu") or platform.processor() or platform.machine()
 
 
 def made(device: str, seconds: float, workers: int = 1, computed_on: str = "") -> dict[str, JSON]:

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -57,13 +57,18 @@ def create_if_absent(path: Path, text: str) -> bool:
 
 def append_line(path: Path, line: str) -> None:
     """Append one line in a single write, after cutting off one that a crash has torn; one writer at a time."""
+    append_lines(path, [line])
+
+
+def append_lines(path: Path, lines: Iterable[str]) -> None:
+    """Append lines as `append_line` does, all in one write."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as file:
         if file.tell() and not _ends_whole(file):
             file.seek(0)
             file.truncate(file.read().rfind(b"\n") + 1)
         fault("line.before_write")
-        file.write(f"{line}\n".encode())
+        file.write("".join(f"{line}\n" for line in lines).encode())
 
 
 def read_lines(path: Path) -> list[str]:

@@ -10,10 +10,12 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
-from xtr.families.family import Example
 from xtr.fingerprint import derive_seed
+
+if TYPE_CHECKING:  # a plan counts steps without torch
+    from xtr.families.family import Example
 
 T = TypeVar("T")
 Sampling = Literal["proportional", "capped", "temperature"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from xtr.catalogue.task import Split, Task
 from xtr.data.demo import SELECT_LANGUAGES, TARGET_LANGUAGES, prepare_world, world_identity
+from xtr.data.demo.sizes import split_size
 from xtr.data.official import OfficialSource
 from xtr.data.parsing import LeftOut
 from xtr.data.rows import Row
@@ -45,6 +46,10 @@ class DemoSource:
     def identity(self, task: Task, split: Split, language: str) -> str:
         """Name the data by the world, the task's training data and the language, without writing any file."""
         return f"{world_identity(self.seed, self.scale)}/{task.folder}/{split}/{language}"
+
+    def n_rows(self, task: Task, split: Split, language: str) -> int | None:
+        """Count the items that the world draws, without writing any file."""
+        return split_size(task, split, self.scale)
 
     def left_out(self) -> LeftOut:
         """Nothing: the world is well-formed."""

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xtr.data.demo.corpus import documents, plain_text
+from xtr.data.demo.sizes import n_items
 from xtr.data.demo.tasks import (
     PAWSX_LABELS,
-    SIZES,
     XNLI_LABELS,
     CopaItem,
     PairItem,
@@ -45,8 +45,6 @@ from xtr.data.demo.world import (
 )
 from xtr.fingerprint import canonical_json
 
-SMALLEST = 12  # items of a split at the smallest scale
-
 ENGLISH = ("en",)
 TRANSLATED_SQUAD = "squad-translate-train-train-v1.1.json"
 
@@ -60,7 +58,7 @@ class _Writer:
     scale: float
 
     def size(self, task: str, split: str) -> int:
-        return max(SMALLEST, round(SIZES[task][split] * self.scale))
+        return n_items(task, split, self.scale)
 
     def lines(self, path: str, lines: Iterable[str]) -> None:
         target = self.folder / path

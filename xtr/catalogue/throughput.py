@@ -1,0 +1,114 @@
+"""How large encoders are and how fast they train, as facts for plans: rough, and replaced by what was measured.
+
+    SHAPES["xlm-roberta-large"].tokens_per_second(DEVICES["A100"])     -> about 4,300
+
+Arithmetic of training is 6 operations a token and body parameter (forward 2, backward 4); the embedding table is
+looked up. Stages are trained in float32, so a GPU's rate is the one without tensor cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+OPERATIONS = 6
+BYTES = 4
+"""Of a weight as it is stored."""
+
+STATE_BYTES = 12
+"""Of a weight in the state of a run: itself and AdamW's two moments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What computes.
+
+    Attributes:
+        tflops: float32 operations a second at its peak, in 10^12; of a CPU, what one core reaches.
+        used: share of the peak that fine-tuning reaches.
+        ceiling: tokens a second that no encoder passes, as calls take longer than the arithmetic of a small one.
+    """
+
+    name: str
+    tflops: float
+    used: float
+    source: str
+    ceiling: float = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """An encoder's dimensions, as its config.json names them."""
+
+    layers: int
+    hidden: int
+    feed_forward: int
+    vocabulary: int
+    positions: int = 514
+    tokenizer_bytes: int = 0
+    source: str = "its config.json"
+
+    @property
+    def body(self) -> int:
+        """Parameters that every token meets: attention, feed-forward, biases and norms."""
+        h, f = self.hidden, self.feed_forward
+        return self.layers * (4 * h * h + 2 * h * f + 9 * h + f)
+
+    @property
+    def parameters(self) -> int:
+        """All parameters, tables and pooler included."""
+        h = self.hidden
+        return self.body + (self.vocabulary + self.positions + 3) * h + h * h + h
+
+    def tokens_per_second(self, device: Device) -> float:
+        """Estimate how many tokens one worker trains on in a second."""
+        return min(device.ceiling, device.tflops * 1e12 * device.used / (OPERATIONS * self.body))
+
+
+_XLMR = "Conneau et al. 2020 and Goyal et al. 2021; dimensions of the published configurations"
+_XLMR_TOKENIZER = 14_200_000  # tokenizer.json and sentencepiece model, roughly
+
+SHAPES: Mapping[str, Shape] = {
+    "xlm-roberta-base": Shape(12, 768, 3072, 250_002, 514, _XLMR_TOKENIZER, _XLMR),
+    "xlm-roberta-large": Shape(24, 1024, 4096, 250_002, 514, _XLMR_TOKENIZER, _XLMR),
+    "xlm-roberta-xl": Shape(36, 2560, 10_240, 250_880, 514, _XLMR_TOKENIZER, _XLMR),
+    "xlm-roberta-xxl": Shape(48, 4096, 16_384, 250_880, 514, _XLMR_TOKENIZER, _XLMR),
+    "bert-base-multilingual-cased": Shape(12, 768, 3072, 119_547, 512, 3_000_000, "Devlin et al. 2019"),
+    "demo": Shape(2, 96, 384, 1_500, 130, 100_000, "xtr/train/pretrain.py"),
+}
+"""By the last part of the hub's name (`FacebookAI/xlm-roberta-base`)."""
+
+UNKNOWN_SHAPE = "xlm-roberta-base"
+
+_DATA_SHEET = "NVIDIA's data sheet, float32; that 40 % of it is reached is a guess"
+DEVICES: Mapping[str, Device] = {
+    "H200": Device("H200", 67.0, 0.4, _DATA_SHEET),
+    "H100": Device("H100", 67.0, 0.4, _DATA_SHEET),
+    "A100": Device("A100", 19.5, 0.4, _DATA_SHEET),
+    "L40S": Device("L40S", 91.6, 0.4, _DATA_SHEET),
+    "L4": Device("L4", 30.3, 0.4, _DATA_SHEET),
+    "A10G": Device("A10G", 31.2, 0.4, _DATA_SHEET),
+    "V100": Device("V100", 15.7, 0.4, _DATA_SHEET),
+    "T4": Device("T4", 8.1, 0.4, _DATA_SHEET),
+}
+"""By the word that the driver's name of the GPU holds: `NVIDIA H200`, `NVIDIA A100-SXM4-80GB`."""
+
+UNKNOWN_GPU = "A100"
+CPU_CORE = Device(
+    "a CPU core",
+    0.075,
+    1.0,
+    "75 GFLOP/s in matrix products on two cores of an AMD EPYC; the demo's encoder reached 5 to 11 thousand",
+    ceiling=8_000,
+)
+
+
+def shape_of(name: str) -> Shape | None:
+    """Find a published encoder by its hub id."""
+    return SHAPES.get(name.rpartition("/")[2])
+
+
+def device_named(name: str) -> Device | None:
+    """Find a GPU by the name that its driver gives."""
+    words = name.replace("-", " ").split()
+    return next((device for word, device in DEVICES.items() if word in words), None)
