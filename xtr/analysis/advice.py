@@ -137,8 +137,8 @@ def _never_stops(spec: SweepSpec) -> Iterator[str]:
     if not any(_may_stop(spec, pair) for pair in spec.pairs.pairs()):
         yield (
             f"early stopping stops nothing: with rung_epochs {_listed(stopping.rungs)}, keep {stopping.keep:g} "
-            f"and generations of {spec.search.generation} every trial goes on; a higher generation, a lower keep or "
-            "more target.epochs would change that"
+            f"and generations of {spec.search.generation} every trial goes on; a higher generation, a lower keep "
+            "or more target.epochs would change that"
         )
 
 
