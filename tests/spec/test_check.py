@@ -148,10 +148,8 @@ def test_a_warm_up_in_shares_is_not_searched_under_wsd(tmp_path: Path) -> None:
     assert load_text(tmp_path, text)
     text = text.replace("  target:\n", "  target:\n    schedule: wsd\n    warmup_steps: 9\n")
     problem = only_problem(write(tmp_path, text))
-    assert (problem.where, problem.hint) == (
-        "search.space.target.warmup_fraction",
-        "stages.target.warmup_steps",
-    )
+    assert problem.where.endswith(" search.space.target.warmup_fraction")
+    assert problem.hint == "stages.target.warmup_steps"
 
 
 def test_both_ends_of_a_range_must_fit() -> None:

@@ -287,16 +287,20 @@ def _exists(path: str) -> bool:
 def _space(spec: SweepSpec) -> Iterator[Finding]:
     """Dimensions have known names, fit their fields and do not contradict each other."""
     for name, dimension in spec.search.space.items():
-        if problem := complaint(name, dimension):
-            yield Finding(("search", "space", name), problem)
-        stage, _, field = general_name(name).partition(".")
-        if field in ONLY_LINEAR and getattr(spec.stages, stage).schedule == "wsd":
-            problem = Problem(f"schedule wsd does not read {field}", hint=f"stages.{stage}.warmup_steps")
+        if problem := complaint(name, dimension) or _unread(spec, name):
             yield Finding(("search", "space", name), problem)
     for stage in STAGES:
         if {f"{stage}.fraction", f"{stage}.examples"} <= spec.search.space.keys():
             what = f"{stage}.fraction and {stage}.examples exclude each other"
             yield Finding(("search", "space", f"{stage}.examples"), Problem(what, allowed="one of the two"))
+
+
+def _unread(spec: SweepSpec, name: str) -> Problem | None:
+    """Say that a dimension's stage has a schedule that does not read it."""
+    stage, _, field = general_name(name).partition(".")
+    if field not in ONLY_LINEAR or getattr(spec.stages, stage).schedule == "linear":
+        return None
+    return Problem(f"schedule wsd does not read {field}", hint=f"stages.{stage}.warmup_steps")
 
 
 def _start_with(spec: SweepSpec) -> Iterator[Finding]:
