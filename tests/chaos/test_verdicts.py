@@ -17,8 +17,8 @@ STOPPING = {"trials_per_pair": 4, "generation": 2, "early_stopping": {"rung_epoc
 def driven(folder: Path) -> Table:
     """Open the book again after each death, until it is done."""
     while True:
-        book = Book(sweep(folder, **STOPPING), folder)
         try:
+            book = Book(sweep(folder, **STOPPING), folder)
             drive(book, 2, random.Random(0))
         except RuntimeError:
             continue

@@ -58,7 +58,7 @@ def test_every_machine_mounts_the_store_and_installs_this_repository(config: dic
         commands = "\n".join(config[f"{place}_setup_commands"])
         assert "mount -t nfs4" in commands
         assert "/mnt/xtr" in commands
-        assert "pip install -q ~/xtr" in commands
+        assert 'pip install -q "$HOME/xtr[s3]"' in commands
         assert "constraints" not in commands
     for there, here in config["file_mounts"].items():
         assert there.startswith("~/xtr/") <= (REPOSITORY / here).exists(), here

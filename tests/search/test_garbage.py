@@ -64,7 +64,7 @@ def test_nothing_is_removed_while_a_driver_runs(spec: SweepSpec) -> None:
 
 def test_nothing_is_removed_while_a_stage_cannot_be_read(spec: SweepSpec) -> None:
     store = StageStore(Path(spec.storage.root).resolve())
-    (store.root / "stages" / ("0" * 32)).mkdir(parents=True)
+    write_atomic(store.root / "stages" / ("0" * 32) / "manifest.json", "torn")
     with pytest.raises(XtrError, match="verify --repair"):
         clear(store, keep_days=30, dry_run=False)
     assert read_references(store.place).unknown == []

@@ -75,9 +75,9 @@ def test_a_trial_of_a_wsd_stage_keeps_its_warm_up_in_steps() -> None:
     ("wrong", "said"),
     [
         ({"schedule": "wsd"}, "wsd needs warmup_steps"),
-        ({"schedule": "wsd", "warmup_steps": 5, "warmup_fraction": 0.1}, "does not read warmup_fraction"),
+        ({"schedule": "wsd", "warmup_steps": 5, "warmup_fraction": 0.2}, "does not read warmup_fraction"),
         ({"warmup_steps": 5}, "linear does not read warmup_steps"),
-        ({"schedule": "linear", "decay_fraction": 0.1}, "linear does not read decay_fraction"),
+        ({"schedule": "linear", "decay_fraction": 0.2}, "linear does not read decay_fraction"),
         ({"tasks": {"mnli": {"decay_fraction": 0.2}}}, "does not read tasks.mnli.decay_fraction"),
         (
             {"schedule": "wsd", "warmup_steps": 5, "tasks": {"mnli": {"warmup_fraction": 0.2}}},

@@ -43,6 +43,8 @@ def work(
     recipe = replace(recipe, task=task)
     if recipe.course == "wsd":  # the trunk first; each worker goes on from its state
         run(learner, scorer, folder / "run", recipe=recipe, world=world, after_step=3)
+        if size > 1:  # the leading one has kept the state
+            torch.distributed.barrier()
     progress = run(learner, scorer, folder / "run", recipe=recipe, world=world)
     save_file(weights(learner), folder / f"rank{rank}.safetensors")
     epochs = [[epoch.loss, epoch.scores] for epoch in progress.epochs]

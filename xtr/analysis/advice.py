@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from xtr.analysis.forecast import survivors
+from xtr.analysis.bounds import survivors
 from xtr.analysis.ledger import Ledger, TrainTokens, Wall
 from xtr.catalogue.lookup import find_task
 from xtr.spec.budget import pair_dimensions, search_trials
@@ -111,7 +111,7 @@ def _beyond_budget(spec: SweepSpec, ledger: Ledger, wall: Wall) -> Iterator[str]
                 "and the same command goes on once the budget is higher"
             )
     if budget.money is not None and price.money is None:
-        yield "budget.money needs prices, and a run refuses it without: set prices.gpu_hour or prices.cpu_hour"
+        yield "budget.money cannot be reached without prices: set prices.gpu_hour or prices.cpu_hour"
 
 
 def _too_few_gpus(spec: SweepSpec, gpus: Sequence[int]) -> Iterator[str]:

@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from xtr.analysis.bounds import left_over, leg_share, mean_of, most
 from xtr.analysis.cost import Costs
 from xtr.analysis.trials import TrialRow, winner
 from xtr.catalogue.lookup import find_task
@@ -24,8 +25,8 @@ from xtr.spec.budget import (
     space_size,
 )
 from xtr.spec.expressions import parse_intermediate
-from xtr.spec.space import Choice, Dimension, Fixed, FloatRange, LogFloatRange, Pool, Searched, Value
-from xtr.spec.sweep import EarlyStopping, Pair, SweepSpec
+from xtr.spec.space import Fixed, Pool, Searched, Value
+from xtr.spec.sweep import Pair, SweepSpec
 from xtr.stages.path import Path, Paths
 from xtr.stages.stage import EvaluateStage, TrainStage
 
@@ -244,7 +245,7 @@ class Forecast:
         if (pair, seed) not in self._templates:
             dimensions, listed = pair_dimensions(self.spec, pair), intermediate_settings(self.spec, pair)
             wide = {
-                name: _most(each)
+                name: most(each)
                 for name, each in dimensions.items()
                 if not isinstance(each, Pool) and (listed is None or name.startswith("target."))
             }
@@ -257,7 +258,7 @@ class Forecast:
         if step.stage is not None or step.kind == "evaluate":
             return step
         amounts = [
-            _mean(each) / _most(each)
+            mean_of(each) / most(each)
             for name, each in dimensions.items()
             if name.startswith(step.kind)
             and name.rpartition(".")[2] in ("epochs", "fraction", "examples")
@@ -300,7 +301,7 @@ class Forecast:
         if stopping is None:
             return 0
         return sum(
-            math.ceil(n / size) * (size - _left_over(stopping, size))
+            math.ceil(n / size) * (size - left_over(stopping, size))
             for pair in self.spec.pairs.pairs()
             for phase, _, _, n in self._due(pair)
             if phase == "search" and leg_share(self.spec, pair) < 1
@@ -354,54 +355,3 @@ def intermediate_settings(spec: SweepSpec, pair: Pair) -> list[Params] | None:
         return [{}]
     size = space_size(own)
     return grid(own) if size is not None and size <= MOST_SETTINGS else None
-
-
-def survivors(stopping: EarlyStopping, n: int) -> int:
-    """Count how many of n trials with equal planned epochs go on after a rung."""
-    return min(n, stopping.keep) if isinstance(stopping.keep, int) else math.ceil(stopping.keep * n)
-
-
-def _left_over(stopping: EarlyStopping, n: int) -> int:
-    """Count how many of n trials come past every rung."""
-    for _ in stopping.rungs:
-        n = survivors(stopping, n)
-    return n
-
-
-def leg_share(spec: SweepSpec, pair: Pair) -> float:
-    """Return the share of a target stage that a search trial trains on average, if early stopping keeps few."""
-    stopping, dimensions = spec.search.early_stopping, pair_dimensions(spec, pair)
-    task = find_task(pair.target_task).training_task
-    if stopping is None or task is None:
-        return 1.0
-    epochs = dimensions.get("target.epochs", Fixed(spec.stages.target.resolved_for(task, {}).epochs))
-    assert not isinstance(epochs, Pool)
-    mean, size = _mean(epochs), min(spec.search.generation, search_trials(spec, pair))
-    trained, before, n = 0.0, 0, size
-    for rung in (rung for rung in stopping.rungs if rung < mean):
-        trained += n * (rung - before)
-        before, n = rung, survivors(stopping, n)
-    return (trained + n * (mean - before)) / (size * mean)
-
-
-def _most(dimension: Dimension) -> Value:
-    """The largest value; more epochs, rows and so on never cost less."""
-    match dimension:
-        case Fixed(value):
-            return value
-        case Choice(values):
-            return max(values)
-    return dimension.high
-
-
-def _mean(dimension: Dimension) -> float:
-    match dimension:
-        case Fixed(value):
-            return value
-        case Choice(values):
-            return sum(values) / len(values)
-        case LogFloatRange(low, high):
-            return (high - low) / math.log(high / low)
-        case FloatRange(low, high):
-            return (low + high) / 2
-    return (dimension.low + dimension.high) / 2

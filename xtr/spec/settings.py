@@ -151,7 +151,8 @@ class TrainSettings(Described):
     @model_validator(mode="after")
     def _says_what_its_schedule_reads(self) -> TrainSettings:
         foreign = ONLY_LINEAR if self.schedule == "wsd" else ONLY_WSD
-        said = [name for name in self.model_fields_set if getattr(self, name) is not None]
+        fields = type(self).model_fields.items()
+        said = [name for name, field in fields if getattr(self, name) not in (None, field.default)]
         for task, own in self.tasks.items():
             said += [f"tasks.{task}.{name}" for name in own.model_dump(exclude_none=True)]
         for name in sorted(said):
@@ -170,8 +171,7 @@ class TrainSettings(Described):
 
         Asking for `examples` drops a fraction that was said before, and the other way round.
         """
-        # What nobody said stays unsaid, so that a default of the other schedule is no contradiction.
-        settled: dict[str, object] = self.model_dump(exclude={"tasks"}, exclude_unset=True)
+        settled: dict[str, object] = self.model_dump(exclude={"tasks"})
         own = self.tasks[task_name].model_dump(exclude_none=True) if task_name in self.tasks else {}
         for layer in (own, dict(overrides)):
             if "examples" in layer:

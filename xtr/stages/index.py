@@ -32,7 +32,7 @@ class Entry:
     Attributes:
         task: as the sweep names it; of a mixture, its members joined by `+`.
         parent: key of the stage before it, or `model:...` of the encoder that it starts from.
-        start: key of the encoder at the beginning of the chain; empty where a stage of the chain is gone.
+        start: key of the encoder at the beginning of the chain, or of a stage on the way to it that is gone.
         needs: keys of the stages that its recipe names: its parent, and what an evaluation calibrates on or ranks.
         max_length: tokens of the longest input.
         parts: of a training stage, the recipes of its parts.
@@ -184,7 +184,7 @@ def _keys_in(value: JSON) -> Iterator[str]:
 def _start(key: str, entries: Mapping[str, Entry]) -> str:
     while key in entries and entries[key].parent:
         key = entries[key].parent
-    return key if key in entries or not KEY.fullmatch(key) else ""
+    return key
 
 
 def _read_cache(path: Path) -> dict[str, Entry]:
