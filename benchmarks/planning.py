@@ -19,7 +19,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.figures import Figure, keep
-from xtr.analysis.ledger import Ledger, shared_tokens
+from xtr.analysis.ledger import Ledger
 from xtr.analysis.plan import plan_sweep
 from xtr.analysis.trials import TrialRow, read_trials, write_trials
 from xtr.data.open import open_source
@@ -117,7 +117,7 @@ def sharing(folder: Path) -> list[Figure]:
     searched = nine_on_xtreme(folder, SEARCHED, n_trials=24)
     asked = [step for trial in searched.foreseen for step in trial.steps if step.kind == "intermediate"]
     once = {step.key: step for step in asked}.values()
-    search_ratio = sum(step.tokens for step in asked) / shared_tokens(once)
+    search_ratio = sum(step.tokens for step in asked) / searched.shared_tokens(once)
     return [
         Figure("nine on XTREME, tokens alone to shared", grid_ratio, "x", "at least 3.5", grid_ratio >= 3.5),
         Figure(

@@ -23,8 +23,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from xtr.stages.lease import HEARTBEAT_S
-
 from benchmarks.figures import Figure, keep
 from xtr.spec.sweep import ModelSpec, PairsSpec, SearchSpec, StorageSpec, SweepSpec
 from xtr.stages.stage import PretrainStage
@@ -72,7 +70,7 @@ def race(where: str, number: int, notes: Path, *, kill: bool) -> Round:
     killed_at = None
     if kill:
         holder = wait_for_claim(notes)
-        time.sleep(rng.uniform(0, 2 * HEARTBEAT_S))
+        time.sleep(rng.uniform(0, 2 * open_store(where).place.store.heartbeat_s))
         killed_at = time.monotonic()
         os.kill(holder, signal.SIGKILL)
     for pid in racers:
@@ -132,8 +130,8 @@ def write(path: Path, text: str) -> None:
     partial.rename(path)
 
 
-def figures(rounds: list[Round]) -> list[Figure]:
-    beats = [each.takeover_s / HEARTBEAT_S for each in rounds if each.takeover_s is not None]
+def figures(rounds: list[Round], heartbeat_s: float) -> list[Figure]:
+    beats = [each.takeover_s / heartbeat_s for each in rounds if each.takeover_s is not None]
     n, killed = len(rounds), sum(each.living == 1 for each in rounds)
     won = sum(each.won for each in rounds)
     figures = [
@@ -155,4 +153,5 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as scratch:
         where, notes = options.store or f"{scratch}/store", Path(scratch)
         rounds = [race(where, n, notes / f"round-{n}", kill=n % 2 == 1) for n in range(options.rounds)]
-    keep("race", f"python benchmarks/race.py --rounds {options.rounds}", figures(rounds))
+        heartbeat_s = open_store(where).place.store.heartbeat_s
+    keep("race", f"python benchmarks/race.py --rounds {options.rounds}", figures(rounds, heartbeat_s))

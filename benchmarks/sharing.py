@@ -34,7 +34,7 @@ from xtr.search.cluster import ray_cluster
 from xtr.search.study import Job
 from xtr.search.sweep import run_sweep
 from xtr.search.trial import perform
-from xtr.spec.sweep import Pair, SearchSpec, SweepSpec
+from xtr.spec.sweep import Pair, SweepSpec
 from xtr.stages.path import Paths
 from xtr.stages.stage import Part, TrainStage
 from xtr.stages.work import source_of, store_of
@@ -159,8 +159,9 @@ def search(folder: Path) -> list[Figure]:
         "target.epochs": {"int": [1, 5]},
     }
     figures = []
-    for name, asked, goal in (("free", {"space": space}, 3), (f"pool of {POOL}", pooled(space), 20)):
-        each = {"trials_per_pair": 24, "concurrent_trials": CONCURRENT, **asked}
+    shared = {"share": "intermediate", "pool": POOL}
+    for name, asked, goal in (("free", {}, 3), (f"pool of {POOL}", shared, 20)):
+        each = {"space": space, "trials_per_pair": 24, "concurrent_trials": CONCURRENT, **asked}
         asked_for, distinct, n_settings = count(spec_of(folder, name.replace(" ", "-"), each))
         fewer = asked_for / distinct
         print(
@@ -169,14 +170,6 @@ def search(folder: Path) -> list[Figure]:
         what = f"24 trials x 9 targets, 63 settings, {name}: fewer intermediate tokens"
         figures.append(Figure(what, fewer, "x", f"at least {goal}", fewer >= goal))
     return figures
-
-
-def pooled(space: dict[str, Any]) -> dict[str, Any]:
-    """Ask for a pool of settings common to all targets; where the grammar has none yet, a space of as many."""
-    if "pool" in SearchSpec.model_fields:
-        return {"space": space, "share": "intermediate", "pool": POOL}
-    six = {"intermediate.fraction": {"choice": (0.1, 0.5, 1.0)}, "intermediate.epochs": {"choice": (1, 3)}}
-    return {"space": {**space, **six, "intermediate.learning_rate": RATES[1]}}
 
 
 def count(spec: SweepSpec) -> tuple[int, int, int]:

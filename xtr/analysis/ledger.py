@@ -119,12 +119,12 @@ class Ledger:
         """Count tokens, alone and shared."""
         return TrainTokens(
             naive=sum(step.tokens for trial in self.foreseen for step in trial.steps),
-            shared=self._shared_tokens(self.distinct.values()),
-            owed=self._shared_tokens(self.unmade),
+            shared=self.shared_tokens(self.distinct.values()),
+            owed=self.shared_tokens(self.unmade),
             likely=round(self._sharing * sum(step.likely for step in self.unmade)),
         )
 
-    def _shared_tokens(self, steps: Iterable[Step]) -> int:
+    def shared_tokens(self, steps: Iterable[Step]) -> int:
         """Count what training each of these stages once takes; under `wsd` runs share their beginnings, too."""
         tokens, families = 0, dict[str, list[tuple[Step, Run]]]()
         for step in steps:
@@ -142,7 +142,7 @@ class Ledger:
     def _sharing(self) -> float:
         """Which part of the steps is left when runs share their beginnings."""
         alone = sum(step.tokens for step in self.unmade)
-        return self._shared_tokens(self.unmade) / alone if alone else 1.0
+        return self.shared_tokens(self.unmade) / alone if alone else 1.0
 
     def stages(self) -> dict[str, StageCount]:
         """Count the run's stages by kind."""
