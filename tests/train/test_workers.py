@@ -42,6 +42,8 @@ def work(
     recipe = replace(recipe, task=task)
     if recipe.course == "wsd":  # the trunk first; each worker goes on from its state
         run(learner, scorer, folder / "run", recipe=recipe, world=world, after_step=3)
+        if size > 1:
+            torch.distributed.barrier()  # the leading worker has written it
     progress = run(learner, scorer, folder / "run", recipe=recipe, world=world)
     save_file(weights(learner), folder / f"rank{rank}.safetensors")
     epochs = [[epoch.loss, epoch.scores] for epoch in progress.epochs]
