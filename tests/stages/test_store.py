@@ -342,6 +342,23 @@ def test_what_dead_processes_have_left_is_swept(place: Place, store: StageStore)
     assert left == {names["held"], names["mine"], names["elsewhere"]}
 
 
+def test_the_lease_of_a_process_that_is_gone_goes_at_once(place: Place, store: StageStore) -> None:
+    gone = SPAWN.Process(target=os.getpid)
+    gone.start()
+    gone.join()
+    here = {"token": "t", "host": socket.gethostname(), "beat": 3}
+    written = {
+        "dead": json.dumps({**here, "pid": gone.pid}),
+        "alive": json.dumps({**here, "pid": os.getpid()}),
+        "elsewhere": json.dumps({**here, "host": "another", "pid": gone.pid}),
+        "torn": '{"token": "t", "ho',
+    }
+    for name, text in written.items():
+        place.on().store.write(f"leases/{name}", text)
+    assert store.sweep_leftovers() == 1
+    assert place.names("leases") == written.keys() - {"dead"}
+
+
 def test_a_finished_stage_cannot_be_claimed(store: StageStore) -> None:
     publish(store)
     assert store.claim(STAGE.key) is None

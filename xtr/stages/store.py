@@ -29,7 +29,7 @@ from xtr.fingerprint import JSON, checked_json, file_digest, read_checked_json
 from xtr.stages.progress import StateCopies
 from xtr.stages.stage import Stage, stage_key
 from xtr.storage import exclusive
-from xtr.storage.lease import Lease, Watch
+from xtr.storage.lease import Lease, Watch, remove_if_dead, runs
 from xtr.storage.posix import PosixStorage
 from xtr.storage.workplace import Workplace, workplace
 
@@ -264,16 +264,19 @@ class StageStore:
         return None
 
     def sweep_leftovers(self) -> int:
-        """Remove what dead processes have left half built, and say how much that was.
+        """Remove what dead processes have left, and say how much that was.
 
-        Left over is what nobody holds a lease for, if its process is gone from this machine or it is a day old.
+        Left over are leases of processes that are gone from this machine, and what is half built and nobody holds
+        a lease for, if its process is gone, too, or it is a day old.
         """
-        n_removed = 0
+        n_removed = sum(
+            remove_if_dead(self._store, f"leases/{key}") for key in sorted(self._store.names("leases"))
+        )
         for folder in (self.root / "partial").glob("*-*-*-*"):
             key, host, pid = _builder(folder.name)
             if self._store.exists(f"leases/{key}"):
                 continue
-            gone = host == socket.gethostname() and not _runs(pid)
+            gone = host == socket.gethostname() and not runs(pid)
             with suppress(FileNotFoundError):
                 if gone or time.time() - folder.stat().st_mtime > DAY_S:
                     _remove_folder(folder)
@@ -372,13 +375,3 @@ def _builder(name: str) -> tuple[str, str, int]:
 
 def _lent_here(folder: Path) -> bool:
     return _builder(folder.name)[1] == socket.gethostname()
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

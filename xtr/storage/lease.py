@@ -111,6 +111,28 @@ class Watch:
             self.storage.remove_if(self.name, self._seen)
 
 
+def remove_if_dead(storage: Storage, name: str) -> bool:
+    """Take a lease away at once if it was held by a process that is gone from this machine; say if it was."""
+    said = read(storage, name)
+    try:
+        holder = json.loads(said or "")
+        gone = holder["host"] == socket.gethostname() and not runs(int(holder["pid"]))
+    except (ValueError, KeyError, TypeError):
+        return False
+    return gone and storage.remove_if(name, said or "")
+
+
+def runs(pid: int) -> bool:
+    """Say whether a process is there on this machine."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 @contextmanager
 def hold(storage: Storage, name: str) -> Iterator[None]:
     """Wait for a lease and hold it for as long as a block lasts."""
