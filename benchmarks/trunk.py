@@ -15,7 +15,6 @@ import os
 import statistics
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +53,6 @@ class Cost:
     weights: list[str]
     steps: int
     tokens: int
-    seconds: float
 
 
 def size_study(root: Path, encoder: str, fractions: tuple[float, ...]) -> SweepSpec:
@@ -81,7 +79,7 @@ def size_study(root: Path, encoder: str, fractions: tuple[float, ...]) -> SweepS
 
 def train(spec: SweepSpec) -> Cost:
     """Train every fraction that a spec names, smallest first."""
-    runner, began = Runner(spec), time.monotonic()
+    runner = Runner(spec)
     [fractions] = [each.values for each in spec.search.space.values() if isinstance(each, Choice)]
     weights, steps, tokens = [], 0, 0
     for fraction in fractions:
@@ -93,7 +91,7 @@ def train(spec: SweepSpec) -> Cost:
         assert manifest is not None
         weights.append(manifest.files["encoder/model.safetensors"])
         steps, tokens = steps + outcome.steps, tokens + outcome.tokens
-    return Cost(weights, steps, tokens, time.monotonic() - began)
+    return Cost(weights, steps, tokens)
 
 
 def sizes(folder: Path) -> list[Figure]:
@@ -103,7 +101,6 @@ def sizes(folder: Path) -> list[Figure]:
     shared = train(size_study(folder / "shared", encoder, FRACTIONS))
     apart = [train(size_study(folder / f"apart-{f}", encoder, (f,))) for f in FRACTIONS]
     tokens, steps = sum(each.tokens for each in apart), sum(each.steps for each in apart)
-    seconds = sum(each.seconds for each in apart)
     same = sum(each.weights[0] == own for each, own in zip(apart, shared.weights, strict=True))
     ratio = tokens / shared.tokens
     return [
@@ -111,7 +108,6 @@ def sizes(folder: Path) -> list[Figure]:
         Figure("the same by trunk and branch", shared.tokens, "tokens", "-", True),
         Figure("independent / shared, tokens", ratio, "x", "at least 1.7", ratio >= 1.7),
         Figure("independent / shared, steps", steps / shared.steps, "x", "-", True),
-        Figure("independent / shared, wall time", seconds / shared.seconds, "x", "-", True),
         Figure("runs whose final weights are bit-identical", same, "of 7", "7", same == len(FRACTIONS)),
     ]
 

@@ -69,6 +69,8 @@ def test_a_trial_of_a_wsd_stage_keeps_its_warm_up_in_steps() -> None:
     assert stage.resolved_for("mnli", {"epochs": 2}).warmup_steps == 50
     settled = stage.resolved_for("tydiqa", {"epochs": 2})
     assert (settled.warmup_steps, settled.decay_fraction, settled.schedule) == (5, 0.2, "wsd")
+    for each in (stage, settled, TrainSettings()):
+        assert TrainSettings.model_validate(each.model_dump()) == each, "what is written can be read"
 
 
 @pytest.mark.parametrize(

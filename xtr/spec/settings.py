@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
+from pydantic import (
+    AllowInfNan,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    Strict,
+    model_serializer,
+    model_validator,
+)
 
 from xtr.spec.explain import refusal
 from xtr.spec.space import Value
@@ -150,14 +160,12 @@ class TrainSettings(Described):
 
     @model_validator(mode="after")
     def _says_what_its_schedule_reads(self) -> TrainSettings:
-        foreign = ONLY_LINEAR if self.schedule == "wsd" else ONLY_WSD
-        fields = type(self).model_fields.items()
-        said = [name for name, field in fields if getattr(self, name) not in (None, field.default)]
+        said = [name for name in self.model_fields_set if getattr(self, name) is not None]
         for task, own in self.tasks.items():
             said += [f"tasks.{task}.{name}" for name in own.model_dump(exclude_none=True)]
         for name in sorted(said):
-            if name.rpartition(".")[2] in foreign:
-                raise _unread(name, self.schedule)
+            if name.rpartition(".")[2] in self._unread:
+                raise _not_read(name, self.schedule)
         if self.schedule == "wsd" and self.warmup_steps is None:
             raise refusal(
                 "schedule wsd needs warmup_steps",
@@ -165,6 +173,15 @@ class TrainSettings(Described):
                 hint="warmup_steps: 100",
             )
         return self
+
+    @model_serializer(mode="wrap")
+    def _what_its_schedule_reads(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Leave the other schedule's defaults out, so that what is written can be read, and recipes lack them."""
+        return {name: value for name, value in handler(self).items() if name not in self._unread}
+
+    @property
+    def _unread(self) -> frozenset[str]:
+        return ONLY_LINEAR if self.schedule == "wsd" else ONLY_WSD
 
     def resolved_for(self, task_name: str, overrides: Mapping[str, Value]) -> TrainSettings:
         """Settle every number: the stage's, then the task's, then the trial's.
@@ -182,7 +199,7 @@ class TrainSettings(Described):
         return TrainSettings.model_validate(settled)
 
 
-def _unread(name: str, schedule: str) -> Exception:
+def _not_read(name: str, schedule: str) -> Exception:
     if schedule == "wsd":
         return refusal(
             f"schedule wsd does not read {name}",

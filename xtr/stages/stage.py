@@ -19,7 +19,6 @@ from xtr.catalogue.task import Split
 from xtr.data.hublock import UNLOCKED, HubLock
 from xtr.errors import InputError, Problem
 from xtr.fingerprint import JSON, digest, file_digest
-from xtr.spec.settings import ONLY_LINEAR, ONLY_WSD
 from xtr.spec.sweep import ModelSpec, TrainSettings
 
 RECIPE_VERSION = 2
@@ -143,8 +142,7 @@ class TrainStage:
 
     def recipe_of(self, parts: list[JSON], left_out: Iterable[str]) -> dict[str, JSON]:
         """Say what the result depends on, with these parts and without some of the settings."""
-        unread = ONLY_LINEAR if self.settings.schedule == "wsd" else ONLY_WSD
-        leave = {"tasks", *unread, *left_out}
+        leave = {"tasks", *left_out}
         return {
             "kind": self.kind,
             "version": RECIPE_VERSION,
