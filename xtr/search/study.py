@@ -70,9 +70,7 @@ class PairStudy:
         for row in self.rows:
             if row.state == "failed":
                 self._create(row.params, row.phase, row.seed, of=row.of, index=row.index)
-        for row in self._phase(
-            "search"
-        ):  # a driver can die between a generation's last score and its verdict
+        for row in self._phase("search"):  # a driver can die between a last score and the verdict
             self._settle_generation(row.number)
 
     # -- what is next ----------------------------------------------------------------------------------
