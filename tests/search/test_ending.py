@@ -117,8 +117,20 @@ def test_an_interrupted_run_waits_for_the_trials_that_have_begun_alone(tmp_path:
     with ending.at_hand():
         os.kill(os.getpid(), signal.SIGINT)
         ending.trial_ended("one")
+        ending.rest_if_nothing_works()
+        ending.trial_ended("two")
         with pytest.raises(AtRest):
-            ending.trial_ended("two")
+            ending.rest_if_nothing_works()
+
+
+def test_a_spent_budget_waits_for_no_trial_that_has_no_machine_yet(tmp_path: Path) -> None:
+    ending = an_ending(limited(tmp_path, gpu_hours=1.0), tmp_path)
+    with ending.at_hand():
+        ending.spend(4000)
+        ending.rest_if_nothing_works()
+        ending.trial_ended("one")
+        with pytest.raises(AtRest):
+            ending.rest_if_nothing_works()
 
 
 def test_ctrl_c_while_mlflow_is_written_reaches_whoever_listens(tmp_path: Path) -> None:

@@ -98,4 +98,8 @@ def test_a_broken_file_is_left_out_and_set_aside(place: Place) -> None:
     place.harm(f"sweeps/demo/files/{broken}", lambda content: content[:-1])
     other.fetch()
     assert len(files(other)) == 1
+    assert not place.names("quarantine"), "who only reads moves nothing in a driver's folder"
+    third = copy_on(place, "third")
+    third.fetch(holds=True)
+    assert len(files(third)) == 1
     assert len(place.names("quarantine")) == 1

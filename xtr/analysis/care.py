@@ -10,13 +10,14 @@ import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from xtr.analysis.references import References, kept_stages
 from xtr.errors import CorruptArtefact
 from xtr.fingerprint import file_digest
 from xtr.stages.index import Index
-from xtr.stages.store import StageStore
+from xtr.stages.store import Manifest, StageStore
 from xtr.storage.interface import Storage
 from xtr.storage.lease import Watch
 
@@ -58,7 +59,11 @@ def _difference(store: StageStore, key: str) -> str:
     manifest = store.read(key)
     if manifest is None:
         return "its manifest is missing"
-    folder = store.folder(key)
+    with store.copy_of(manifest) as folder:
+        return _first_difference(folder, manifest)
+
+
+def _first_difference(folder: Path, manifest: Manifest) -> str:
     for name, sha in manifest.files.items():
         path = folder / name
         if not path.exists():
@@ -83,7 +88,8 @@ def leftovers(
     living, dead = lease_keys(there)
     busy = living | (there.names("leases") - dead)  # also what was claimed a moment ago
     kept = kept_stages(index, references)
-    found = [*_stages(index, kept | busy), *_states(store, references.states | busy)]
+    states = [] if references.trunks else _states(store, references.states | busy)
+    found = [*_stages(index, kept | busy), *states]
     found += [
         _leftover(there, "workspace", f"partial/{name}", "the process that built it is gone")
         for name in sorted(there.names("partial"))

@@ -92,7 +92,7 @@ def changes_since(folder: Path, spec: SweepSpec, rows: Sequence[TrialRow]) -> Ch
     before = _last_spec(folder, spec)
     if before is None:
         return None
-    settings = tuple(_changes(before.model_dump(mode="json"), spec.model_dump(mode="json")))
+    settings = tuple(_changes(before.model_dump(mode="json"), spec.located().model_dump(mode="json")))
     if not settings:
         return None
     kept = [row for pair in spec.pairs.pairs() for row in _kept(before, spec, pair, rows)]

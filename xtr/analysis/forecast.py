@@ -14,10 +14,9 @@ from dataclasses import dataclass, replace
 
 from xtr.analysis.bounds import left_over, leg_share, mean_of, most
 from xtr.analysis.cost import Costs
-from xtr.analysis.trials import TrialRow, winner
+from xtr.analysis.trials import TrialRow, finalists, winner
 from xtr.catalogue.lookup import find_task
 from xtr.spec.budget import (
-    confirm_trials,
     grid,
     pair_dimensions,
     search_trials,
@@ -105,10 +104,12 @@ class Forecast:
     def _known(self, pair: Pair) -> Iterator[Foreseen]:
         """Trials whose settings are known: told ones, and those of a space that is tried as a whole.
 
-        A trial that was stopped early, diverged or failed has left no finished target stage and wants none.
+        A trial that was stopped early or diverged has left no finished target stage and wants none; one that
+        failed is tried again.
         """
         for row in self._rows.get(pair, []):
-            if row.state in ("running", "complete"):
+            self.n_owed += row.state == "failed"
+            if row.state in ("running", "complete", "failed"):
                 yield self._exact(pair, self._wave(pair, row.phase, row.index), row.params, row.seed)
         n_seeds = len(self._whole_seeds(pair))
         for number, (params, seed) in enumerate(self.certain(pair)):
@@ -175,12 +176,17 @@ class Forecast:
     def _due(self, pair: Pair) -> Iterator[tuple[str, int, int, int]]:
         """Say how many trials are due, and from which index on: (phase, seed, first, n)."""
         rows, search = self._rows.get(pair, []), self.spec.search
-        n_had = sum(row.phase == "search" for row in rows)
-        yield "search", search.training_seed, n_had, max(0, search_trials(self.spec, pair) - n_had)
+        searched = [row for row in rows if row.phase == "search"]
+        n_left = max(0, search_trials(self.spec, pair) - len(searched))
+        yield "search", search.training_seed, len(searched), n_left
+        # A trial to come may push a confirmed one out of the finalists, so till then all are due.
+        is_settled = not n_left and all(row.state not in ("running", "failed") for row in searched)
+        chosen = {row.number for row in finalists(searched, search.confirm.top)}
+        n_finalists = len(chosen) if is_settled else min(search.confirm.top, len(searched) + n_left)
         for seed in search.confirm.seeds:
-            n_had = sum(row.phase == "confirm" and row.seed == seed for row in rows)
-            due = confirm_trials(self.spec, pair) // len(search.confirm.seeds)
-            yield "confirm", seed, n_had, max(0, due - n_had)
+            own = [row for row in rows if row.phase == "confirm" and row.seed == seed]
+            had = sum(row.of in chosen for row in own) if is_settled else 0
+            yield "confirm", seed, len(own), n_finalists - had
 
     def is_over(self, pair: Pair) -> bool:
         """Say whether a pair's search and confirmation have come to an end."""
@@ -210,7 +216,8 @@ class Forecast:
             return
         baseline = Pair("none", pair.target)
         covered = self._whole_seeds(baseline)
-        had = {(frozenset(row.params.items()), row.seed) for row in self._rows.get(baseline, [])}
+        rows = (row for row in self._rows.get(baseline, []) if row.state != "pruned")
+        had = {(frozenset(row.params.items()), row.seed) for row in rows}
         wave, settled = self._last_wave(baseline), self.settled(pair)
         if settled is None:
             for seed in self.winner_seeds():

@@ -112,7 +112,7 @@ def plan_sweep(
     return Plan(
         sweep=spec.name,
         pairs=len(spec.pairs.pairs()),
-        trials=len(trials) + ledger.forecast.n_owed,
+        trials=sum(row.state != "failed" for row in trials) + ledger.forecast.n_owed,
         owed=ledger.forecast.n_owed,
         stages=ledger.stages(),
         scoring=ledger.scoring_stages(),

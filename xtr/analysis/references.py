@@ -23,6 +23,7 @@ from xtr.data.open import open_source
 from xtr.errors import CorruptArtefact, InputError, Problem, suggest
 from xtr.fingerprint import JSON
 from xtr.spec.load import load_stored
+from xtr.spec.sweep import SweepSpec
 from xtr.stages.index import Index
 from xtr.stages.path import Paths
 from xtr.stages.stage import Pretrained, Stage
@@ -54,11 +55,13 @@ class References:
     Attributes:
         holders: by stage key, who names it (`sweep demo`, `pin paper`) and by how many trials, if by trials.
         states: keys of the stages that unfinished trials are in the middle of.
+        trunks: whether an unfinished trial may begin at a trunk, so that all trunks and states stay.
         unknown: what could not be found out, in words; while there is any, nothing may be removed.
     """
 
     holders: dict[str, dict[str, int]] = field(default_factory=dict)
     states: set[str] = field(default_factory=set)
+    trunks: bool = False
     unknown: list[str] = field(default_factory=list)
 
     def add(self, who: str, keys: Iterable[str], *, trials: int = 0) -> None:
@@ -86,7 +89,8 @@ def read_references(place: Workplace) -> References:
 def kept_stages(index: Index, references: References) -> set[str]:
     """List the stored stages that somebody refers to, and all that these need."""
     kept: set[str] = set()
-    waiting = [key for key in references.holders if key in index.entries]
+    trunks = (key for key, each in index.entries.items() if each.kind == "trunk" and references.trunks)
+    waiting = [*(key for key in references.holders if key in index.entries), *trunks]
     while waiting:
         key = waiting.pop()
         if key not in kept:
@@ -202,6 +206,7 @@ def _add_sweep(references: References, place: Workplace, name: str) -> None:
         else:
             references.add(f"sweep {name}", asked)
             references.states |= asked
+            references.trunks |= _branches(load_stored(folder, place.store.uri))
 
 
 def _rows(references: References, folder: Path) -> list[TrialRow]:
@@ -212,6 +217,12 @@ def _rows(references: References, folder: Path) -> list[TrialRow]:
     except (ValueError, TypeError) as error:
         references.unknown.append(f"the trials of {folder.name}: {folder / TRIALS} cannot be read ({error})")
         return []
+
+
+def _branches(spec: SweepSpec) -> bool:
+    """Say whether runs of a sweep share their beginnings."""
+    stages = (spec.stages.intermediate, spec.stages.target)
+    return any(settings.schedule == "wsd" for settings in stages)
 
 
 def _planned(place: Workplace, folder: Path, rows: Sequence[TrialRow]) -> Iterator[str]:

@@ -121,4 +121,4 @@ def next_text(ended: Ended, command: str) -> str:
     """Name the command that goes on."""
     if ended.what == "wall_hours":
         return f"next: {command}    (each run has the whole time)"
-    return f"next: {command} --set budget.{ended.what}={2 * (ended.limit or 0):g}"
+    return f"next: {command} --set budget.{ended.what}={2 * max(ended.limit or 0, ended.spent or 0):.3g}"

@@ -24,12 +24,14 @@ Listener = Callable[[TrialRow], None]
 
 
 def read_journal(spec: SweepSpec, folder: Path) -> list[TrialRow]:
-    """Read every attempt at a trial from a sweep's journal and write the trials' view anew; nothing else changes.
+    """Read every attempt at a trial from a sweep's journal and write the trials' view anew.
 
-    The caller holds the sweep. What a driver had under way when it was killed is in the journal alone until then.
+    The caller holds the sweep. What a driver had under way when it was killed is in the journal alone until then,
+    and what a changed sweep file keeps of earlier trials is taken over as the next run would.
     """
     storage = open_storage(folder / JOURNAL)
-    studies = [PairStudy(spec, pair, storage, retry=False) for pair in spec.pairs.pairs()]
+    studies = [PairStudy(spec, pair, storage) for pair in spec.pairs.pairs()]
+    adopt_trials(storage, studies)
     write_trials(folder, [row for study in studies for row in study.rows])
     return [row for study in studies for row in study.attempts]
 
@@ -61,6 +63,8 @@ class Book:
             teachers = {stage: self.studies[each] for stage, each in teachers_of(spec, pair).items()}
             self.studies[pair] = PairStudy(spec, pair, storage, teachers)
         adopt_trials(storage, self.studies.values())
+        for study in self.studies.values():
+            study.begin()
         self.steps = 0
         self.seconds = 0.0
         self._in_flight: dict[tuple[Pair, int], Job] = {}

@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -68,9 +68,10 @@ class Ending:
         under_way: the trials that have a process; Ctrl-C waits for no other.
     """
 
-    def __init__(self, budget: Budget, drain: Drain) -> None:
+    def __init__(self, budget: Budget, drain: Drain, taken_over: Callable[[], bool] = lambda: False) -> None:
         self.budget = budget
         self.drain = drain
+        self.taken_over = taken_over
         self.ended: Ended | None = None
         self.under_way: set[str] = set()
 
@@ -85,13 +86,18 @@ class Ending:
         return self.ended is not None and self.ended.by == "interrupt"
 
     def trial_ended(self, trial: str) -> None:
-        """Note that a trial has no more to say.
+        """Note that a trial has no more to say."""
+        self.under_way.discard(trial)
+
+    def rest_if_nothing_works(self) -> None:
+        """End a run that was asked to end as soon as no trial has a process: others wait for machines at most.
+
+        A run that another driver has taken over ends at once: two must not write one journal.
 
         Raises:
-            AtRest: it was the last that an interrupted run waited for; others are only starting their process.
+            AtRest: it is time.
         """
-        self.under_way.discard(trial)
-        if self.interrupted and not self.under_way:
+        if self.taken_over() or (self.ended is not None and not self.under_way):
             raise AtRest
 
     def look(self) -> None:
@@ -130,12 +136,22 @@ class Ending:
 
 
 def check_budget(spec: SweepSpec) -> None:
-    """Refuse a limit in money where nothing costs any: it would never be reached.
+    """Refuse limits that no run can reach: in money where nothing costs any, in GPU hours where no GPU works.
 
     Raises:
         InputError: with the settings to add.
     """
-    if spec.budget.money is not None and not spec.prices.gpu_hour and not spec.prices.cpu_hour:
+    worker, prices = spec.compute.per_worker, spec.prices
+    if spec.budget.gpu_hours is not None and not worker.GPU:
+        raise InputError(
+            Problem(
+                "no GPU works in this sweep, so this limit is never reached",
+                where="budget.gpu_hours",
+                received=f"{spec.budget.gpu_hours:g}",
+                hint="budget.wall_hours, or compute.per_worker.GPU: 1",
+            )
+        )
+    if spec.budget.money is not None and not (worker.GPU * prices.gpu_hour + worker.CPU * prices.cpu_hour):
         raise InputError(
             Problem(
                 "a budget in money needs prices, or it is never reached",

@@ -6,14 +6,14 @@ Every pair's winner is scored, so that transfer shows in each language and not o
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from xtr.analysis.leaderboard import winners
 from xtr.analysis.references import record_evaluations
 from xtr.analysis.scores import ScoreRow, write_scores
-from xtr.analysis.spending import note_spent, spent_by, spent_text
+from xtr.analysis.spending import Spent, note_spent, spent_by, spent_text
 from xtr.analysis.trials import Winner, read_trials
 from xtr.catalogue.lookup import find_task
 from xtr.catalogue.task import Split
@@ -28,7 +28,7 @@ from xtr.stages.evaluating import EvaluateJob, evaluate_group, label_file
 from xtr.stages.path import Paths
 from xtr.stages.preflight import evaluated_languages, read_all, record_left_out
 from xtr.stages.run import Runner
-from xtr.stages.stage import EvaluateStage
+from xtr.stages.stage import EvaluateStage, Pretrained
 from xtr.storage import folder_name, write_atomic
 from xtr.train.step import World
 
@@ -60,7 +60,8 @@ def evaluate_sweep(spec: SweepSpec, split: Split, say: Say) -> Evaluation:
         InputError: the sweep has no finished trial, or a language's file is missing or malformed.
     """
     runner = Runner(spec)
-    with hold_sweep(spec.storage.workplace(), spec.name, say) as folder:
+    with hold_sweep(spec.storage.workplace(), spec.name, say) as held:
+        folder = held.folder
         chosen = winners(spec, read_trials(folder))
         if not chosen:
             raise InputError(
@@ -77,11 +78,15 @@ def evaluate_sweep(spec: SweepSpec, split: Split, say: Say) -> Evaluation:
         missing = [s for stages in wanted.values() for s in stages if runner.store.open(s.key) is None]
         if missing:
             say(f"scoring {len(chosen)} winners on {split}: {len(missing)} evaluations")
-            _compute(spec, missing)
-            manifests = [runner.store.read(key) for key in {stage.key for stage in missing}]
-            spent = spent_by(spec.compute, sum(_number(each.made["seconds"]) for each in manifests if each))
-            note_spent(folder, "evaluate", spent)
-            say(f"this evaluation took {spent_text(spec, spent)}")
+            total = Spent()
+            for computed in _compute(runner, missing, say):
+                manifests = [runner.store.read(key) for key in computed]
+                spent = spent_by(
+                    spec.compute, sum(_number(each.made["seconds"]) for each in manifests if each)
+                )
+                note_spent(folder, "evaluate", spent)
+                total += spent
+            say(f"this evaluation took {spent_text(spec, total)}")
         return _collect(runner, folder, wanted, split)
 
 
@@ -109,20 +114,33 @@ def _wanted(spec: SweepSpec, source: Source, chosen: Sequence[Winner], split: Sp
     return wanted
 
 
-def _compute(spec: SweepSpec, missing: Sequence[EvaluateStage]) -> None:
-    """Run the evaluations on the cluster, those that share a checkpoint and a task together."""
+def _compute(runner: Runner, missing: Sequence[EvaluateStage], say: Say) -> Iterator[list[str]]:
+    """Run the evaluations on the cluster, those that share a checkpoint and a task together.
+
+    A checkpoint that was found damaged, or removed, is trained again first.
+
+    Yields:
+        The keys of the stages that each group has computed, as it ends.
+    """
     groups: dict[tuple[str, str], list[EvaluateStage]] = {}
     for stage in missing:
         groups.setdefault((stage.parent.key, stage.task), []).append(stage)
-    per_worker = spec.compute.per_worker
+    spec, per_worker = runner.spec, runner.spec.compute.per_worker
     world = World(device="cuda" if per_worker.GPU else "cpu")
     with ray_cluster(spec):
         import ray
 
+        for parent in {stage.parent.key: stage.parent for stage in missing}.values():
+            if not isinstance(parent, Pretrained) and runner.store.open(parent.key) is None:
+                say(f"making stage {parent.key[:8]} again, which is not there or was damaged")
+                runner.make(parent)
         remote = ray.remote(num_cpus=per_worker.CPU, num_gpus=per_worker.GPU, max_retries=2)(evaluate_group)
-        ray.get(
-            [remote.remote(EvaluateJob(spec.anchored(), tuple(group)), world) for group in groups.values()]
-        )
+        waiting = [
+            remote.remote(EvaluateJob(spec.anchored(), tuple(group)), world) for group in groups.values()
+        ]
+        while waiting:
+            ended, waiting = ray.wait(waiting)
+            yield from ray.get(ended)
 
 
 def _collect(runner: Runner, folder: Path, wanted: Wanted, split: Split) -> Evaluation:

@@ -67,7 +67,7 @@ def _still(place: Workplace) -> Iterator[None]:
     """Hold every sweep, and bring the views of its trials up to its journal."""
     with ExitStack() as held:
         for name in place.sweeps():
-            folder = held.enter_context(hold_sweep(place, name, lambda _: None))
+            folder = held.enter_context(hold_sweep(place, name, lambda _: None)).folder
             if (folder / JOURNAL).exists():
                 forget_own()
                 read_journal(load_stored(folder, place.store.uri), folder)

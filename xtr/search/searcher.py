@@ -85,6 +85,10 @@ class Starts(Callback):  # type: ignore[misc]
         """Take in that a trial's process is there."""
         self.ending.under_way.add(trial.trial_id)
 
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Look, at every turn of Tune's loop, whether an ending run has come to rest."""
+        self.ending.rest_if_nothing_works()
+
 
 def job_of(config: dict[str, Any]) -> Job:
     """Read a job back from a trial's config."""

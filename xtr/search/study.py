@@ -45,7 +45,6 @@ class PairStudy:
 
     Args:
         teachers: the studies whose winners this one tries, by the prefix of what it takes from them.
-        retry: start failed trials again and settle open verdicts; without it, opening changes nothing.
     """
 
     def __init__(
@@ -54,8 +53,6 @@ class PairStudy:
         pair: Pair,
         storage: BaseStorage,
         teachers: Mapping[str, PairStudy] | None = None,
-        *,
-        retry: bool = True,
     ) -> None:
         self.spec = spec
         self.pair = pair
@@ -74,10 +71,13 @@ class PairStudy:
             study_name=self._name(), storage=storage, direction="maximize", load_if_exists=True
         )
         self.reload()
+
+    def begin(self) -> None:
+        """Start failed trials again, and make up for verdicts that a driver has died before."""
         for row in self.rows:
-            if row.state == "failed" and retry:
+            if row.state == "failed":
                 self.record.create(row.params, row.phase, row.seed, of=row.of, index=row.index)
-        for row in self.record.unended("search") if retry else ():
+        for row in self.record.unended("search"):
             self._settle(row)
 
     def reload(self) -> None:
@@ -137,8 +137,9 @@ class PairStudy:
         return self.search_done and not self.record.unended("confirm") and not self._unconfirmed()
 
     def control(self, params: dict[str, Value], seed: int) -> Job | None:
-        """Offer these settings at this seed, unless a trial of the study has or had them."""
-        if any(row.params == params and row.seed == seed for row in self.rows):
+        """Offer these settings at this seed, unless a trial of the study comes or came to its end with them."""
+        same = (row for row in self.rows if row.params == params and row.seed == seed)
+        if any(row.state != "pruned" for row in same):
             return None
         return Job(self.pair, len(self.record.trials), "control", params, seed, None)
 

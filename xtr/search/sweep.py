@@ -29,12 +29,14 @@ from xtr.stages.preflight import check_data, record_left_out
 from xtr.stages.run import Runner
 from xtr.stages.stage import PretrainStage
 from xtr.storage import write_atomic
-from xtr.storage.lease import Lease, Watch
+from xtr.storage.lease import Lease, Watch, remove_if_dead
 from xtr.storage.mirror import Mirror
 from xtr.storage.workplace import Workplace
 from xtr.track.mlflow import Tracker
 
 Say = Callable[[str], None]
+DRIVER_PATIENCE = 15.0
+"""Heartbeats of silence after which a driver on another machine is dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +75,14 @@ def run_sweep(spec: SweepSpec, say: Say) -> SweepOutcome:
     check_budget(spec)
     runner = Runner(spec)
     check_data(spec, runner.source)
-    with hold_sweep(spec.storage.workplace(), spec.name, say) as folder:
+    with hold_sweep(spec.storage.workplace(), spec.name, say) as held:
+        folder = held.folder
         fault("driver.leased")
         runner.store.sweep_leftovers()
         budget = Budget(spec, folder)
         if changes := changes_since(folder, spec, read_trials(folder)):
             say(changes.text(spec.name))
-        write_atomic(folder / "spec.yaml", to_yaml(spec))
+        write_atomic(folder / "spec.yaml", to_yaml(spec.located()))
         fault("driver.spec_written")
         write_ended(folder, None)
         record_left_out(folder, runner.source)
@@ -87,11 +90,11 @@ def run_sweep(spec: SweepSpec, say: Say) -> SweepOutcome:
         if isinstance(start, PretrainStage) and not runner.store.has(start.key):
             say("pretraining the demo world's encoder, once: about a minute")
         runner.ensure_start(start)
-        return _search(runner, budget, folder, say)
+        return _search(runner, budget, held, say)
 
 
-def _search(runner: Runner, budget: Budget, folder: Path, say: Say) -> SweepOutcome:
-    spec = runner.spec
+def _search(runner: Runner, budget: Budget, held: Held, say: Say) -> SweepOutcome:
+    spec, folder = runner.spec, held.folder
     tracker = Tracker(spec, complain=say)
     book = Book(spec, folder, unmet=Unmet(Paths(spec, runner.source), runner.store))
     plan = plan_sweep(spec, runner.source, runner.store, book.rows)
@@ -103,7 +106,7 @@ def _search(runner: Runner, budget: Budget, folder: Path, say: Say) -> SweepOutc
 
     book.listener = listen
     tracker.open(book.rows)
-    ending = Ending(budget, Drain.of(spec))
+    ending = Ending(budget, Drain.of(spec), taken_over=lambda: held.lease.lost)
     if book.done:
         say("every trial of this sweep is done already; nothing to train")
     else:
@@ -116,6 +119,8 @@ def _search(runner: Runner, budget: Budget, folder: Path, say: Say) -> SweepOutc
             write_ended(folder, Ended("interrupt") if isinstance(error, KeyboardInterrupt) else None)
             tracker.close("KILLED")
             raise
+    if held.lease.lost:
+        raise SweepBusy("another driver took this sweep over while this one stood still, and goes on with it")
     ended = None if book.done else ending.ended
     write_ended(folder, ended)
     tracker.summary({f"select/{row.target}": row.score for row in best_rows(leaderboard(spec, book.rows))})
@@ -160,17 +165,28 @@ def _tune(spec: SweepSpec, book: Book, folder: Path, ending: Ending) -> None:
             shutil.rmtree(records, ignore_errors=True)  # Tune's own snapshots; xtr never restores from them
 
 
-@contextmanager
-def hold_sweep(place: Workplace, sweep: str, say: Say) -> Iterator[Path]:
-    """Hold a sweep for as long as a block lasts and lend its folder; a dead driver's hold is taken over.
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A sweep that this process drives, and the folder that it works in."""
 
-    Of a bucket the folder is a working copy, fetched first and copied back while the block lasts.
+    folder: Path
+    lease: Lease
+
+
+@contextmanager
+def hold_sweep(place: Workplace, sweep: str, say: Say) -> Iterator[Held]:
+    """Hold a sweep for as long as a block lasts; a dead driver's hold is taken over.
+
+    A process that is gone from this machine is dead at once. One that is silent may only stand still, and two
+    drivers would write one journal, so it is waited for longer than the holder of a stage. Of a bucket the folder
+    is a working copy, fetched first and copied back while the block lasts.
 
     Raises:
         SweepBusy: a living driver holds it.
     """
     name = f"sweeps/{sweep}/driver.lease"
-    watch = Watch(place.store, name)
+    remove_if_dead(place.store, name)
+    watch = Watch(place.store, name, patience=DRIVER_PATIENCE)
     while (lease := Lease.claim(place.store, name)) is None:
         if watch.beats():
             raise SweepBusy(
@@ -185,4 +201,4 @@ def hold_sweep(place: Workplace, sweep: str, say: Say) -> Iterator[Path]:
     with lease, ExitStack() as stack:
         if place.bucket is not None:
             stack.enter_context(Mirror(place.bucket, f"sweeps/{sweep}", folder).kept(say))
-        yield folder
+        yield Held(folder, lease)

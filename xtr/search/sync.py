@@ -24,7 +24,8 @@ def sync_tracking(spec: SweepSpec) -> str:
         SweepBusy: a driver runs the sweep, and writes to MLflow itself.
         XtrError: MLflow cannot be written.
     """
-    with hold_sweep(spec.storage.workplace(), spec.name, _refuse) as folder:
+    with hold_sweep(spec.storage.workplace(), spec.name, _refuse) as held:
+        folder = held.folder
         if not (folder / JOURNAL).exists():
             raise InputError(
                 Problem("this sweep has no journal to read its trials from", str(folder / JOURNAL))

@@ -298,6 +298,10 @@ class SweepSpec(Described):
         super().__setstate__(state)
         register(own.task() for own in self.catalogue)
 
+    def located(self) -> SweepSpec:
+        """Make the paths of data and model absolute, to be read from another folder one day."""
+        return self.anchored().model_copy(update={"storage": self.storage})
+
     def anchored(self) -> SweepSpec:
         """Make every path absolute, for processes that work in another folder."""
         data, model = self.data, self.model

@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import uuid
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -33,8 +34,9 @@ class Drain:
     """What a sweep's trials are asked for, as the file says it now. Pickles as where it lies.
 
     Args:
-        path: the file, in the driver's own sweep folder.
-        storage: of the sweep, where that is a bucket: machines without the file look there.
+        path: the file, in the driver's own sweep folder; of a bucket its name is that of one run, so that no
+            machine believes what is left of another run that it has driven.
+        storage: of the sweep, where that is a bucket: the file is copied there, and who lacks it looks there.
     """
 
     def __init__(self, path: Path, storage: StorageSpec | None = None) -> None:
@@ -43,6 +45,7 @@ class Drain:
         self._stops_steps = False
         self._looked = -LOOK_EVERY_S
         self._there = ("", -LOOK_THERE_EVERY_S)
+        self._closed = threading.Event()
 
     def __reduce__(self) -> tuple[type[Drain], tuple[Path, StorageSpec | None]]:
         return type(self), (self.path, self.storage)
@@ -51,17 +54,20 @@ class Drain:
     def of(cls, spec: SweepSpec) -> Drain:
         """Name the file of a sweep."""
         place = spec.anchored().storage.workplace()
-        return cls(place.sweep(spec.name) / "drain", spec.storage if place.bucket else None)
+        if place.bucket is None:
+            return cls(place.sweep(spec.name) / "drain")
+        return cls(place.sweep(spec.name) / "drains" / uuid.uuid4().hex, spec.storage)
 
     def open(self) -> None:
         """Begin a run: forget what an earlier one was asked for."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_text("")
-        if self._bucket is not None:
-            self._bucket.remove(self._name)
+        if self._bucket is not None:  # a request may take its time, and a signal's handler has none
+            threading.Thread(target=self._copy, args=(self._bucket,), name="drain", daemon=True).start()
 
     def close(self) -> None:
         """End a run."""
+        self._closed.set()
         self.path.unlink(missing_ok=True)
 
     def ask(self, until: Until) -> None:
@@ -71,8 +77,6 @@ class Drain:
             os.write(file, f"{until}\n".encode())
         finally:
             os.close(file)
-        if self._bucket is not None:  # a request may take its time, so on a thread
-            threading.Thread(target=self._bucket.write, args=(self._name, f"{until}\n")).start()
 
     def before_work(self) -> None:
         """Look once before something is computed or waited for.
@@ -106,13 +110,25 @@ class Drain:
             self._there = asked, time.monotonic()
         return asked.split()
 
+    def _copy(self, bucket: Storage) -> None:
+        """Bring what is asked to the bucket, until the run ends."""
+        said = ""
+        while not self._closed.wait(LOOK_EVERY_S):
+            with suppress(OSError):
+                now = self.path.read_text()
+                if now != said:
+                    bucket.write(self._name, now)
+                    said = now
+        with suppress(OSError):
+            bucket.remove(self._name)
+
     @property
     def _bucket(self) -> Storage | None:
         return self.storage.workplace().store if self.storage is not None else None
 
     @property
     def _name(self) -> str:
-        return f"drains/{self.path.parent.name}"
+        return f"drains/{self.path.name}"
 
 
 NEVER = Drain(Path(os.devnull))

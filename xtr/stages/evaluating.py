@@ -42,14 +42,19 @@ class EvaluateJob:
     stages: tuple[EvaluateStage, ...]
 
 
-def evaluate_group(job: EvaluateJob, world: World) -> None:
-    """Predict and score stages that share a parent, a task and a head, and publish each."""
+def evaluate_group(job: EvaluateJob, world: World) -> list[str]:
+    """Predict and score stages that share a parent, a task and a head, and publish each.
+
+    Returns:
+        Keys of the stages that were computed here, calibrations included; others were faster with the rest.
+    """
     torch.set_num_threads(job.spec.compute.per_worker.CPU)
     store, source, first = store_of(job.spec), source_of(job.spec), job.stages[0]
     task = find_task(first.task)
     model = _load_trained(store, first, task)
     model.model.to(world.device)
     pools: dict[str, Pool] = {}
+    computed = []
     for stage in (each for asked in job.stages for each in (asked.calibration, asked) if each is not None):
         fault("evaluation.between_stages")
         lease = store.claim(stage.key)
@@ -65,6 +70,8 @@ def evaluate_group(job: EvaluateJob, world: World) -> None:
             result = _predict_and_score(model, stage, every, folder, pool, threshold)
             fault("evaluation.before_publish")
             store.publish(stage, folder, result, made(world.device, time.monotonic() - began))
+            computed.append(stage.key)
+    return computed
 
 
 def _pool(store: StageStore, source: Source, stage: EmbedStage, model: _Trained) -> Pool:

@@ -112,7 +112,7 @@ class Runner:
             if stored is not None:
                 self.trunks.tidy(stage, only_leftovers=True)
                 return stored.after(spent)
-            spent = self._ensure_parent(stage.parent).after(spent)
+            spent = self.make(stage.parent).after(spent)
             passed = self._trunks_ahead(stage, until_epoch)
             spent = self._ensure_trunk(passed).after(spent)
             lease = self._claim(stage.key)
@@ -133,25 +133,29 @@ class Runner:
                 model = (stage.parent.key, stage.task, stage.layer, stage.pooling)
                 missing.setdefault(model, []).append(stage)
         for group in missing.values():
-            self._ensure_parent(group[0].parent)
+            self.make(group[0].parent)
             self.drain.before_work()
             job = EvaluateJob(self.spec, tuple(group))
             if needs_workers(self.spec.compute):
-                run_on_workers(evaluate_group, job, self.spec.compute, workers=1, records=self._records)
+                computed = run_on_workers(
+                    evaluate_group, job, self.spec.compute, workers=1, records=self._records
+                )
             else:
-                evaluate_group(job, World())
+                computed = evaluate_group(job, World())
                 give_memory_back()
-            for stage in group:
-                self.told(self._evaluated(stage, reused=False))
-        return [self._evaluated(stage, reused=stage.key in reused) for stage in stages]
+            reused |= {stage.key for stage in group} - set(computed)
+            for key in computed:
+                self.told(self._evaluated(key, reused=False))
+        return [self._evaluated(stage.key, reused=stage.key in reused) for stage in stages]
 
-    def _evaluated(self, stage: EvaluateStage, *, reused: bool) -> Outcome:
-        manifest = self.store.read(stage.key)
+    def _evaluated(self, key: str, *, reused: bool) -> Outcome:
+        manifest = self.store.read(key)
         assert manifest is not None
         seconds = 0.0 if reused else float(str(manifest.made["seconds"]))
-        return Outcome(stage.key, manifest.result, reused, seconds)
+        return Outcome(key, manifest.result, reused, seconds)
 
-    def _ensure_parent(self, parent: Pretrained | PretrainStage | TrainStage) -> Outcome:
+    def make(self, parent: Pretrained | PretrainStage | TrainStage) -> Outcome:
+        """Make whatever a path can stand on exist."""
         if isinstance(parent, TrainStage):
             return self.train(parent)
         self.ensure_start(parent)
@@ -212,6 +216,7 @@ class Runner:
             progress = self._train(
                 TrainJob(self.spec, trunk.run, str(folder), self.drain, trunk=trunk), before
             )
+            states = self.store.progress_folder(trunk.key)  # as the workers have left it
             adopt_state(states, folder, seconds=0.0)  # how long it took is no part of its content
             self.store.publish(trunk, folder, _training_result(progress), self._made(progress))
         return self._spent(trunk.key, before, progress)

@@ -14,15 +14,15 @@ imports torch, so that a plan can count with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from xtr.catalogue.lookup import find_task, training_task
 from xtr.catalogue.task import Role
-from xtr.spec.budget import grid, space_size
+from xtr.spec.budget import POOLED, grid, pair_dimensions, space_size
 from xtr.spec.expressions import Member, parse_intermediate, parse_target, target_task
 from xtr.spec.settings import TrainSettings
-from xtr.spec.space import Dimension, task_of
+from xtr.spec.space import Dimension, Pool, Value, task_of
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.path import own_params
 from xtr.stages.stage import AMOUNT_SETTINGS, TrainStage, TrunkStage, lineage
@@ -156,12 +156,25 @@ def _lengths(stage: TrainStage, spec: SweepSpec, role: Role) -> Iterator[TrainSe
         path |= {n: each for n, each in spec.search.space.items() if n.startswith("intermediate.")}
     lengths = {name: each for name, each in own.items() if _field(name) in AMOUNT_SETTINGS}
     others = {name: getattr(stage.settings, _field(name)) for name in own if name not in lengths}
-    if all(each.is_finite for each in path.values()) and _few(lengths):
+    pooled = spec.search.share is not None and role == "intermediate"
+    if pooled or (all(each.is_finite for each in path.values()) and _few(lengths)):
         settings = spec.stages.intermediate if role == "intermediate" else spec.stages.target
-        for point in grid(lengths):
+        for point in _pooled(stage, spec) if pooled else grid(lengths):
             resolved = settings.resolved_for(task, own_params({**others, **point}, role, task))
             share = stage.settings.cross_lingual_share
             yield resolved.model_copy(update={"cross_lingual_share": share})
+
+
+def _pooled(stage: TrainStage, spec: SweepSpec) -> Iterator[Mapping[str, Value]]:
+    """List what the pools of the intermediates that begin like a stage's path say; other settings may differ."""
+    path = _trained(stage)
+    for text in spec.pairs.intermediates:
+        chain = [str(link) for link in parse_intermediate(text).links]
+        if chain[: len(path)] != path:
+            continue
+        pair = next(each for each in spec.pairs.pairs() if each.intermediate == text)
+        pool = pair_dimensions(spec, pair).get(POOLED)
+        yield from pool.settings if isinstance(pool, Pool) else ()
 
 
 def _few(dimensions: dict[str, Dimension]) -> bool:

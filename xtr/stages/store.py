@@ -107,7 +107,7 @@ class StageStore:
             manifest = self._guarded(manifest, self._bring_here)
         if manifest is None:
             raise CorruptArtefact(
-                f"{self.uri(key)} is absent, or was damaged and is set aside; xtr run makes it anew"
+                f"{self.uri(key)} is absent, or was damaged and is set aside; who needs it makes it anew"
             )
         return self.root / "stages" / key
 
@@ -215,6 +215,17 @@ class StageStore:
             _remove_folder(self.root / "stages" / key)
 
     @contextmanager
+    def copy_of(self, manifest: Manifest) -> Iterator[Path]:
+        """Lend the very files that the store holds, to be looked at; nothing is set aside for what they are."""
+        if self._bucket is None:
+            yield self.root / "stages" / manifest.key
+            return
+        with self.workspace(manifest.key) as folder:
+            with suppress(FileNotFoundError):
+                self._bucket.fetch(_content(manifest), manifest.files, folder)
+            yield folder
+
+    @contextmanager
     def workspace(self, key: str) -> Iterator[Path]:
         """Lend an empty folder to build a stage in; what is not published is removed."""
         name = f"{key}-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
@@ -236,7 +247,10 @@ class StageStore:
         """Take what a worker on another machine has built into the folder that was lent to it."""
         if self._bucket is not None and not any(folder.iterdir()):
             name = f"partial/{folder.name}"
-            self._bucket.fetch(name, self._bucket.files(name), folder)
+            files = self._bucket.files(name)
+            if not files:
+                raise OSError(f"nothing has come from the worker that built {folder.name}")
+            self._bucket.fetch(name, files, folder)
             self._bucket.remove(name)
 
     def claim(self, key: str, look: Callable[[], object] | None = None) -> Lease | None:

@@ -86,7 +86,7 @@ def train_once(job: TrainJob, world: World) -> Progress:
     progress.hardware = hardware(world.device)
     if world.leads and job.trunk is None and len(progress.epochs) == stage.settings.epochs:
         save_encoder(encoder, Path(job.folder) / ENCODER)
-        (Path(job.folder) / HEADS).mkdir()
+        (Path(job.folder) / HEADS).mkdir(exist_ok=True)  # it may be the second try
         for name, head in heads.items():
             save_file(head.state_dict(), Path(job.folder) / HEADS / f"{name}.safetensors")
         store.hand_over(Path(job.folder))

@@ -71,7 +71,7 @@ class Trunks:
             if self.store.has(key):
                 self.store.remove(key)
             if not missing:
-                shutil.rmtree(self.store.progress_folder(key), ignore_errors=True)
+                self.store.drop_states(key)
         if not missing:
             shutil.rmtree(self._counts(stage).parent, ignore_errors=True)
 

@@ -23,6 +23,8 @@ COUNTS, LOOKS = 2, 20
 """How often in a heartbeat a holder counts, and a waiter looks."""
 PATIENCE = 1.8
 """Heartbeats without a count after which a holder is dead; with the looks before and after that is less than 2."""
+LONGEST_LOOK = 0.5
+"""Heartbeats that may lie between two looks of a waiter that is awake."""
 
 
 class Lease:
@@ -36,6 +38,7 @@ class Lease:
         self.name = name
         self.token = token
         self._stop = threading.Event()
+        self._lost = threading.Event()
         self._thread = threading.Thread(target=self._keep_alive, name=f"lease {name}", daemon=True)
         self._thread.start()
 
@@ -47,6 +50,11 @@ class Lease:
             return None
         fault("lease.claimed")
         return cls(storage, name, token)
+
+    @property
+    def lost(self) -> bool:
+        """Whether somebody has taken it over, because this process stood still for too long."""
+        return self._lost.is_set()
 
     def release(self) -> None:
         """Give the lease back; one that was taken over meanwhile stays with its new holder."""
@@ -70,6 +78,7 @@ class Lease:
             due = max(due, time.monotonic() - every_s) + every_s  # on time, whatever a write takes
             with suppress(OSError):  # a full disk or a lost network must not end the holder's work
                 if _token(read(self.storage, self.name)) != self.token:
+                    self._lost.set()
                     return
                 fault("lease.between_beats")
                 beat += 1
@@ -77,13 +86,19 @@ class Lease:
 
 
 class Watch:
-    """One waiter's view of somebody's lease."""
+    """One waiter's view of somebody's lease.
 
-    def __init__(self, storage: Storage, name: str) -> None:
+    Args:
+        patience: heartbeats of silence after which the holder is dead.
+    """
+
+    def __init__(self, storage: Storage, name: str, patience: float = PATIENCE) -> None:
         self.storage = storage
         self.name = name
+        self.patience = patience
         self._seen = read(storage, name)
-        self._since = time.monotonic()
+        self._looked = time.monotonic()
+        self._silent_s = 0.0
 
     @property
     def held(self) -> bool:
@@ -99,11 +114,16 @@ class Watch:
         time.sleep(self.storage.heartbeat_s / LOOKS)
 
     def stale(self) -> bool:
-        """Look again, and say whether the heartbeat has stood still for too long."""
-        now = read(self.storage, self.name)
-        if now != self._seen:
-            self._seen, self._since = now, time.monotonic()
-        return now is not None and time.monotonic() - self._since > PATIENCE * self.storage.heartbeat_s
+        """Look again, and say whether the heartbeat has stood still for too long.
+
+        A waiter that stood still itself has not seen the holder be silent: of its pause little counts.
+        """
+        said, now = read(self.storage, self.name), time.monotonic()
+        self._silent_s += min(now - self._looked, LONGEST_LOOK * self.storage.heartbeat_s)
+        self._looked = now
+        if said != self._seen:
+            self._seen, self._silent_s = said, 0.0
+        return said is not None and self._silent_s > self.patience * self.storage.heartbeat_s
 
     def remove(self) -> None:
         """Take a dead holder's lease away; one that somebody has taken meanwhile stays."""
@@ -147,11 +167,9 @@ def hold(storage: Storage, name: str) -> Iterator[None]:
 
 
 def read(storage: Storage, name: str) -> str | None:
-    """Read a lease's content; None where nobody holds it, empty where it is torn."""
-    try:
-        return storage.read(name)
-    except UnicodeDecodeError:
-        return ""
+    """Read a lease's content, torn or not; None where nobody holds it."""
+    content = storage.read_bytes(name)
+    return None if content is None else content.decode(errors="replace")
 
 
 def _document(token: str, *, beat: int) -> str:

@@ -23,8 +23,8 @@ from xtr.storage.files import write_atomic
 from xtr.storage.objects import ObjectStorage
 
 INDEX, AGREED = "index.json", ".agreed.json"
-COPY_EVERY_S = 10.0
-SKIPPED = ("ray-tune",)
+COPY_EVERY_S, FETCHES = 10.0, 5
+SKIPPED = ("ray-tune", "drain", "drains")
 """Folders of a working copy that are of no use elsewhere."""
 
 
@@ -42,21 +42,28 @@ class Mirror:
         self.folder = folder
         self._agreed = folder / AGREED
         self._known: dict[Path, tuple[int, int, str]] = {}
+        self._tried: str | None = None
 
-    def fetch(self) -> None:
-        """Bring what the bucket has, unless the copy here is what the bucket got from it, or newer."""
-        index = self.bucket.read(f"{self.name}/{INDEX}")
-        if index is None or index == self._agreed_index():
-            return
-        wanted = _files(index)
-        for name, sha in wanted.items():
-            path = self.folder / name
-            if not (path.exists() and file_digest(path) == sha):
-                self._fetch_file(sha, path)
+    def fetch(self, *, holds: bool = False) -> None:
+        """Bring what the bucket has, unless the copy here is what the bucket got from it, or newer.
+
+        Args:
+            holds: the caller holds the folder, so what is broken in the bucket is set aside there.
+        """
+        index = self._index()
+        for _ in range(FETCHES):
+            if index is None or index == self._agreed_index():
+                return
+            wanted = _files(index).items()
+            if not [name for name, sha in wanted if not self._fetch_file(sha, self.folder / name, holds)]:
+                break
+            before, index = index, self._index()
+            if index == before:  # nobody has copied meanwhile: something is broken there
+                break
         for path in self._files_here():
-            if path.relative_to(self.folder).as_posix() not in wanted:
+            if path.relative_to(self.folder).as_posix() not in _files(index or ""):
                 path.unlink()
-        write_atomic(self._agreed, index)
+        write_atomic(self._agreed, index or "")
 
     def copy(self) -> bool:
         """Bring what is new here to the bucket; False where somebody else has written there since."""
@@ -66,12 +73,13 @@ class Mirror:
         before = _files(agreed) if agreed else {}
         if files == before:
             return True
-        if self.bucket.read(f"{self.name}/{INDEX}") != agreed:
+        if self._index() not in (agreed, self._tried):
             return False
         for path, sha in contents.items():
             if sha not in before.values():
                 files[path.relative_to(self.folder).as_posix()] = self._copy_file(path)
         index = json.dumps({"schema_version": 1, "copy": uuid.uuid4().hex, "files": files}, indent=1)
+        self._tried = index  # the answer to this may be lost
         self.bucket.write(f"{self.name}/{INDEX}", index)
         write_atomic(self._agreed, index)
         for sha in set(before.values()) - set(files.values()):
@@ -85,7 +93,7 @@ class Mirror:
         Args:
             complain: told where the last copy fails; what is missing there is here, for the next command.
         """
-        self.fetch()
+        self.fetch(holds=True)
         done = threading.Event()
 
         def keep() -> None:
@@ -107,6 +115,9 @@ class Mirror:
                     )
             except OSError as error:
                 complain(f"{self.folder} could not be copied to {self.bucket.uri}/{self.name} ({error})")
+
+    def _index(self) -> str | None:
+        return self.bucket.read(f"{self.name}/{INDEX}")
 
     def _agreed_index(self) -> str | None:
         return self._agreed.read_text(encoding="utf-8") if self._agreed.exists() else None
@@ -136,8 +147,10 @@ class Mirror:
         self.bucket.write_bytes(f"{self.name}/files/{sha}", content)
         return sha
 
-    def _fetch_file(self, sha: str, path: Path) -> None:
-        """Fetch one file, again where it was cut on the way; a broken one is set aside in the bucket."""
+    def _fetch_file(self, sha: str, path: Path, holds: bool) -> bool:
+        """Have one file here, fetched again where it was cut on the way; say no where that cannot be had."""
+        if path.exists() and file_digest(path) == sha:
+            return True
         scratch = self.folder / f".fetching-{uuid.uuid4().hex}"
         try:
             for _ in range(2):
@@ -146,9 +159,11 @@ class Mirror:
                     if file_digest(scratch / sha) == sha:
                         path.parent.mkdir(parents=True, exist_ok=True)
                         (scratch / sha).replace(path)
-                        return
-            self.bucket.move(f"{self.name}/files/{sha}", f"quarantine/{sha}-{uuid.uuid4().hex[:8]}")
+                        return True
+            if holds:
+                self.bucket.move(f"{self.name}/files/{sha}", f"quarantine/{sha}-{uuid.uuid4().hex[:8]}")
             path.unlink(missing_ok=True)
+            return False
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 

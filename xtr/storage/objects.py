@@ -93,7 +93,8 @@ class ObjectStorage:
 
     def remove_if(self, name: str, text: str) -> bool:
         """Remove a text if this is still what it says; between look and removal it may change, unseen."""
-        same = self.read(name) == text
+        said = self.read_bytes(name)
+        same = said is not None and said.decode(errors="replace") == text
         if same:
             with suppress(FileNotFoundError), _os_errors():
                 self.fs.rm_file(self._path(name))

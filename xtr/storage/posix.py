@@ -62,14 +62,15 @@ class PosixStorage:
     def remove_if(self, name: str, text: str) -> bool:
         """Remove a text if this is still what it says: set aside, compared, and put back if it is another."""
         path = self.root / name
-        if self.read(name) != text:
+        said = self.read_bytes(name)
+        if said is None or said.decode(errors="replace") != text:
             return False
         aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
         try:
             path.rename(aside)
         except FileNotFoundError:
             return False
-        same = aside.read_text(encoding="utf-8") == text
+        same = aside.read_text(encoding="utf-8", errors="replace") == text
         if not same:  # it has changed between the look and the rename
             with suppress(FileExistsError):
                 os.link(aside, path)

@@ -23,12 +23,12 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 from mlflow.entities import Metric, Param, Run, RunTag
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from xtr.analysis.references import stage_keys
 from xtr.analysis.trials import TrialRow
 from xtr.errors import CorruptArtefact
+from xtr.fingerprint import digest
 from xtr.spec.dump import to_yaml
 from xtr.spec.sweep import Pair, SweepSpec, TrackingSpec
 from xtr.stages.store import Manifest, StageStore
@@ -93,7 +93,12 @@ class Tracker:
     @property
     def shown_at(self) -> str:
         """The tracking URI as it may be shown: without a password."""
-        return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", self.uri)
+        return re.sub(r"(://[^:/@]*):.*@", r"\1:***@", self.uri)
+
+    def _reason(self, error: Exception) -> str:
+        """Say in a line what went wrong; libraries like to repeat the URI, password and all."""
+        first = next(iter(str(error).splitlines()), "") or type(error).__name__
+        return first.replace(self.uri, self.shown_at)
 
     # -- runs ------------------------------------------------------------------------------------------
 
@@ -160,9 +165,7 @@ class Tracker:
                 self._write_trial(row)
 
     def _write_trial(self, row: TrialRow) -> None:
-        identity = (
-            f"trial {row.intermediate} {row.target} {row.phase} {row.index} seed{row.seed} #{row.number}"
-        )
+        identity = _identity(row)
         if identity in self._runs and self._runs[identity].info.status in STATUS.values():
             return
         name = f"{row.phase} {row.index:03d}" if row.phase == "search" else f"{row.phase} seed {row.seed}"
@@ -247,9 +250,9 @@ class Tracker:
         try:
             with _undisturbed():
                 write()
-        except (MlflowException, OSError) as error:
+        except Exception as error:  # whatever a database or a server thinks of: this is a view
             self._works = False
-            self.complain(f"MLflow at {self.shown_at} cannot be written ({str(error).splitlines()[0]})")
+            self.complain(f"MLflow at {self.shown_at} cannot be written ({self._reason(error)})")
 
 
 @contextmanager
@@ -271,10 +274,10 @@ def _undisturbed() -> Iterator[None]:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
-    for number in struck:  # whoever listened before is told now
-        handler = before[signal.Signals(number)]
-        if callable(handler):
-            handler(number, None)
+        for number in struck:  # whoever listened before is told now
+            handler = before[signal.Signals(number)]
+            if callable(handler):
+                handler(number, None)
 
 
 def _epochs(trained: Manifest) -> Iterator[tuple[int, dict[str, float]]]:
@@ -287,6 +290,13 @@ def _epochs(trained: Manifest) -> Iterator[tuple[int, dict[str, float]]]:
         assert isinstance(epoch, dict)
         scores: Any = epoch["scores"]
         yield int(str(epoch["epoch"])), {f"select/{task}/{name}": value for name, value in scores.items()}
+
+
+def _identity(row: TrialRow) -> str:
+    """Name a trial by its settings, whatever study it stands in by now; attempts that failed stand apart."""
+    attempt = f" attempt {row.number}" if row.state == "failed" else ""
+    settings = digest({**row.params})[:12]
+    return f"trial {row.intermediate} {row.target} {row.phase} seed{row.seed} {settings}{attempt}"
 
 
 def _metric(name: str) -> str:

@@ -26,7 +26,7 @@ from xtr.train.batches import Batch, Member, Sampling, Schedule
 from xtr.train.optimise import make_optimizer, update
 from xtr.train.rates import linear_schedule, wsd_schedule
 from xtr.train.state import Epoch, Progress, load_state, save_state
-from xtr.train.step import Lesson, World, agreed, step_loss
+from xtr.train.step import Lesson, World, agreed, check_together, step_loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,7 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
     model = learner.model.to(torch.device(world.device))
     optimizer = make_optimizer(model, weight_decay=recipe.weight_decay)
     progress = load_state(pause.folder, model, optimizer) or Progress()
+    check_together(progress.step, world)
     schedule = _schedule(learner, recipe)
     if pause.reached(progress):
         return progress

@@ -66,6 +66,22 @@ def agreed(question: Callable[[], bool], world: World) -> bool:
     return bool(answer)
 
 
+def check_together(step: int, world: World) -> None:
+    """Refuse to go on from states of different steps, as machines may see them while one is still on its way.
+
+    Raises:
+        RuntimeError: ranks stand at different steps; the worker group is started again.
+    """
+    if world.size > 1:
+        own = torch.tensor([step], device=world.device)
+        all_steps = [torch.empty_like(own) for _ in range(world.size)]
+        torch.distributed.all_gather(all_steps, own)
+        if len({int(each) for each in all_steps}) > 1:
+            raise RuntimeError(
+                f"workers found states of different steps: {[int(each) for each in all_steps]}"
+            )
+
+
 MICRO_BATCH_TOKENS = {"cpu": 1024, "cuda": 32768}
 """Tokens, padding included, that go through the encoder at once: bounds memory, and sorted, wastes less of it."""
 
