@@ -81,6 +81,10 @@ class Starts(Callback):  # type: ignore[misc]
     def __init__(self, ending: Ending) -> None:
         self.ending = ending
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Put nothing into the snapshot that Tune writes of its settings."""
+        return {}
+
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Take in that a trial's process is there."""
         self.ending.under_way.add(trial.trial_id)
