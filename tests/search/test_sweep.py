@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -207,7 +208,9 @@ def test_mlflow_shows_sweep_pair_and_trial_nested_with_params_scores_and_checkpo
 
 def shown_in_mlflow(place: Place) -> dict[str, tuple[Any, ...]]:
     """All that MLflow has of the sweep, by the runs' own names."""
-    client = MlflowClient(tracking_uri=f"sqlite:///{place.folder / 'mlruns/mlflow.db'}")
+    # Of its own name, because MLflow keeps a database open by its path, also when another lies there by now.
+    database = shutil.copy(place.folder / "mlruns/mlflow.db", place.folder / f"{uuid.uuid4().hex}.db")
+    client = MlflowClient(tracking_uri=f"sqlite:///{database}")
     experiment = client.get_experiment_by_name("xtr/small")
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id], max_results=1000)
