@@ -198,3 +198,22 @@ def test_a_password_is_not_told(tmp_path: Path) -> None:
     assert changes is not None
     assert changes.text("studied").splitlines()[1] == "  tracking.uri: ... -> ...    (changes no result)"
     assert changes.n_dropped == 0
+
+
+def test_scores_on_the_way_stand_at_no_rung_where_trials_stop_otherwise_now(tmp_path: Path) -> None:
+    space = {"space": SPACE | {"target.epochs": {"int": [3, 4]}}, "trials_per_pair": 4, "generation": 2}
+    run(tmp_path, **space, early_stopping={"rung_epochs": 1, "keep": 2})
+    later = Book(sweep(tmp_path, **space, early_stopping={"rung_epochs": 2, "keep": 2}), tmp_path)
+    kept = later.studies[PAIR].record
+    assert [row.state for row in kept.phase("search")] == ["complete"] * 4
+    assert all(not kept.scores[row.number] for row in kept.phase("search"))
+
+
+def test_going_back_to_an_earlier_file_keeps_what_was_tried_meanwhile(tmp_path: Path) -> None:
+    narrow, wide = {"trials_per_pair": 4}, {"trials_per_pair": 8, "space": SPACE | WIDER}
+    first = run(tmp_path, **narrow)
+    between = run(tmp_path, **wide)
+    inside = [row for row in between.rows if int(row.params.get("target.epochs", 1)) <= 3]
+    back = Book(sweep(tmp_path, **narrow), tmp_path)
+    assert len(inside) > len(first.rows)
+    assert facts(back.rows, "search") == facts(inside, "search")

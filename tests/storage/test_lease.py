@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from threading import Barrier, Thread
 
 import pytest
@@ -138,4 +139,40 @@ def test_a_block_waits_for_a_dead_holder(hasty: Storage) -> None:
     hasty.write(NAME, json.dumps({"token": "somebody", "beat": 7}))
     with hold(hasty, NAME):
         assert json.loads(read(hasty, NAME) or "")["token"] != "somebody"
+    assert not hasty.exists(NAME)
+
+
+def test_a_holder_that_was_robbed_learns_of_it(hasty: Storage) -> None:
+    lease = Lease.claim(hasty, NAME)
+    assert lease is not None
+    assert not lease.lost
+    hasty.remove(NAME)
+    thief = Lease.claim(hasty, NAME)
+    assert thief is not None
+    with thief:
+        lease._thread.join(timeout=60)
+        assert lease.lost
+        lease.release()
+        assert hasty.exists(NAME), "what the thief holds stays"
+
+
+def test_a_waiter_that_stood_still_does_not_take_its_own_pause_for_silence(
+    store: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = Lease.claim(store, NAME)
+    assert lease is not None
+    with lease:
+        watch = Watch(store, NAME)
+        now = time.monotonic()
+        monkeypatch.setattr("xtr.storage.lease.time.monotonic", lambda: now + 3600)
+        assert not watch.stale()
+
+
+def test_a_lease_of_torn_bytes_is_silent_and_can_be_removed(hasty: Storage, place: Place) -> None:
+    hasty.write(NAME, "x")
+    place.harm(NAME, lambda _: b"\xff\xfe")
+    watch = Watch(hasty, NAME)
+    while not watch.stale():
+        watch.wait()
+    watch.remove()
     assert not hasty.exists(NAME)

@@ -123,3 +123,23 @@ def test_a_password_in_the_uri_is_not_told(spec: SweepSpec) -> None:
     uri = "postgresql://xtr:secret@127.0.0.1:9/mlflow"
     closed = spec.model_copy(update={"tracking": spec.tracking.model_copy(update={"uri": uri})})
     assert Tracker(closed, complain=refuse).shown_at == "postgresql://xtr:***@127.0.0.1:9/mlflow"
+
+
+def test_a_trial_of_another_study_is_no_trial_that_was_there_under_its_number(spec: SweepSpec) -> None:
+    other = replace(ROW, params={"target.learning_rate": 5e-4, "target.epochs": 1}, value=0.9)
+    tracker = Tracker(spec, complain=refuse)
+    tracker.open([ROW])
+    Tracker(spec, complain=refuse).open([other, replace(ROW, number=1, index=1)])
+    client = MlflowClient(tracking_uri=spec.tracking.uri)
+    experiment = client.get_experiment_by_name("xtr/studied")
+    runs = client.search_runs([experiment.experiment_id], "tags.`xtr.kind` = 'trial'")
+    assert sorted(run.data.metrics["select/score"] for run in runs) == [0.5, 0.9]
+
+
+def test_no_password_is_told(spec: SweepSpec) -> None:
+    uri = "postgres+nothing://user:se/cret@host/db"
+    said: list[str] = []
+    hidden = spec.model_copy(update={"tracking": spec.tracking.model_copy(update={"uri": uri})})
+    Tracker(hidden, complain=said.append).open([])
+    assert len(said) == 1
+    assert "cret" not in said[0]
