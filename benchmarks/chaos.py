@@ -385,7 +385,7 @@ def _prepare_root() -> None:
     MlflowClient(tracking_uri(spec)).search_experiments()
 
 
-def kill_many(folder: Path, kills: Callable[[dict[str, int]], list[Kill]]) -> list[Verdict]:
+def kill_many(folder: Path, kills: Callable[[dict[str, int]], list[Kill]], agents_s: float) -> list[Verdict]:
     """Do the kills that the folder does not have yet; then wait for Ray's agents."""
     prepared, expected, hits = prepare(folder)
     kept = folder / "kills.jsonl"
@@ -410,15 +410,17 @@ def kill_many(folder: Path, kills: Callable[[dict[str, int]], list[Kill]]) -> li
             file.write(canonical_json(asdict(verdict)) + "\n")
         if not verdict.wrong:
             shutil.rmtree(place)
-    for name in outlive(agents):
+    for name in outlive(agents, agents_s):
         print(f"left behind: {name}")
         verdict.wrong.append(f"left behind: {name}")
     return [done[kill.seed] for kill in asked]
 
 
-def outlive(agents: dict[int, str]) -> list[str]:
+def outlive(agents: dict[int, str], agents_s: float) -> list[str]:
     """Wait for processes to end; name those that do not."""
-    deadline = time.monotonic() + AGENTS_S
+    if not agents_s:
+        return []
+    deadline = time.monotonic() + agents_s
     while agents and time.monotonic() < deadline:
         agents = {pid: name for pid, name in agents.items() if _lives(pid, name)}
         time.sleep(0.5)
@@ -478,6 +480,9 @@ if __name__ == "__main__":
     parser.add_argument("--folder", type=Path, help="where runs lie; what it holds is not done again")
     parser.add_argument("--schedule", help="faults as XTR_FAULT has them, all for one sweep")
     parser.add_argument("--keep", action="store_true", help="write the figures under results/")
+    parser.add_argument(
+        "--agents", type=float, default=AGENTS_S, help="seconds for Ray's own agents to end; 0 does not look"
+    )
     options = parser.parse_args()
 
     def asked(hits: dict[str, int]) -> list[Kill]:
@@ -488,7 +493,9 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory(prefix="xtr-", ignore_cleanup_errors=True) as scratch:
         clean_environment(Path(scratch))
         warm()
-        table = figures(kill_many((options.folder or Path(scratch) / "chaos").absolute(), asked))
+        table = figures(
+            kill_many((options.folder or Path(scratch) / "chaos").absolute(), asked, options.agents)
+        )
     if options.keep:
         keep("chaos", f"python benchmarks/chaos.py --kills {options.kills}", table)
     sys.exit(any(not figure.met for figure in table))

@@ -32,6 +32,7 @@ FAULTS = (
 
 def test_a_sweep_that_dies_ten_times_ends_as_one_that_nobody_disturbed(tmp_path: Path) -> None:
     command = [sys.executable, str(CHAOS), "--schedule", ",".join(FAULTS), "--folder", str(tmp_path)]
+    command += ["--agents", "0"]  # Ray ends its agents a minute after a kill; make chaos waits for them
     ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     assert (tmp_path / "kills.jsonl").exists(), ended.stdout
     verdict = json.loads((tmp_path / "kills.jsonl").read_text())

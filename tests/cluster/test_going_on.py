@@ -69,7 +69,9 @@ def test_a_budget_ends_the_run_after_its_present_stages_and_a_larger_one_goes_on
     price = {"prices__cpu_hour": 3600}  # a second costs 1
     output = run(cluster, shared, 4, budget__money=1e-9, search__concurrent_trials=1, **price)
     assert "stopped by budget.money: " in output
-    assert output.endswith("--set budget.money=2e-09\n")
+    assert float(output.rpartition("--set budget.money=")[2]) > 0.01, (
+        "more than what is spent, not than the limit"
+    )
     assert len(stages(shared)) == 2, "the encoder that was there, and the first stage"
     assert not list(shared.glob("leases/*"))
     status = json.loads(xtr(cluster, ["xtr", "status", "demo", "--root", str(shared), "--json"]))

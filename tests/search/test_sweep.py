@@ -6,10 +6,8 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import threading
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -256,6 +254,11 @@ def test_the_store_of_a_sweep_is_told_kept_and_cleared(place: Place, first_run: 
     assert all(stage["kept"] for stage in stages)
     assert json.loads(copy.xtr("store", "gc", "--dry-run", "--json"))["kept_stages"] == len(stages)
     trained = next(stage for stage in stages if stage["task"] == "tydiqa" and stage["kind"] == "train")
+    for stage in stages:
+        if stage["task"] == "tydiqa" and stage["kind"] == "train":
+            weights = copy.folder / "runs/stages" / stage["key"] / "encoder/model.safetensors"
+            weights.write_bytes(weights.read_bytes()[:-1])
+    assert "again, which is not there or was damaged" in copy.xtr("evaluate", "small", "--split", "dev")
     told = copy.xtr("store", "show", trained["key"][:12])
     assert f'from_pretrained("{copy.folder}/runs/stages/{trained["key"]}/encoder")' in told
     assert "are the key: yes" in copy.xtr("store", "why", trained["key"])
@@ -269,28 +272,6 @@ def test_the_store_of_a_sweep_is_told_kept_and_cleared(place: Place, first_run: 
     weights.write_text("{}")
     assert "1 broken" in copy.xtr("store", "verify", "--repair", code=1)
     assert f"{len(left) - 1} stages read, 0 broken" in copy.xtr("store", "verify")
-
-
-def test_a_driver_killed_in_the_middle_goes_on_to_the_same_leaderboard(
-    tmp_path: Path, place: Place, first_run: str
-) -> None:
-    killed = Place.make(tmp_path / "killed")
-    process = killed.start("run", "small.yaml")
-    assert process.stdout is not None
-    finished = 0
-    for line in process.stdout:
-        finished += " f1 " in line
-        if finished == 4:
-            break
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
-    before = killed.stages()
-    assert before
-    resumed = killed.xtr("run", "small.yaml")
-    after = killed.stages()
-    assert {key: after[key] for key in before} == before
-    assert leaderboard_of(resumed) == leaderboard_of(first_run)
-    assert killed.xtr("best", "small", "--json") == place.xtr("best", "small", "--json")
 
 
 def test_a_second_driver_of_the_same_sweep_leaves_with_2(place: Place, first_run: str) -> None:
@@ -323,18 +304,3 @@ def test_bad_input_is_refused_before_any_work_with_every_problem(tmp_path: Path)
     assert "dev-en.tsv" in message
     assert "Traceback" not in message
     assert not (place.folder / "runs/sweeps").exists()
-
-
-def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(tmp_path: Path, first_run: str) -> None:
-    place = Place.make(tmp_path / "interrupted")
-    process = place.start("run", "small.yaml")
-    assert process.stdout is not None
-    for line in process.stdout:
-        if " f1 " in line:
-            break
-    drained = threading.Thread(target=process.communicate, kwargs={"timeout": 60})
-    os.kill(process.pid, signal.SIGINT)
-    drained.start()
-    drained.join()
-    assert process.returncode == 130
-    assert leaderboard_of(place.xtr("run", "small.yaml")) == leaderboard_of(first_run)
