@@ -61,6 +61,7 @@ class Tracker:
         self.uri = tracking_uri(spec)
         self._store = StageStore(spec.storage.workplace())
         self._shown: dict[str, dict[str, float]] = {}
+        self._ended: set[str] = set()
         self._works = True
 
     # -- what the sweep says ---------------------------------------------------------------------------
@@ -166,7 +167,9 @@ class Tracker:
 
     def _write_trial(self, row: TrialRow) -> None:
         identity = _identity(row)
-        if identity in self._runs and self._runs[identity].info.status in STATUS.values():
+        if identity in self._ended or (
+            identity in self._runs and self._runs[identity].info.status in STATUS.values()
+        ):
             return
         name = f"{row.phase} {row.index:03d}" if row.phase == "search" else f"{row.phase} seed {row.seed}"
         trained = self._trained(row)
@@ -184,14 +187,13 @@ class Tracker:
         metrics = {"select/score": row.value, "select/rung": row.rung}
         spent = {name: row.detail.get(name) for name in ("steps", "tokens", "seconds")}
         numbers = {k: float(v) for k, v in (metrics | spent).items() if isinstance(v, (int, float))}
-        self._write(run, metrics=numbers, params={k: f"{v:g}" for k, v in row.params.items()})
-        if row.state == "complete" and trained is not None and trained.key == stage_keys(row)[-1]:
-            for epoch, scores in _epochs(trained):
-                self._write(run, metrics=scores, step=epoch)
+        told = row.state == "complete" and trained is not None and trained.key == stage_keys(row)[-1]
+        epochs = dict(_epochs(trained)) if told and trained is not None else {}
+        self._write(run, numbers, {k: f"{v:g}" for k, v in row.params.items()}, epochs=epochs)
         if "error" in row.detail:
             self._client.log_text(run, str(row.detail["error"]), "error.txt")
         self._client.set_terminated(run, STATUS[row.state])
-        self._runs[identity] = self._client.get_run(run)
+        self._ended.add(identity)
 
     def _trained(self, row: TrialRow) -> Manifest | None:
         """Read the last stage of a trial that left an encoder."""
@@ -219,19 +221,23 @@ class Tracker:
         params: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
         *,
-        step: int = 0,
+        epochs: Mapping[int, Mapping[str, float]] | None = None,
     ) -> None:
-        """Write what the run does not show yet; of two values of one step MLflow shows the later one."""
+        """Write what the run does not show yet, at once; of two values of one step MLflow shows the later one."""
         shown = self._shown.setdefault(run, {})
-        named = {_metric(name): value for name, value in (metrics or {}).items()}
         now = time.time_ns() // 10**6
+        new = []
+        for step, values in {0: metrics or {}, **(epochs or {})}.items():
+            named = {_metric(name): value for name, value in values.items()}
+            new += [Metric(k, v, timestamp=now, step=step) for k, v in named.items() if shown.get(k) != v]
+            if not step:
+                shown |= named
         self._client.log_batch(
             run,
-            metrics=[Metric(k, v, timestamp=now, step=step) for k, v in named.items() if shown.get(k) != v],
+            metrics=new,
             params=[Param(name, value) for name, value in (params or {}).items()],
             tags=[RunTag(name, value) for name, value in (tags or {}).items()],
         )
-        shown |= named
 
     def _close(self, status: str) -> None:
         for pair in self.spec.pairs.pairs():
