@@ -100,7 +100,7 @@ def end(*pids: int, seconds: float = 20) -> None:
         until("the end of Ray", lambda: not family & processes().keys(), seconds=seconds)
     for pid in family & processes().keys():
         _signal(pid, signal.SIGKILL)
-    until("the end of what was killed", lambda: not family & processes().keys(), seconds=10)
+    until("the end of what was killed", lambda: not family & processes().keys(), seconds=30)
 
 
 def _signal(pid: int, number: int) -> None:

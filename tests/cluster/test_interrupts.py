@@ -67,7 +67,7 @@ def interrupted(root: Path, send: Send, number: int, *, times: int = 1) -> str:
     assert output.endswith("interrupted; the same command goes on from here\n")
     assert "Traceback" not in output
     assert "SIGTERM" not in output
-    until("the end of Ray", lambda: not family & processes().keys(), seconds=20)
+    until("the end of Ray", lambda: not family & processes().keys(), seconds=60)
     assert not (root / "sweeps" / "demo" / "driver.lease").exists()
     assert json.loads((root / "sweeps/demo/ended.json").read_text())["by"] == "interrupt"
     return output

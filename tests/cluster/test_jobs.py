@@ -23,7 +23,7 @@ def test_the_demo_runs_as_a_job_and_the_same_job_again_trains_nothing(
     cluster: LocalCluster, shared: Path
 ) -> None:
     command = run_arguments(shared, search__trials_per_pair=2)
-    first = cluster.submit(command, seconds=150)
+    first = cluster.submit(command, seconds=400)
     assert first.returncode == 0, first.stdout
     assert "leaderboard of demo" in first.stdout
     assert "this run made 0 training steps" not in first.stdout
@@ -35,13 +35,13 @@ def test_the_demo_runs_as_a_job_and_the_same_job_again_trains_nothing(
     assert (folder / "study.journal").stat().st_size > 0
     assert (shared / "mlflow.db").exists()
 
-    second = cluster.submit(command, seconds=100)
+    second = cluster.submit(command, seconds=300)
     assert second.returncode == 0, second.stdout
     assert "this run made 0 training steps" in second.stdout
 
 
 def test_a_wrong_token_is_refused_at_once(cluster: LocalCluster, tmp_path: Path) -> None:
-    refused = cluster.submit(run_arguments(tmp_path), seconds=60, RAY_AUTH_TOKEN="0" * 64)
+    refused = cluster.submit(run_arguments(tmp_path), seconds=200, RAY_AUTH_TOKEN="0" * 64)
     assert refused.returncode != 0
     assert "token" in refused.stdout.lower()
     assert not list(tmp_path.iterdir())
@@ -50,7 +50,7 @@ def test_a_wrong_token_is_refused_at_once(cluster: LocalCluster, tmp_path: Path)
 def test_a_job_with_a_bad_sweep_fails_and_its_log_says_what_is_wrong(
     cluster: LocalCluster, tmp_path: Path
 ) -> None:
-    failed = cluster.submit(run_arguments(tmp_path, pairs__target="[tydiqaa]"), seconds=60)
+    failed = cluster.submit(run_arguments(tmp_path, pairs__target="[tydiqaa]"), seconds=200)
     assert failed.returncode == 1, "ray job submit turns every failure into 1"
     assert "did you mean 'tydiqa'" in failed.stdout
     assert "Traceback" not in failed.stdout

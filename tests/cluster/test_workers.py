@@ -42,7 +42,7 @@ def test_two_workers_on_two_nodes_come_to_the_score_of_one(
 ) -> None:
     command = run_arguments(shared, **TRIALS, **WORKERS, search__space="{}")
     with cluster.driver(command) as sweep:
-        until("two workers at once", lambda: len(cluster.workers()) == 2, seconds=120)
+        until("two workers at once", lambda: len(cluster.workers()) == 2, seconds=300)
         assert len(set(cluster.workers().values())) == 2, "each node started one"
         output, _ = sweep.communicate(timeout=180)
     assert sweep.returncode == 0, output
@@ -63,10 +63,10 @@ def test_a_sweep_outlives_a_killed_worker(cluster: LocalCluster, shared: Path, l
         shared, **TRIALS, **WORKERS, pairs__intermediate="[]", search__space="{target.epochs: 12}"
     )
     with cluster.driver(command) as sweep:
-        until("a state to go on from", lambda: states(shared), seconds=120)
+        until("a state to go on from", lambda: states(shared), seconds=300)
         before = cluster.workers()
         os.kill(min(before), signal.SIGKILL)
-        until("other workers", lambda: len(cluster.workers().keys() - before.keys()) == 2, seconds=120)
+        until("other workers", lambda: len(cluster.workers().keys() - before.keys()) == 2, seconds=300)
         assert states(shared), "the stage had not ended"
         output, _ = sweep.communicate(timeout=180)
     assert sweep.returncode == 0, output
