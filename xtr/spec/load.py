@@ -63,7 +63,9 @@ def load_stored(folder: Path, storage: str | StorageSpec) -> SweepSpec:
         InputError: the spec no longer reads, with file and line.
     """
     spec = load_sweep(folder / "spec.yaml")
-    if isinstance(storage, str):  # it may have been run from another folder, or on another machine
+    if storage in (spec.storage, spec.storage.root):
+        return spec
+    if isinstance(storage, str):  # it was run from another folder, or on another machine
         storage = spec.storage.model_copy(update={"root": storage, "cache": None})
     return spec.model_copy(update={"storage": storage})
 

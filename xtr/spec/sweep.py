@@ -308,7 +308,8 @@ class SweepSpec(Described):
         if data.official_root is not None:
             data = data.model_copy(update={"official_root": _absolute(data.official_root)})
         folders = {name: _absolute(folder) for name, folder in data.hub_folders.items()}
-        data = data.model_copy(update={"hub_folders": folders})
+        if folders:
+            data = data.model_copy(update={"hub_folders": folders})
         if Path(model.name).expanduser().is_dir():
             model = model.model_copy(update={"name": _absolute(model.name)})
         storage = self.storage
