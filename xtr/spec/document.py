@@ -30,7 +30,9 @@ RESOLVERS: tuple[tuple[str, str, list[str]], ...] = (
     (_FLOAT, r"^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$", _FIRST),
 )
 _ENV = re.compile(r"env:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<rest>/.*)?")
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")  # by escapes, or out of the environment
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
+)  # by escapes, or from outside
 _DEEPEST = 20
 
 
