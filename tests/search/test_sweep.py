@@ -254,11 +254,12 @@ def test_the_store_of_a_sweep_is_told_kept_and_cleared(place: Place, first_run: 
     assert all(stage["kept"] for stage in stages)
     assert json.loads(copy.xtr("store", "gc", "--dry-run", "--json"))["kept_stages"] == len(stages)
     trained = next(stage for stage in stages if stage["task"] == "tydiqa" and stage["kind"] == "train")
+    damaged = Place(Path(shutil.copytree(copy.folder, tmp_path / "damaged")))
     for stage in stages:
         if stage["task"] == "tydiqa" and stage["kind"] == "train":
-            weights = copy.folder / "runs/stages" / stage["key"] / "encoder/model.safetensors"
+            weights = damaged.folder / "runs/stages" / stage["key"] / "encoder/model.safetensors"
             weights.write_bytes(weights.read_bytes()[:-1])
-    assert "again, which is not there or was damaged" in copy.xtr("evaluate", "small", "--split", "dev")
+    assert "again, which is not there or was damaged" in damaged.xtr("evaluate", "small", "--split", "dev")
     told = copy.xtr("store", "show", trained["key"][:12])
     assert f'from_pretrained("{copy.folder}/runs/stages/{trained["key"]}/encoder")' in told
     assert "are the key: yes" in copy.xtr("store", "why", trained["key"])
