@@ -23,7 +23,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.figures import Figure, keep
 from xtr.stages.stage import EvaluateStage, Pretrained
 from xtr.stages.store import StageStore
-from xtr.train.state import Epoch, Progress, read_progress, save_state
+from xtr.train.progress import Epoch, Progress, read_progress
+from xtr.train.state import save_state
 
 STAGE = EvaluateStage(Pretrained("m", None, "m"), "tydiqa", "test", "en", "rows", 96, None, 16)
 

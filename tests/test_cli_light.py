@@ -1,4 +1,4 @@
-"""Help, validate, plan, tasks and score answer at once: they import none of the heavy libraries."""
+"""Commands that answer at once import none of the heavy libraries; a driver leaves torch to what computes."""
 
 from __future__ import annotations
 
@@ -66,3 +66,18 @@ def test_it_imports_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
     assert said["code"] == 0, done.stderr
     assert done.stdout
     assert [name for name in HEAVY if name in said["modules"]] == []
+
+
+def test_who_drives_a_sweep_waits_for_no_torch() -> None:
+    names = ("xtr.search.sweep", "xtr.search.trial", "xtr.search.searcher")
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys, {', '.join(names)}; print(*sys.modules)"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    loaded = done.stdout.split()
+    assert set(names) <= set(loaded)
+    assert {"torch", "transformers"}.isdisjoint(loaded)

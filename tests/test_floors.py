@@ -34,7 +34,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 """Top floor first. A room imports from floors below it and from itself; rooms on one floor do not meet."""
 
 STAGE_WORK = ("stages/training.py", "stages/evaluating.py")
-NEURAL = ("model/", "families/", "train/", "evaluate/", "stages/work.py", "stages/encoding.py", *STAGE_WORK)
+NEURAL = ("model/", "families/", "train/", "evaluate/", "stages/made.py", "stages/encoding.py", *STAGE_WORK)
 OWNERS: dict[str, tuple[str, ...]] = {
     "typer": ("cli.py", "cli_store.py", "answer.py"),
     "click": ("cli.py",),

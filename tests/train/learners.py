@@ -17,8 +17,9 @@ from xtr.families.registry import family_of
 from xtr.model.encoder import load_encoder
 from xtr.model.heads import TaskModel
 from xtr.train.loop import Learner, Pause, Recipe, Scorer, train
-from xtr.train.state import Progress
-from xtr.train.step import Lesson, World
+from xtr.train.progress import Progress
+from xtr.train.step import Lesson
+from xtr.train.world import World
 
 RECIPE = Recipe(
     task="mnli",

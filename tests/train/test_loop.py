@@ -16,8 +16,9 @@ from xtr.data.demo.source import DemoSource
 from xtr.errors import Diverged, Drained
 from xtr.model.heads import TaskModel
 from xtr.train.loop import Learner, Recipe
-from xtr.train.state import PROGRESS, Epoch, Progress, adopt_state, read_progress
-from xtr.train.step import MICRO_BATCH_TOKENS, World, step_loss
+from xtr.train.progress import PROGRESS, Epoch, Progress, adopt_state, read_progress
+from xtr.train.step import MICRO_BATCH_TOKENS, step_loss
+from xtr.train.world import World
 
 Build = Callable[[], Learner]
 

@@ -17,7 +17,8 @@ from xtr.errors import Drained
 from xtr.spec.sweep import ComputeSpec, PerWorker
 from xtr.train.distributed import needs_workers
 from xtr.train.loop import Recipe
-from xtr.train.step import MICRO_BATCH_TOKENS, World
+from xtr.train.step import MICRO_BATCH_TOKENS
+from xtr.train.world import World
 
 # 9 sentences in steps of 4: the last step has one sentence for two workers.
 N_ROWS = 9

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xtr.catalogue.task import Task
-from xtr.families.family import Family
 from xtr.fingerprint import digest
+
+if TYPE_CHECKING:  # a family imports torch, its name need not
+    from xtr.families.family import Family
 
 FAMILIES = {
     "pair": "xtr.families.pair:Pair",

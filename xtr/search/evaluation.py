@@ -30,7 +30,7 @@ from xtr.stages.preflight import evaluated_languages, read_all, record_left_out
 from xtr.stages.run import Runner
 from xtr.stages.stage import EvaluateStage, Pretrained
 from xtr.storage import folder_name, write_atomic
-from xtr.train.step import World
+from xtr.train.world import World
 
 Say = Callable[[str], None]
 

@@ -24,10 +24,11 @@ from xtr.model.encoder import load_encoder
 from xtr.model.heads import TaskModel
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.encoding import Encoding, examples_of, start_of
+from xtr.stages.made import made
 from xtr.stages.stage import EmbedStage, EvaluateStage, TrainStage
 from xtr.stages.store import StageStore
-from xtr.stages.work import HEADS, capped, encoder_of, kept, made, source_of, store_of
-from xtr.train.step import World
+from xtr.stages.work import HEADS, capped, encoder_of, kept, source_of, store_of
+from xtr.train.world import World
 
 VECTORS = "vectors.safetensors"
 ITEMS = "items.jsonl"

@@ -1,10 +1,15 @@
-"""This is where a stage comes to exist: read from the store, waited for, or computed and published."""
+"""This is where a stage comes to exist: read from the store, waited for, or computed and published.
+
+What computes is imported where something is computed: torch takes seconds to import, and the process that drives a
+sweep, or a trial whose stages are all stored, never needs it.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from xtr.data.demo import prepare_world
@@ -12,17 +17,14 @@ from xtr.errors import CorruptArtefact, Drained
 from xtr.fingerprint import JSON
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.drain import NEVER, Drain
-from xtr.stages.evaluating import EvaluateJob, evaluate_group
 from xtr.stages.segments import shares_beginning
 from xtr.stages.stage import EvaluateStage, Pretrained, PretrainStage, TrainStage, TrunkStage
-from xtr.stages.training import TrainJob, train_once
 from xtr.stages.trunks import Trunks
-from xtr.stages.work import ENCODER, give_memory_back, lock_model, made, source_of, store_of
+from xtr.stages.work import ENCODER, give_memory_back, lock_model, source_of, store_of
 from xtr.storage.lease import Lease
 from xtr.train.distributed import needs_workers, run_on_workers
-from xtr.train.pretrain import pretrain_encoder
-from xtr.train.state import Progress, adopt_state, read_progress
-from xtr.train.step import World
+from xtr.train.progress import Progress, adopt_state, read_progress
+from xtr.train.world import World
 
 PRETRAINING_THREADS = 2
 """Fixed, because the number of threads changes the last bits of a sum."""
@@ -94,6 +96,9 @@ class Runner:
         if isinstance(start, Pretrained):
             return start.name
         if self.store.open(start.key) is None and (lease := self.store.claim(start.key)):
+            from xtr.stages.made import made
+            from xtr.train.pretrain import pretrain_encoder
+
             with lease, self.store.workspace(start.key) as folder:
                 text = (
                     prepare_world(self.root / "data", seed=start.seed, scale=start.scale) / "mlm" / "text.txt"
@@ -135,18 +140,21 @@ class Runner:
         for group in missing.values():
             self.make(group[0].parent)
             self.drain.before_work()
-            job = EvaluateJob(self.spec, tuple(group))
-            if needs_workers(self.spec.compute):
-                computed = run_on_workers(
-                    evaluate_group, job, self.spec.compute, workers=1, records=self._records
-                )
-            else:
-                computed = evaluate_group(job, World())
-                give_memory_back()
+            computed = self._evaluate(group)
             reused |= {stage.key for stage in group} - set(computed)
             for key in computed:
                 self.told(self._evaluated(key, reused=False))
         return [self._evaluated(stage.key, reused=stage.key in reused) for stage in stages]
+
+    def _evaluate(self, group: Sequence[EvaluateStage]) -> list[str]:
+        from xtr.stages.evaluating import EvaluateJob, evaluate_group
+
+        compute, job = self.spec.compute, EvaluateJob(self.spec, tuple(group))
+        if needs_workers(compute):
+            return run_on_workers(evaluate_group, job, compute, workers=1, records=self._records)
+        computed = evaluate_group(job, World())
+        give_memory_back()
+        return computed
 
     def _evaluated(self, key: str, *, reused: bool) -> Outcome:
         manifest = self.store.read(key)
@@ -213,9 +221,7 @@ class Runner:
         states = self.store.progress_folder(trunk.key)
         before = read_progress(states) or Progress()
         with self.store.workspace(trunk.key) as folder:
-            progress = self._train(
-                TrainJob(self.spec, trunk.run, str(folder), self.drain, trunk=trunk), before
-            )
+            progress = self._train(trunk.run, folder, before, trunk=trunk)
             states = self.store.progress_folder(trunk.key)  # as the workers have left it
             adopt_state(states, folder, seconds=0.0)  # how long it took is no part of its content
             self.store.publish(trunk, folder, _training_result(progress), self._made(progress))
@@ -224,14 +230,25 @@ class Runner:
     def _compute_training(self, stage: TrainStage, until_epoch: int | None) -> Outcome:
         before = read_progress(self.store.progress_folder(stage.key)) or Progress()
         with self.store.workspace(stage.key) as folder:
-            progress = self._train(TrainJob(self.spec, stage, str(folder), self.drain, until_epoch), before)
+            progress = self._train(stage, folder, before, until_epoch=until_epoch)
             if until_epoch is None or len(progress.epochs) >= stage.settings.epochs:
                 self.store.receive(folder)
                 self.store.publish(stage, folder, _training_result(progress), self._made(progress))
         return self._spent(stage.key, before, progress)
 
-    def _train(self, job: TrainJob, before: Progress) -> Progress:
+    def _train(
+        self,
+        stage: TrainStage,
+        folder: Path,
+        before: Progress,
+        *,
+        until_epoch: int | None = None,
+        trunk: TrunkStage | None = None,
+    ) -> Progress:
+        from xtr.stages.training import TrainJob, train_once
+
         compute = self.spec.compute
+        job = TrainJob(self.spec, stage, str(folder), self.drain, until_epoch, trunk)
         try:
             if needs_workers(compute):
                 return run_on_workers(
@@ -251,6 +268,8 @@ class Runner:
 
     def _made(self, progress: Progress) -> dict[str, JSON]:
         """Say how a training was made, the trunk that it began with included."""
+        from xtr.stages.made import made
+
         return made(_device(self.spec), progress.seconds, self.spec.compute.workers, progress.hardware)
 
     def _spent(self, key: str, before: Progress, now: Progress) -> Outcome:

@@ -29,13 +29,15 @@ from xtr.model.heads import Head, TaskModel
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.drain import NEVER, Drain
 from xtr.stages.encoding import Encoding, examples_of, start_of
+from xtr.stages.made import hardware
 from xtr.stages.stage import Part, TrainStage, TrunkStage
 from xtr.stages.store import StageStore
 from xtr.stages.subset import chosen_rows, n_chosen
-from xtr.stages.work import ENCODER, HEADS, capped, encoder_of, hardware, kept, source_of, store_of
+from xtr.stages.work import ENCODER, HEADS, capped, encoder_of, kept, source_of, store_of
 from xtr.train.loop import Learner, Pause, Recipe, Scorer, train
-from xtr.train.state import Progress
-from xtr.train.step import Lesson, World
+from xtr.train.progress import Progress
+from xtr.train.step import Lesson
+from xtr.train.world import World
 
 
 @dataclass(frozen=True, slots=True)

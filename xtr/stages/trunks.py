@@ -19,7 +19,6 @@ from xtr.spec.sweep import SweepSpec
 from xtr.stages.segments import Run, branches, shares_beginning, trunks
 from xtr.stages.stage import TrainStage, TrunkStage, lineage
 from xtr.stages.store import StageStore
-from xtr.stages.training import count_examples
 from xtr.storage import write_atomic
 
 COUNTS = "examples.json"
@@ -88,6 +87,8 @@ class Trunks:
         with suppress(OSError, ValueError):
             known = json.loads(path.read_text())
         if any(each.key not in known for each in siblings):
+            from xtr.stages.training import count_examples  # torch, which stored trunks do not need
+
             counts = count_examples(siblings, self.store, self.source)
             known |= {each.key: n for each, n in zip(siblings, counts, strict=True)}
             write_atomic(path, json.dumps(known, indent=1))

@@ -8,14 +8,9 @@ from __future__ import annotations
 import ctypes
 import gc
 import json
-import platform
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-
-import torch
-import transformers
 
 from xtr.catalogue.task import Task
 from xtr.data.hublock import HubLock
@@ -25,10 +20,8 @@ from xtr.data.rows import Row
 from xtr.data.source import Source
 from xtr.data.subsets import nested_subset
 from xtr.families.registry import family_of
-from xtr.fingerprint import JSON
 from xtr.spec.expressions import parse_intermediate
 from xtr.spec.sweep import DataSpec, SweepSpec
-from xtr.stages.hardware import hardware_here
 from xtr.stages.path import DEMO_MODEL
 from xtr.stages.stage import Pretrained, PretrainStage, TrainStage
 from xtr.stages.store import StageStore
@@ -98,30 +91,3 @@ def give_memory_back() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
-
-
-@lru_cache(maxsize=4)
-def hardware(device: str) -> str:
-    """Name what computes: the GPU, or the processor's model."""
-    if torch.device(device).type == "cuda":
-        return str(torch.cuda.get_device_name(device)) if torch.cuda.is_available() else "cuda"
-    return hardware_here("cpu") or platform.processor() or platform.machine()
-
-
-def made(device: str, seconds: float, workers: int = 1, computed_on: str = "") -> dict[str, JSON]:
-    """Say how a stage was made: what may differ between runs of one recipe.
-
-    Args:
-        computed_on: hardware of the workers, where this process is none of them.
-    """
-    return {
-        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "device": device,
-        "hardware": computed_on or hardware(device),
-        "workers": workers,
-        "threads": torch.get_num_threads(),
-        "seconds": round(seconds, 3),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "python": platform.python_version(),
-    }

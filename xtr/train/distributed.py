@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from xtr.errors import Diverged, Drained
 from xtr.spec.sweep import ComputeSpec
-from xtr.train.step import World
+from xtr.train.world import World
 
 J = TypeVar("J")
 T = TypeVar("T")

@@ -24,9 +24,11 @@ from xtr.fingerprint import derive_seed
 from xtr.model.heads import TaskModel
 from xtr.train.batches import Batch, Member, Sampling, Schedule
 from xtr.train.optimise import make_optimizer, update
+from xtr.train.progress import Epoch, Progress
 from xtr.train.rates import linear_schedule, wsd_schedule
-from xtr.train.state import Epoch, Progress, load_state, save_state
-from xtr.train.step import Lesson, World, agreed, check_together, step_loss
+from xtr.train.state import load_state, save_state
+from xtr.train.step import Lesson, agreed, check_together, step_loss
+from xtr.train.world import World
 
 
 @dataclass(frozen=True, slots=True)

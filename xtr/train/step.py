@@ -18,20 +18,7 @@ from transformers import PreTrainedTokenizerFast
 
 from xtr.families.family import Example, Family
 from xtr.train.batches import cut_by_length, rank_share
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """Who runs the loop: this process's rank among `size`, and the device it trains on."""
-
-    rank: int = 0
-    size: int = 1
-    device: str = "cpu"
-
-    @property
-    def leads(self) -> bool:
-        """The first rank scores and saves."""
-        return self.rank == 0
+from xtr.train.world import World
 
 
 @dataclass(frozen=True, slots=True)

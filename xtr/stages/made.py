@@ -1,0 +1,43 @@
+"""This is where it is told how a stage was made: hardware, libraries, time. No part of its key.
+
+The process that asks has computed something, so torch is there.
+"""
+
+from __future__ import annotations
+
+import platform
+from datetime import UTC, datetime
+from functools import lru_cache
+
+import torch
+import transformers
+
+from xtr.fingerprint import JSON
+from xtr.stages.hardware import hardware_here
+
+
+@lru_cache(maxsize=4)
+def hardware(device: str) -> str:
+    """Name what computes: the GPU, or the processor's model."""
+    if torch.device(device).type == "cuda":
+        return str(torch.cuda.get_device_name(device)) if torch.cuda.is_available() else "cuda"
+    return hardware_here("cpu") or platform.processor() or platform.machine()
+
+
+def made(device: str, seconds: float, workers: int = 1, computed_on: str = "") -> dict[str, JSON]:
+    """Say how a stage was made: what may differ between runs of one recipe.
+
+    Args:
+        computed_on: hardware of the workers, where this process is none of them.
+    """
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "device": device,
+        "hardware": computed_on or hardware(device),
+        "workers": workers,
+        "threads": torch.get_num_threads(),
+        "seconds": round(seconds, 3),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "python": platform.python_version(),
+    }
