@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import platform
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -39,6 +42,17 @@ def keep(benchmark: str, command: str, figures: list[Figure]) -> None:
     }
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{benchmark}.json").write_text(json.dumps(document, indent=1) + "\n")
+
+
+def run_parts(benchmark: str, parts: Mapping[str, Callable[[Path], Iterable[Figure]]]) -> None:
+    """Run the parts of a benchmark that the command line names, or all, each in a folder of its own."""
+    for part in sys.argv[1:] or parts:
+        if part not in parts:
+            raise SystemExit(f"{benchmark} has no part {part!r}: {', '.join(parts)}")
+        with tempfile.TemporaryDirectory(prefix="xtr-", ignore_cleanup_errors=True) as scratch:
+            print(f"== {part}", flush=True)
+            figures = list(parts[part](Path(scratch)))
+        keep(f"{benchmark.replace('_', '-')}-{part}", f"python benchmarks/{benchmark}.py {part}", figures)
 
 
 def _ratio(figure: Figure) -> dict[str, float]:

@@ -14,13 +14,12 @@ import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.figures import Figure, keep
+from benchmarks.figures import Figure, run_parts
 
 SWEEPS = Path(__file__).parent.parent / "sweeps"
 XTR = [sys.executable, "-m", "xtr"]
@@ -185,7 +184,4 @@ def manifests(folder: Path) -> dict[str, int]:
 PARTS = {"command-line": command_line, "demo": demo, "kill": kill, "planted": planted}
 
 if __name__ == "__main__":
-    for part in sys.argv[1:] or PARTS:
-        with tempfile.TemporaryDirectory() as scratch:
-            print(f"== {part}", flush=True)
-            keep(f"main-job-{part}", f"python benchmarks/main_job.py {part}", PARTS[part](Path(scratch)))
+    run_parts("main_job", PARTS)

@@ -10,7 +10,6 @@ one whose trials have all been told. Sharing plans nine intermediate tasks on XT
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.figures import Figure, keep
+from benchmarks.figures import Figure, run_parts
 from xtr.analysis.ledger import Ledger
 from xtr.analysis.plan import plan_sweep
 from xtr.analysis.trials import TrialRow, read_trials, write_trials
@@ -146,7 +145,4 @@ def nine_on_xtreme(folder: Path, space: Mapping[str, Any], n_trials: int) -> Led
 PARTS = {"speed": speed, "sharing": sharing}
 
 if __name__ == "__main__":
-    for part in sys.argv[1:] or PARTS:
-        with tempfile.TemporaryDirectory() as scratch:
-            print(f"== {part}", flush=True)
-            keep(f"planning-{part}", f"python benchmarks/planning.py {part}", PARTS[part](Path(scratch)))
+    run_parts("planning", PARTS)

@@ -15,7 +15,6 @@ import math
 import random
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.figures import Figure, keep
+from benchmarks.figures import Figure, run_parts
 from benchmarks.grid_data import INTERMEDIATE, TARGET, write_encoder, write_grid
 from xtr.catalogue.lookup import find_task
 from xtr.data.subsets import resolve_size
@@ -228,8 +227,4 @@ def tokens_of(stage: TrainStage) -> int:
 PARTS: dict[str, Callable[[Path], Sequence[Figure]]] = {"grid": grid, "search": search}
 
 if __name__ == "__main__":
-    for part in sys.argv[1:] or PARTS:
-        with tempfile.TemporaryDirectory(prefix="xtr-", ignore_cleanup_errors=True) as scratch:
-            print(f"== {part}", flush=True)
-            figures = list(PARTS[part](Path(scratch)))
-            keep(f"sharing-{part}", f"python benchmarks/sharing.py {part}", figures)
+    run_parts("sharing", PARTS)

@@ -14,13 +14,12 @@ import math
 import os
 import statistics
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.figures import Figure, keep
+from benchmarks.figures import Figure, run_parts
 from xtr.catalogue.lookup import find_task
 from xtr.spec.space import Choice
 from xtr.spec.sweep import (
@@ -177,7 +176,4 @@ def compared(name: str, linear: list[float], wsd: list[float]) -> list[Figure]:
 PARTS = {"sizes": sizes, "quality": quality}
 
 if __name__ == "__main__":
-    for part in sys.argv[1:] or PARTS:
-        with tempfile.TemporaryDirectory() as scratch:
-            print(f"== {part}", flush=True)
-            keep(f"trunk-{part}", f"python benchmarks/trunk.py {part}", PARTS[part](Path(scratch)))
+    run_parts("trunk", PARTS)

@@ -21,12 +21,16 @@ Send = Callable[[int, int], None]
 
 
 def one_long_training(root: Path) -> list[str]:
-    """A trial of `none` and one of `csqa`, and no state is kept on the way unless somebody asks."""
+    """A trial of `none` and one of `csqa`, and no state is kept on the way unless somebody asks.
+
+    Whichever stage is under way first, it is long enough not to be finished before it hears that it was asked.
+    """
     return run_arguments(
         root,
         search__space="{}",
         search__early_stopping="null",
         search__trials_per_pair=1,
+        stages__intermediate__epochs=40,
         stages__target__epochs=40,
         compute__checkpoint_every_steps=10**6,
     )
@@ -100,7 +104,8 @@ def test_ctrl_c_keeps_every_training_s_state_and_the_same_command_goes_on_to_the
 
 
 def test_a_kill_is_as_one_ctrl_c(shared: Path) -> None:
-    interrupted(shared, os.kill, signal.SIGTERM)
+    output = interrupted(shared, os.kill, signal.SIGTERM)
+    assert states(shared), output
 
 
 def test_the_second_ctrl_c_stops_at_once(shared: Path) -> None:

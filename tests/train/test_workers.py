@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,6 +55,17 @@ def work(
         torch.distributed.destroy_process_group()
 
 
+def on_two_ranks(target: Callable[..., None], arguments: Callable[[World], tuple[object, ...]]) -> None:
+    """Run a function in a process for each of two ranks, and wait for both to succeed."""
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=target, args=arguments(World(rank, 2)), daemon=True) for rank in (0, 1)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+        assert worker.exitcode == 0
+
+
 @pytest.mark.parametrize(
     ("task", "recipe"),
     [("udpos", SMALL), ("squad_qa_retrieval", SMALL), ("udpos+mnli", SMALL), ("udpos", WSD)],
@@ -72,18 +84,7 @@ def test_two_workers_train_what_one_trains(
     one.mkdir()
     two.mkdir()
     work(task, recipe, World(), encoder_folder, demo, one)
-    context = multiprocessing.get_context("spawn")
-    workers = [
-        context.Process(
-            target=work, args=(task, recipe, World(rank, 2), encoder_folder, demo, two), daemon=True
-        )
-        for rank in (0, 1)
-    ]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-        assert worker.exitcode == 0
+    on_two_ranks(work, lambda world: (task, recipe, world, encoder_folder, demo, two))
 
     alone, leader, follower = (
         load_file(path)
@@ -136,18 +137,7 @@ def stopped_work(world: World, encoder_folder: Path, demo: DemoSource, folder: P
 def test_workers_stop_together_and_go_on_to_the_same_bits(
     encoder_folder: Path, demo: DemoSource, tmp_path: Path
 ) -> None:
-    context = multiprocessing.get_context("spawn")
-    workers = [
-        context.Process(
-            target=stopped_work, args=(World(rank, 2), encoder_folder, demo, tmp_path), daemon=True
-        )
-        for rank in (0, 1)
-    ]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-        assert worker.exitcode == 0
+    on_two_ranks(stopped_work, lambda world: (world, encoder_folder, demo, tmp_path))
     for rank in (0, 1):
         stopped, whole = (load_file(tmp_path / f"{name}{rank}.safetensors") for name in ("rank", "whole"))
         assert same_bits(stopped, whole)
