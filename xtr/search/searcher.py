@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 from ray.tune import Callback
@@ -13,8 +12,7 @@ from xtr.faults import fault
 from xtr.search.book import Book
 from xtr.search.ending import Ending
 from xtr.search.study import Job
-from xtr.search.trial import DRAINED, SPENT
-from xtr.spec.sweep import Pair
+from xtr.search.trial import DRAINED, SPENT, config_of
 
 
 class SweepSearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
@@ -43,7 +41,7 @@ class SweepSearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         if job is None:
             return None if self.book.n_in_flight else Searcher.FINISHED
         self._jobs[trial_id] = job
-        return {"job": asdict(job)}
+        return config_of(job)
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Note what a stage took; a trial's last report is taken in when it has completed."""
@@ -92,9 +90,3 @@ class Starts(Callback):  # type: ignore[misc]
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Look, at every turn of Tune's loop, whether an ending run has come to rest."""
         self.ending.rest_if_nothing_works()
-
-
-def job_of(config: dict[str, Any]) -> Job:
-    """Read a job back from a trial's config."""
-    fields = dict(config["job"])
-    return Job(**(fields | {"pair": Pair(**fields["pair"])}))

@@ -6,6 +6,7 @@ import json
 import math
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any, Literal
 
 from xtr.analysis.trials import State
@@ -14,7 +15,7 @@ from xtr.errors import CorruptArtefact, Diverged, Drained, XtrError
 from xtr.faults import fault
 from xtr.fingerprint import JSON
 from xtr.search.study import Job
-from xtr.spec.sweep import SweepSpec
+from xtr.spec.sweep import Pair, SweepSpec
 from xtr.stages.drain import NEVER, Drain
 from xtr.stages.path import Paths
 from xtr.stages.run import Outcome, Runner
@@ -31,14 +32,23 @@ def run_trial(config: dict[str, Any], *, spec: SweepSpec, drain: Drain) -> None:
     """
     from ray import tune
 
-    from xtr.search.searcher import job_of
-
     def told(outcome: Outcome) -> None:
         tune.report({**_report("running", math.nan, {}), SPENT: outcome.seconds})
 
     report = perform(spec, job_of(config), drain, told)
     fault("trial.before_report")
     tune.report(report)
+
+
+def config_of(job: Job) -> dict[str, Any]:
+    """Put a job into a trial's config."""
+    return {"job": asdict(job)}
+
+
+def job_of(config: dict[str, Any]) -> Job:
+    """Read a job back from a trial's config."""
+    fields = dict(config["job"])
+    return Job(**(fields | {"pair": Pair(**fields["pair"])}))
 
 
 def perform(
