@@ -48,6 +48,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "datasets": ("data/hub.py",),
     "huggingface_hub": ("data/hub.py",),
     "faiss": ("families/neighbours.py",),
+    "peft": ("model/lora.py",),
     "pydantic": ("spec/",),
     "pydantic_core": ("spec/",),
     "yaml": ("spec/",),

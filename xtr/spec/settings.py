@@ -65,6 +65,22 @@ class MixtureSettings(Described):
     )
 
 
+class LoraSettings(Described):
+    """Low-rank adapters (Hu et al. 2021), learnt in place of the encoder's own weights and then added to them."""
+
+    rank: Count = Field(default=16, description="Rank of the adapters, at least 1.")
+    alpha: Count = Field(default=32, description="Their weight is alpha / rank, at least 1.")
+    dropout: Annotated[Real, Field(ge=0, lt=1)] = Field(
+        default=0.0, description="Dropout before the adapters, in [0, 1)."
+    )
+    modules: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)] = Field(
+        default=("query", "value"), description="Names of the linear layers that get one."
+    )
+    layers: Annotated[tuple[NotNegative, ...], Field(min_length=1)] | None = Field(
+        default=None, description="Numbers of the blocks that get some, from 0; null takes all."
+    )
+
+
 class TaskSettings(Described):
     """What differs for one training task or named mixture; null keeps what the stage says."""
 
@@ -139,6 +155,9 @@ class TrainSettings(Described):
         default="linear",
         description="Course of the learning rate after the warm-up: linear to zero; or wsd, level and then a "
         "short decay as 1 - sqrt, so that runs of several sizes share their beginning.",
+    )
+    lora: LoraSettings | None = Field(
+        default=None, description="Train low-rank adapters instead of the encoder; null trains all of it."
     )
     carry_head: bool = Field(
         default=False,

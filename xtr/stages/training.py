@@ -26,6 +26,7 @@ from xtr.families.registry import family_of, head_id
 from xtr.fingerprint import derive_seed
 from xtr.model.encoder import Encoder, load_encoder, load_tokenizer, save_encoder
 from xtr.model.heads import Head, TaskModel
+from xtr.model.lora import put_on, take_in
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.drain import NEVER, Drain
 from xtr.stages.encoding import Encoding, examples_of, start_of
@@ -78,6 +79,8 @@ def train_once(job: TrainJob, world: World) -> Progress:
     torch.set_num_threads(job.spec.compute.per_worker.CPU)
     store, source, stage = store_of(job.spec), source_of(job.spec), job.stage
     encoder = load_encoder(*encoder_of(store, stage.parent))
+    lora = stage.settings.lora
+    adapted = put_on(encoder.model, lora, seed=derive_seed(stage.seed, stage.task, "lora")) if lora else None
     heads = _make_heads(encoder, stage, store)
     numbers = {name: number for number, name in enumerate(heads)}
     lessons = tuple(_lesson(part, stage, source, encoder, numbers, store.root) for part in stage.parts)
@@ -87,6 +90,8 @@ def train_once(job: TrainJob, world: World) -> Progress:
         progress = train(learner, _recipe(stage), pause=job.pause(saved), score=score, world=world)
     progress.hardware = hardware(world.device)
     if world.leads and job.trunk is None and len(progress.epochs) == stage.settings.epochs:
+        if adapted is not None:
+            take_in(adapted)
         save_encoder(encoder, Path(job.folder) / ENCODER)
         (Path(job.folder) / HEADS).mkdir(exist_ok=True)  # it may be the second try
         for name, head in heads.items():

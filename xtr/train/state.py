@@ -25,7 +25,7 @@ def save_state(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW, pro
     partial = folder / f".partial-{uuid.uuid4().hex}"
     partial.mkdir()
     fault("state.folder_made")
-    save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, partial / WEIGHTS)
+    save_file({name: tensor.contiguous() for name, tensor in _learnt(model).items()}, partial / WEIGHTS)
     save_file(_moments(optimizer), partial / MOMENTS)
     fault("state.weights_written")
     hashes = {name: file_digest(partial / name) for name in (WEIGHTS, MOMENTS)}
@@ -47,9 +47,21 @@ def load_state(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW) -> 
     if newest is None:
         return None
     path, progress = newest
-    model.load_state_dict(load_file(path / WEIGHTS))
+    _restore_weights(model, load_file(path / WEIGHTS))
     _restore_moments(optimizer, load_file(path / MOMENTS))
     return progress
+
+
+def _learnt(model: nn.Module) -> dict[str, Tensor]:
+    """Name what training changes; the rest is as the encoder before has it."""
+    return {name: weights.data for name, weights in model.named_parameters() if weights.requires_grad}
+
+
+def _restore_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
+    missing = _learnt(model).keys() ^ weights.keys()
+    if missing:
+        raise RuntimeError(f"the state is of another model: {', '.join(sorted(missing))}")
+    model.load_state_dict(weights, strict=False)
 
 
 def _moments(optimizer: torch.optim.AdamW) -> dict[str, Tensor]:
