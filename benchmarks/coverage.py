@@ -49,7 +49,7 @@ def coverage(n_seeds: int, n_worlds: int) -> tuple[float, float]:
         systems = []
         for shift in (GAIN, 0.0):
             right = draw.random((n_seeds, N_ITEMS)) < chances(hard, shift, draw.normal(0, LUCK, n_seeds))
-            systems.append(dict(enumerate(right.astype(float))))
+            systems.append({seed: np.stack([row, np.ones(N_ITEMS)], 1) for seed, row in enumerate(right)})
         found = items_interval(*systems, seed=world, n_draws=500)
         here += held(found, truth(hard, draw))
         anywhere += held(found, everywhere)

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 
 from xtr.statistics.intervals import items_interval, mean_interval, paired_differences, paired_interval
@@ -59,18 +60,20 @@ def test_t_intervals_hold_the_truth_as_often_as_they_say(n_seeds: int) -> None:
     assert abs(np.mean(held) - 0.95) < 4 * math.sqrt(0.95 * 0.05 / n)
 
 
+def counted(right: NDArray[np.bool_]) -> NDArray[np.float64]:
+    return np.stack([right, np.ones(len(right))], 1).astype(float)
+
+
 def outcomes(
     draw: np.random.Generator, n_seeds: int, n_items: int, gain: float
-) -> list[dict[int, list[float]]]:
+) -> list[dict[int, NDArray[np.float64]]]:
     """Two systems' outcomes, 0 or 1: items differ in difficulty, seeds in luck."""
     hard = draw.normal(0, 1, n_items)
     systems = []
     for shift in (gain, 0.0):
         luck = draw.normal(0, 0.1, n_seeds)
         chance = 1 / (1 + np.exp(-(hard + shift + luck[:, None])))
-        systems.append(
-            {i: (draw.random(n_items) < row).astype(float).tolist() for i, row in enumerate(chance)}
-        )
+        systems.append({i: counted(draw.random(n_items) < row) for i, row in enumerate(chance)})
     return systems
 
 
@@ -82,7 +85,12 @@ def test_from_ten_seeds_on_items_and_seeds_are_drawn_anew() -> None:
     assert found != items_interval(ours, theirs, seed=4)
     assert (found.method, found.n_seeds) == ("bootstrap", 12)
     assert found.excludes_nought
-    assert found.mean == pytest.approx(np.mean(list(ours.values())) - np.mean(list(theirs.values())))
+    assert found.mean == pytest.approx(
+        float(
+            np.mean([each[:, 0] for each in ours.values()])
+            - np.mean([each[:, 0] for each in theirs.values()])
+        )
+    )
     few = items_interval({i: ours[i] for i in range(9)}, theirs, seed=3)
     assert (few.method, few.n_seeds) == ("t", 9)
     with pytest.raises(ValueError, match="same items"):
@@ -94,8 +102,8 @@ def test_the_bootstrap_is_wider_for_fewer_items_and_for_fewer_seeds() -> None:
     ours, theirs = outcomes(draw, 40, 800, gain=0.3)
 
     def width(n_seeds: int, n_items: int) -> float:
-        cut = [{i: each[i][:n_items] for i in range(n_seeds)} for each in (ours, theirs)]
-        found = items_interval(*cut, seed=1)
+        one, other = ({i: each[i][:n_items] for i in range(n_seeds)} for each in (ours, theirs))
+        found = items_interval(one, other, seed=1)
         assert found.low is not None
         assert found.high is not None
         return found.high - found.low

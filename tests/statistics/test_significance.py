@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 
+from xtr.statistics.intervals import f1_of
 from xtr.statistics.significance import equivalence, holm, paired_p, permutation_p
+
+
+def outcomes(right: Sequence[float]) -> NDArray[np.float64]:
+    return np.stack([right, np.ones(len(right))], 1).astype(float)
 
 
 def test_the_paired_t_test_is_scipy_s() -> None:
@@ -18,21 +26,28 @@ def test_the_paired_t_test_is_scipy_s() -> None:
 
 
 def test_permutation_agrees_with_the_exact_count() -> None:
-    differences = [0.0, 1.0, 1.0, 1.0, 1.0, -1.0]
+    ours, theirs = outcomes([0, 1, 1, 1, 1, 0]), outcomes([0, 0, 0, 0, 0, 1])
     # Of the 32 signings of the five that differ, 12 have a sum of at least 3 in size.
-    found = permutation_p(differences, [0.0] * 6, seed=1, n_draws=20_000)
+    found = permutation_p(ours, theirs, seed=1, n_draws=20_000)
     assert found == pytest.approx(12 / 32, abs=0.015)
-    assert permutation_p([1.0, 0.0], [1.0, 0.0], seed=1) == 1.0
+    assert permutation_p(ours, ours, seed=1) == 1.0
     with pytest.raises(ValueError, match="same items"):
-        permutation_p([1.0], [], seed=1)
+        permutation_p(ours, ours[1:], seed=1)
+
+
+def test_permutation_of_f1_swaps_whole_items() -> None:
+    draw = np.random.default_rng(5)
+    right = draw.integers(0, 3, 80)
+    ours = np.stack([right, right + 1, right + 1], 1).astype(float)
+    theirs = np.stack([right * 0.0, right + 1, right + 1], 1).astype(float)
+    assert permutation_p(ours, theirs, f1_of, seed=1, n_draws=999) == pytest.approx(0.001)
+    assert permutation_p(ours, ours[::-1].copy(), f1_of, seed=1, n_draws=999) == 1.0, "the same sums"
 
 
 def test_permutation_errs_as_often_as_it_says_where_nothing_is() -> None:
     draw = np.random.default_rng(0)
-    p = [
-        permutation_p(*draw.integers(0, 2, size=(2, 60)).astype(float), seed=i, n_draws=500)
-        for i in range(400)
-    ]
+    worlds = draw.integers(0, 2, size=(400, 2, 60))
+    p = [permutation_p(outcomes(one), outcomes(other), seed=1, n_draws=500) for one, other in worlds]
     assert abs(np.mean(np.array(p) <= 0.05) - 0.05) < 0.04
 
 

@@ -14,12 +14,18 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
+
+Counts = NDArray[np.float64]
+"""What became of each item: (n_items, k) numbers that are summed over items, such as right, found and gold."""
+Value = Callable[[Counts], NDArray[np.float64]]
+"""A score (...) from sums over items (..., k), so that F1 is one as well as a mean."""
 
 CONFIDENCE = 0.95
 ENOUGH_SEEDS = 10
@@ -48,6 +54,16 @@ class Interval:
     def excludes_nought(self) -> bool:
         """Whether the whole interval lies on one side of nought."""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+
+def share_of(sums: Counts) -> NDArray[np.float64]:
+    """Be the first number over the second: right answers of all, and any mean over items (its sum, 1 an item)."""
+    return sums[..., 0] / np.maximum(sums[..., 1], 1)
+
+
+def f1_of(sums: Counts) -> NDArray[np.float64]:
+    """Be the F1 of what was right, found and gold; 0 where nothing was found and nothing is there."""
+    return 2 * sums[..., 0] / np.maximum(sums[..., 1] + sums[..., 2], 1)
 
 
 def mean_interval(values: Sequence[float], *, confidence: float = CONFIDENCE) -> Interval:
@@ -84,44 +100,46 @@ def paired_differences(ours: Mapping[int, float], theirs: Mapping[int, float]) -
 
 
 def items_interval(
-    ours: Mapping[int, Sequence[float]],
-    theirs: Mapping[int, Sequence[float]],
+    ours: Mapping[int, Counts],
+    theirs: Mapping[int, Counts],
+    value: Value = share_of,
     *,
     seed: int,
     n_draws: int = 2000,
     confidence: float = CONFIDENCE,
 ) -> Interval:
-    """Compare two systems on the same test items, over seeds, for scores that are means over items.
+    """Compare two systems on the same test items, over seeds.
 
-    Below ten common seeds this is the t interval of the seeds' mean differences. From ten on, seeds and items are
-    drawn anew independently of one another (Owen 2007, the pigeonhole bootstrap) and the percentiles of the mean
-    difference are taken.
+    Below ten common seeds this is the t interval of the seeds' differences. From ten on, seeds and items are drawn
+    anew independently of one another (Owen 2007, the pigeonhole bootstrap) and the percentiles of the difference
+    are taken.
 
     Args:
-        ours, theirs: by seed, (n_items,) outcomes of the same items in the same order.
+        ours, theirs: by seed, (n_items, k) counts of the same items in the same order.
+        value: what a system's score is, from its counts summed over items.
         seed: of the draws.
 
     Raises:
         ValueError: no seed in common, or other numbers of items.
     """
     common = sorted(ours.keys() & theirs.keys())
-    if len({len(each[number]) for each in (ours, theirs) for number in common}) > 1:
+    if len({np.shape(each[number]) for each in (ours, theirs) for number in common}) > 1:
         raise ValueError("the two systems were not scored on the same items")
-    differences = np.array([np.subtract(ours[number], theirs[number]) for number in common], dtype=float)
-    by_seed = [float(each.mean()) for each in differences] if differences.size else []
+    by_seed = [float(value(ours[number].sum(0)) - value(theirs[number].sum(0))) for number in common]
     if len(common) < ENOUGH_SEEDS:
         return mean_interval(by_seed, confidence=confidence)
     _check(by_seed)
-    n_seeds, n_items = differences.shape
-    draw = np.random.default_rng(seed)
-    # How often each seed, and each item, is drawn: the mean of a draw is then a product with two count vectors.
-    seeds = draw.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=n_draws)
-    means = np.empty(n_draws)
-    for i, counts in enumerate(seeds):
+    stacked = [np.stack([each[number] for number in common]) for each in (ours, theirs)]
+    n_seeds, n_items, _ = stacked[0].shape
+    draw, differences = np.random.default_rng(seed), np.empty(n_draws)
+    for i in range(n_draws):
+        # How often each item, and each seed, is drawn: sums over drawn items are then products with the counts.
         items = draw.multinomial(n_items, np.full(n_items, 1 / n_items))
-        means[i] = counts @ differences @ items / (n_seeds * n_items)
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(float(differences.mean()), float(low), float(high), n_seeds, "bootstrap", confidence)
+        seeds = draw.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds))
+        one, other = (value(np.einsum("i,sik->sk", items, each)) for each in stacked)
+        differences[i] = seeds @ (one - other) / n_seeds
+    low, high = np.quantile(differences, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(sum(by_seed) / n_seeds, float(low), float(high), n_seeds, "bootstrap", confidence)
 
 
 def _check(values: Sequence[float]) -> None:

@@ -14,6 +14,8 @@ from typing import TypeVar
 import numpy as np
 from scipy import stats
 
+from xtr.statistics.intervals import Counts, Value, share_of
+
 K = TypeVar("K", bound=Hashable)
 
 
@@ -29,30 +31,31 @@ def paired_p(differences: Sequence[float]) -> float | None:
 
 
 def permutation_p(
-    ours: Sequence[float], theirs: Sequence[float], *, seed: int, n_draws: int = 10_000
+    ours: Counts, theirs: Counts, value: Value = share_of, *, seed: int, n_draws: int = 10_000
 ) -> float:
-    """Return the two-sided p of "the two systems are alike" on the same items of one seed, by swapping outcomes.
+    """Return the two-sided p of "the two systems are alike" on the same items, by swapping outcomes.
 
-    The paired permutation test (approximate randomisation, Noreen 1989): each item's two outcomes are swapped by
-    a coin; p is the share of such draws whose mean difference is at least as large, the draw seen included.
+    The paired permutation test (approximate randomisation, Noreen 1989): the two outcomes of each item are swapped
+    by a coin; p is the share of such draws whose difference is at least as large, the one seen included.
 
     Args:
-        ours, theirs: (n_items,) outcomes of the same items.
+        ours, theirs: (n_items, k) counts of the same items.
+        value: what a system's score is, from its counts summed over items.
 
     Raises:
         ValueError: there is no item, or other numbers of them.
     """
-    if len(ours) != len(theirs) or not len(ours):
+    if np.shape(ours) != np.shape(theirs) or not len(ours):
         raise ValueError("the two systems were not scored on the same items")
-    differences = np.subtract(ours, theirs, dtype=float)
-    seen = abs(differences.sum())
+    n_items, both = len(ours), (ours + theirs).sum(0)
+    seen = abs(float(value(ours.sum(0)) - value(theirs.sum(0))))
     draw, as_large = np.random.default_rng(seed), 0
-    block = max(1, 4_000_000 // len(differences))  # some 32 MB of signs at a time
+    block = max(1, 2_000_000 // n_items)  # some 16 MB of coins at a time
     for begin in range(0, n_draws, block):
-        signs = (
-            draw.integers(0, 2, size=(min(block, n_draws - begin), len(differences)), dtype=np.int8) * 2 - 1
-        )
-        as_large += int((np.abs(signs @ differences) >= seen * (1 - 1e-12)).sum())
+        kept = draw.integers(0, 2, size=(min(block, n_draws - begin), n_items)).astype(float)
+        one = kept @ ours + (1 - kept) @ theirs
+        apart = np.abs(value(one) - value(both - one))
+        as_large += int((apart >= seen - 1e-12).sum())
     return (as_large + 1) / (n_draws + 1)
 
 
