@@ -15,15 +15,15 @@ MODULES = sorted((ROOT / "xtr").rglob("*.py"))
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
-    ("cli_store",),
-    ("answer",),
+    ("cli_store", "cli_tables"),
+    ("answer", "asked"),
     ("search",),
     ("track",),
     ("analysis",),
     ("stages",),
     ("evaluate", "train"),
     ("families",),
-    ("data", "metrics", "model"),
+    ("data", "metrics", "model", "statistics"),
     ("spec",),
     ("catalogue",),
     ("storage",),
@@ -36,7 +36,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 STAGE_WORK = ("stages/training.py", "stages/evaluating.py")
 NEURAL = ("model/", "families/", "train/", "evaluate/", "stages/made.py", "stages/encoding.py", *STAGE_WORK)
 OWNERS: dict[str, tuple[str, ...]] = {
-    "typer": ("cli.py", "cli_store.py", "answer.py"),
+    "typer": ("cli.py", "cli_store.py", "cli_tables.py", "answer.py", "asked.py"),
     "click": ("cli.py",),
     "ray": ("search/", "train/distributed.py"),
     "optuna": ("search/",),
@@ -49,6 +49,9 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "huggingface_hub": ("data/hub.py",),
     "faiss": ("families/neighbours.py",),
     "peft": ("model/lora.py",),
+    "numpy": ("statistics/", "analysis/compare.py"),
+    "scipy": ("statistics/",),
+    "pandas": ("analysis/results.py",),
     "pydantic": ("spec/",),
     "pydantic_core": ("spec/",),
     "yaml": ("spec/",),

@@ -19,9 +19,14 @@ from xtr.answer import AsJson
 from xtr.answer import hush as _hush
 from xtr.answer import say as _say
 from xtr.answer import show as _show
+from xtr.asked import File, Root, Set, SkipBad, Sweep
+from xtr.asked import find as _find
+from xtr.asked import load as _load
+from xtr.asked import one_of as _one_of
 from xtr.catalogue.lookup import TASKS, find_task, forget_own, names
 from xtr.cli_store import store
-from xtr.errors import InputError, Problem, XtrError, suggest
+from xtr.cli_tables import compare, results
+from xtr.errors import InputError, Problem, XtrError
 
 if TYPE_CHECKING:
     from xtr.fingerprint import JSON
@@ -45,16 +50,6 @@ app.add_typer(store, name="store")
 
 track = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look after what MLflow shows.")
 app.add_typer(track, name="track")
-
-File = Annotated[Path, typer.Argument(metavar="FILE", help="A sweep file or an exported config (YAML).")]
-Sweep = Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep's name, or its file.")]
-Root = Annotated[str, typer.Option(help="Storage root in which a sweep is looked up by name: folder or URI.")]
-Set = Annotated[list[str], typer.Option("--set", metavar="A.B=C", help="Override a value; may be repeated.")]
-
-SkipBad = Annotated[
-    int | None,
-    typer.Option(min=0, metavar="N", help="Leave out up to N malformed rows of a file (data.skip_bad)."),
-]
 
 
 @app.command(epilog="Example: xtr run sweeps/demo.yaml --set search.trials_per_pair=8")
@@ -259,6 +254,10 @@ def export(
         raise InputError(Problem("this sweep has no finished trial yet", received=sweep, hint="xtr run FILE"))
 
 
+app.command(epilog="Example: xtr results demo --to demo.csv")(results)
+app.command(epilog="Example: xtr compare demo/squad_v1 demo/none")(compare)
+
+
 @data.command(epilog="Example: xtr data prepare sweeps/demo.yaml")
 def prepare(file: File, set_: Set = [], skip_bad: SkipBad = None, as_json: AsJson = False) -> None:  # noqa: B006
     """Lock revisions, download, read and encode once what a sweep and its evaluation read."""
@@ -305,46 +304,6 @@ def main() -> None:
         if end.code == INTERRUPTED:
             print("interrupted; the same command goes on from here", file=sys.stderr)  # noqa: T201
         raise
-
-
-def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        what = f"unknown {option.removeprefix('--')}"
-        raise InputError(Problem(what, option, value, ", ".join(allowed), suggest(value, allowed)))
-
-
-def _load(file: Path, overrides: list[str], skip_bad: int | None = None) -> SweepSpec:
-    from xtr.spec.load import load_sweep
-
-    allowed = [] if skip_bad is None else [f"data.skip_bad={skip_bad}"]
-    return load_sweep(file, [*overrides, *allowed])
-
-
-def _find(sweep: str, root: str) -> tuple[SweepSpec, Path]:
-    """Find a sweep by its file or by its name below the storage root."""
-    from xtr.storage.workplace import workplace
-
-    place, storage = workplace(root), None
-    if sweep.endswith((".yaml", ".yml")):
-        spec = _load(Path(sweep), [])
-        sweep, storage = spec.name, spec.storage
-        root, place = storage.root, storage.workplace()
-    place.check_readable()
-    folder = place.read_sweep(sweep)
-    if not (folder / "spec.yaml").exists():
-        known = place.sweeps()
-        raise InputError(
-            Problem(
-                "no such sweep",
-                where=f"{root}/sweeps",
-                received=sweep,
-                allowed=", ".join(known) or "nothing has been run below this root",
-                hint=suggest(sweep, known) or "--root FOLDER",
-            )
-        )
-    from xtr.spec.load import load_stored
-
-    return load_stored(folder, storage or root), folder
 
 
 def _root_option(spec: SweepSpec) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xtr.answer import AsJson, say, show
+from xtr.asked import Root
 from xtr.errors import InputError, Problem, suggest
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 store = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List, check and clear what is stored.")
 
 Key = Annotated[str, typer.Argument(metavar="KEY", help="A stage's key, or its first signs.")]
-Root = Annotated[str, typer.Option(help="Storage root: folder or URI.")]
 CELL = 34
 """Signs of a value that a table of differences shows; `--json` has all."""
 

@@ -159,6 +159,16 @@ def test_winners_are_scored_in_every_language_and_exported_configs_rerun_to_the_
             for row in rows
             if (row["intermediate"], row["seed"]) == (intermediate, 2)
         }
+    compared = json.loads(place.xtr("compare", "small/squad_v1", "small/none", "--json"))["targets"]
+    shown = {
+        (row["intermediate"], row["language"]): row["value"]
+        for row in rows
+        if row["metric"] == "f1" and row["target"] == "tydiqa"
+    }
+    [tydiqa] = [each for each in compared if each["target"] == "tydiqa"]
+    for language in tydiqa["languages"]:
+        assert language["one"] == pytest.approx(shown["squad_v1", language["language"]])
+        assert language["other"] == pytest.approx(shown["none", language["language"]])
     lines = (predictions / "tatoeba/test-xa.tsv").read_text().splitlines()
     assert sorted(set(map(int, lines)) - set(range(len(lines)))) == []
     place.xtr("export", "small", "--to", "best")

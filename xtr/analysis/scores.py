@@ -24,7 +24,7 @@ FILE = "scores.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class ScoreRow:
-    """One metric of one winner in one language, over `n` rows."""
+    """One metric of one winner in one language, over `n` rows; `stage` is the evaluation's key."""
 
     intermediate: str
     target: str
@@ -34,6 +34,7 @@ class ScoreRow:
     metric: str
     value: float
     n: int
+    stage: str = ""
 
     @property
     def pair(self) -> Pair:

@@ -170,7 +170,9 @@ def _collect(runner: Runner, folder: Path, wanted: Wanted, split: Split) -> Eval
                 unlabelled[target, stage.language] = None
             n = int(str(manifest.result["n"]))
             rows += [
-                ScoreRow(intermediate, target, seed, split, stage.language, metric, _number(value), n)
+                ScoreRow(
+                    intermediate, target, seed, split, stage.language, metric, _number(value), n, stage.key
+                )
                 for metric, value in scores.items()
             ]
     write_scores(folder, rows, split)

@@ -1,0 +1,70 @@
+"""This is the door to tables that others read on: `xtr results` and `xtr compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from xtr.answer import AsJson, say, show
+from xtr.asked import Root, Sweep, find, one_of
+from xtr.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from xtr.analysis.compare import Side
+
+SUFFIXES = (".csv", ".parquet")
+
+Winner = Annotated[
+    str, typer.Argument(metavar="SWEEP[/INTERMEDIATE]", help="A sweep, or one intermediate of it.")
+]
+
+
+def results(
+    sweep: Sweep,
+    root: Root = "runs",
+    to: Annotated[Path | None, typer.Option(help="A .csv or .parquet file; else CSV is printed.")] = None,
+) -> None:
+    """Give every score that a sweep has as one long table: a row a pair, seed, split, language and metric."""
+    from xtr.analysis.results import results_csv, results_of, write_parquet
+
+    _, folder = find(sweep, root)
+    rows = results_of(folder)
+    if not rows:
+        raise InputError(Problem("this sweep has no score yet", received=sweep, hint="xtr run FILE"))
+    if to is None:
+        say(results_csv(rows).rstrip())
+        return
+    one_of("--to", to.suffix, SUFFIXES)
+    if to.suffix == ".csv":
+        to.write_text(results_csv(rows), encoding="utf-8")
+    else:
+        write_parquet(rows, to)
+    say(f"wrote {len(rows)} rows to {to}")
+
+
+def compare(
+    one: Winner,
+    other: Winner,
+    root: Root = "runs",
+    split: Annotated[str, typer.Option(help="test or dev.")] = "test",
+    as_json: AsJson = False,
+) -> None:
+    """Compare two winners: settings beside settings, and language by language on the same items."""
+    one_of("--split", split, ("test", "dev"))
+    from xtr.analysis.compare import compare_sides
+    from xtr.analysis.compare_text import comparison_document, comparison_text
+
+    ours, theirs = (_side(name, root) for name in (one, other))
+    compared = compare_sides(ours, theirs, split)  # type: ignore[arg-type]
+    document = comparison_document(ours, theirs, compared, split)  # type: ignore[arg-type]
+    show(document, comparison_text(ours, theirs, compared), as_json=as_json)
+
+
+def _side(name: str, root: str) -> Side:
+    from xtr.analysis.compare import find_side
+
+    sweep, _, intermediate = name.partition("/")
+    spec, folder = find(sweep, root)
+    return find_side(name, spec, folder, intermediate)

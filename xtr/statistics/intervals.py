@@ -1,0 +1,149 @@
+"""This is where a mean gets its confidence interval, and where two systems are compared seed by seed.
+
+    mean_interval([0.71, 0.73, 0.72])                            -> 0.72 with Student's t over 3 seeds
+    paired_interval({1: 0.71, 2: 0.73}, {1: 0.70, 2: 0.71})      -> the mean of the differences, likewise
+    items_interval(ours, theirs, seed=0)                         -> over seeds and test items, by bootstrap
+
+Below ten seeds the bootstrap over seeds is too narrow, since so few values hardly show their spread: there the
+t interval of the seeds' means is right, as long as these are about normal. From ten seeds on items and seeds are
+drawn anew together, which also says what another test set of this size would have shown. `benchmarks/coverage.py`
+measures how often each holds the truth.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Counts = NDArray[np.float64]
+"""What became of each item: (n_items, k) numbers that are summed over items, such as right, found and gold."""
+Value = Callable[[Counts], NDArray[np.float64]]
+"""A score (...) from sums over items (..., k), so that F1 is one as well as a mean."""
+
+CONFIDENCE = 0.95
+ENOUGH_SEEDS = 10
+"""From here on the bootstrap over items and seeds is used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A mean and where it lies with a confidence, all in the unit of the values.
+
+    Attributes:
+        low, high: None where one seed says nothing about chance.
+        n_seeds: seeds that the mean is over.
+        method: what made the interval.
+        confidence: the share of such intervals that hold the truth.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+    n_seeds: int
+    method: Literal["t", "bootstrap", "none"]
+    confidence: float = CONFIDENCE
+
+    @property
+    def excludes_nought(self) -> bool:
+        """Whether the whole interval lies on one side of nought."""
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+
+def share_of(sums: Counts) -> NDArray[np.float64]:
+    """Be the first number over the second: right answers of all, and any mean over items (its sum, 1 an item)."""
+    return sums[..., 0] / np.maximum(sums[..., 1], 1)
+
+
+def f1_of(sums: Counts) -> NDArray[np.float64]:
+    """Be the F1 of what was right, found and gold; 0 where nothing was found and nothing is there."""
+    return 2 * sums[..., 0] / np.maximum(sums[..., 1] + sums[..., 2], 1)
+
+
+def mean_interval(values: Sequence[float], *, confidence: float = CONFIDENCE) -> Interval:
+    """Give the mean of seeds' values its t interval, n - 1 degrees of freedom.
+
+    Args:
+        values: (n_seeds,), one a seed.
+
+    Raises:
+        ValueError: there is no value, or one is not finite.
+    """
+    _check(values)
+    mean, n = statistics.fmean(values), len(values)
+    if n == 1:
+        return Interval(mean, None, None, 1, "none", confidence)
+    half = float(stats.t.ppf((1 + confidence) / 2, n - 1)) * statistics.stdev(values) / math.sqrt(n)
+    return Interval(mean, mean - half, mean + half, n, "t", confidence)
+
+
+def paired_interval(
+    ours: Mapping[int, float], theirs: Mapping[int, float], *, confidence: float = CONFIDENCE
+) -> Interval:
+    """Give the mean difference of two systems its t interval, over the seeds that both have.
+
+    Raises:
+        ValueError: they have no seed in common.
+    """
+    return mean_interval(list(paired_differences(ours, theirs).values()), confidence=confidence)
+
+
+def paired_differences(ours: Mapping[int, float], theirs: Mapping[int, float]) -> dict[int, float]:
+    """Subtract seed by seed, over the seeds that both have."""
+    return {seed: ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())}
+
+
+def items_interval(
+    ours: Mapping[int, Counts],
+    theirs: Mapping[int, Counts],
+    value: Value = share_of,
+    *,
+    seed: int,
+    n_draws: int = 2000,
+    confidence: float = CONFIDENCE,
+) -> Interval:
+    """Compare two systems on the same test items, over seeds.
+
+    Below ten common seeds this is the t interval of the seeds' differences. From ten on, seeds and items are drawn
+    anew independently of one another (Owen 2007, the pigeonhole bootstrap) and the percentiles of the difference
+    are taken.
+
+    Args:
+        ours, theirs: by seed, (n_items, k) counts of the same items in the same order.
+        value: what a system's score is, from its counts summed over items.
+        seed: of the draws.
+
+    Raises:
+        ValueError: no seed in common, or other numbers of items.
+    """
+    common = sorted(ours.keys() & theirs.keys())
+    if len({np.shape(each[number]) for each in (ours, theirs) for number in common}) > 1:
+        raise ValueError("the two systems were not scored on the same items")
+    by_seed = [float(value(ours[number].sum(0)) - value(theirs[number].sum(0))) for number in common]
+    if len(common) < ENOUGH_SEEDS:
+        return mean_interval(by_seed, confidence=confidence)
+    _check(by_seed)
+    stacked = [np.stack([each[number] for number in common]) for each in (ours, theirs)]
+    n_seeds, n_items, _ = stacked[0].shape
+    draw, differences = np.random.default_rng(seed), np.empty(n_draws)
+    for i in range(n_draws):
+        # How often each item, and each seed, is drawn: sums over drawn items are then products with the counts.
+        items = draw.multinomial(n_items, np.full(n_items, 1 / n_items))
+        seeds = draw.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds))
+        one, other = (value(np.einsum("i,sik->sk", items, each)) for each in stacked)
+        differences[i] = seeds @ (one - other) / n_seeds
+    low, high = np.quantile(differences, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(sum(by_seed) / n_seeds, float(low), float(high), n_seeds, "bootstrap", confidence)
+
+
+def _check(values: Sequence[float]) -> None:
+    if not values:
+        raise ValueError("there is no seed to compare")
+    if not all(map(math.isfinite, values)):
+        raise ValueError("a value is not finite")
