@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
+from xtr.analysis.groups import groups_text
 from xtr.analysis.leaderboard import best_rows, leaderboard, winners
 from xtr.analysis.scores import ScoreRow, by_language, xtreme_scores
 from xtr.analysis.summary import summarise, summary_document, summary_text
@@ -118,7 +119,8 @@ def _target_table(spec: SweepSpec, rows: Sequence[ScoreRow], target: str) -> str
         ]
     header = ("after", *languages, "mean", "gap")
     splits = ", ".join(dict.fromkeys(row.split for row in rows if row.target == target))
-    return f"{target}: {metric} on {splits}\n{columns(header, lines)}"
+    told = [f"{target}: {metric} on {splits}\n{columns(header, lines)}", groups_text(table, source)]
+    return "\n\n".join(each for each in told if each)
 
 
 def _score_line(
