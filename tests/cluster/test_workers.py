@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.local import LocalCluster, run_arguments, spec_of, until
+from tests.cluster.local import LocalCluster, end, run_arguments, spec_of, until
 from xtr.analysis.trials import TrialRow, read_trials
 from xtr.search.study import Job
 from xtr.search.trial import perform
-from xtr.stages.store import StageStore
+from xtr.stages.store import Manifest, StageStore
 
 pytestmark = pytest.mark.slow
 
@@ -52,10 +52,9 @@ def test_two_workers_on_two_nodes_come_to_the_score_of_one(
     assert {row.intermediate for row in searched} == {"none", "csqa"}
     for row in searched:
         assert row.value == pytest.approx(alone(command, lone, row), abs=1e-4)
-    store = StageStore(shared)
-    made = [store.read(path.name) for path in (shared / "stages").iterdir()]
-    trained = [each for each in made if each is not None and each.recipe["kind"] == "train"]
-    assert [each.made["workers"] for each in trained] == [2] * len(trained)
+    trained = trained_stages(shared)
+    assert trained
+    assert {each.made["workers"] for each in trained} == {2}
 
 
 def test_a_sweep_outlives_a_killed_worker(cluster: LocalCluster, shared: Path, lone: Path) -> None:
@@ -74,6 +73,44 @@ def test_a_sweep_outlives_a_killed_worker(cluster: LocalCluster, shared: Path, l
     (row,) = read_trials(shared / "sweeps" / "demo")
     assert row.state == "complete"
     assert row.value == pytest.approx(alone(command, lone, row), abs=1e-4)
+
+
+def test_a_stage_goes_on_with_the_workers_that_are_left(
+    cluster: LocalCluster, shared: Path, lone: Path
+) -> None:
+    command = run_arguments(
+        shared,
+        **TRIALS,
+        **WORKERS,
+        compute__min_workers=1,
+        pairs__intermediate="[]",
+        search__space="{target.epochs: 24}",
+    )
+    with cluster.driver(command) as sweep:
+        until("a state to go on from", lambda: states(shared), seconds=300)
+        before = cluster.workers()
+        assert len(before) == 2
+        end(cluster.nodes.pop().pid)  # a machine goes, and no other comes
+        until(
+            "one worker that goes on", lambda: len(cluster.workers().keys() - before.keys()) == 1, seconds=300
+        )
+        assert states(shared), "the stage had not ended"
+        output, _ = sweep.communicate(timeout=300)
+    assert sweep.returncode == 0, output
+
+    (row,) = read_trials(shared / "sweeps" / "demo")
+    assert row.state == "complete"
+    assert row.value == pytest.approx(alone(command, lone, row), abs=1e-4)
+    [made] = [each.made for each in trained_stages(shared)]
+    assert made["workers"] == 1
+    seconds, together = float(str(made["seconds"])), float(str(made["worker_seconds"]))
+    assert seconds < together < 2 * seconds, "two at first, then one"
+
+
+def trained_stages(root: Path) -> list[Manifest]:
+    store = StageStore(root)
+    made = [store.read(path.name) for path in (root / "stages").iterdir()]
+    return [each for each in made if each is not None and each.recipe["kind"] == "train"]
 
 
 def states(root: Path) -> list[Path]:

@@ -168,11 +168,24 @@ class ComputeSpec(Described):
     """What a trial runs on."""
 
     workers: Count = Field(default=1, description="Data-parallel workers per trial, at least 1.")
+    min_workers: Count | None = Field(
+        default=None,
+        description="Workers that a stage begins or goes on with at least, where fewer machines are there than "
+        "workers ask for; it grows again when they come. null waits for all of them.",
+    )
     per_worker: PerWorker = Field(default=PerWorker(), description="What one worker gets.")
     retries: Retries = Field(default=Retries(), description="How often something is tried again.")
     checkpoint_every_steps: Count = Field(
         default=500, description="Optimiser steps between two checkpoints, at least 1."
     )
+
+    @model_validator(mode="after")
+    def _begins_with_no_more_than_all(self) -> ComputeSpec:
+        if self.min_workers is not None and self.min_workers > self.workers:
+            raise refusal(
+                "min_workers is more than workers", allowed=f"at most {self.workers}", hint="compute.workers"
+            )
+        return self
 
 
 class Prices(Described):

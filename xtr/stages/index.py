@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ class Entry:
         tokens: trained on over all epochs, padding left out.
         rows: that an evaluation has scored.
         seconds: of the leading worker.
+        worker_seconds: of all workers together.
+        workers: how many there were, at the end where their number changed.
         bytes: of all files, the manifest left out.
         at: when it was finished, ISO 8601 in UTC; empty where it does not say.
     """
@@ -59,16 +61,15 @@ class Entry:
     tokens: int = 0
     rows: int = 0
     seconds: float = 0.0
+    worker_seconds: float = 0.0
     workers: int = 1
     device: str = ""
     hardware: str = ""
     bytes: int = 0
     at: str = ""
 
-    @property
-    def worker_seconds(self) -> float:
-        """Seconds of all workers together."""
-        return self.seconds * self.workers
+
+FIELDS = frozenset(each.name for each in fields(Entry))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,7 @@ def summary(manifest: Manifest) -> Entry:
         tokens=int(_number(result.get("tokens"))),
         rows=int(_number(result.get("n"))),
         seconds=_number(made.get("seconds")),
+        worker_seconds=_number(made.get("worker_seconds", made.get("seconds"))),
         workers=int(_number(made.get("workers"))) or 1,
         device=str(made.get("device", "")),
         hardware=str(made.get("hardware", "")),
@@ -193,6 +195,8 @@ def _read_cache(path: Path) -> dict[str, Entry]:
         if head != digest(body):
             return {}
         read = [json.loads(line) for line in body.splitlines()]
+        if any(each.keys() != FIELDS for each in read):  # an earlier version's
+            return {}
         return {
             each["key"]: Entry(**(each | {name: tuple(each[name]) for name in ("needs", "parts")}))
             for each in read

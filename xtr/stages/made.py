@@ -24,10 +24,18 @@ def hardware(device: str) -> str:
     return hardware_here("cpu") or platform.processor() or platform.machine()
 
 
-def made(device: str, seconds: float, workers: int = 1, computed_on: str = "") -> dict[str, JSON]:
+def made(
+    device: str,
+    seconds: float,
+    workers: int = 1,
+    *,
+    worker_seconds: float | None = None,
+    computed_on: str = "",
+) -> dict[str, JSON]:
     """Say how a stage was made: what may differ between runs of one recipe.
 
     Args:
+        worker_seconds: of all workers together, where their number has changed.
         computed_on: hardware of the workers, where this process is none of them.
     """
     return {
@@ -37,6 +45,7 @@ def made(device: str, seconds: float, workers: int = 1, computed_on: str = "") -
         "workers": workers,
         "threads": torch.get_num_threads(),
         "seconds": round(seconds, 3),
+        "worker_seconds": round(seconds * workers if worker_seconds is None else worker_seconds, 3),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
         "python": platform.python_version(),

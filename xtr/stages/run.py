@@ -151,7 +151,7 @@ class Runner:
 
         compute, job = self.spec.compute, EvaluateJob(self.spec, tuple(group))
         if needs_workers(compute):
-            return run_on_workers(evaluate_group, job, compute, workers=1, records=self._records)
+            return run_on_workers(evaluate_group, job, compute, workers=(1, 1), records=self._records)
         computed = evaluate_group(job, World())
         give_memory_back()
         return computed
@@ -209,9 +209,9 @@ class Runner:
         try:
             manifest = self.store.read(trunk)
             if manifest is not None:
-                seconds = float(str(manifest.made["seconds"]))
+                spent = {name: float(str(manifest.made[name])) for name in ("seconds", "worker_seconds")}
                 with self.store.keeping_states(key):  # workers on other machines find it in the store
-                    adopt_state(self.store.checked(trunk), states, seconds=seconds)
+                    adopt_state(self.store.checked(trunk), states, **spent)
             return manifest is not None
         except (FileNotFoundError, CorruptArtefact):  # taken away, or no longer what was verified
             self.store.remove(trunk)
@@ -223,7 +223,7 @@ class Runner:
         with self.store.workspace(trunk.key) as folder:
             progress = self._train(trunk.run, folder, before, trunk=trunk)
             states = self.store.progress_folder(trunk.key)  # as the workers have left it
-            adopt_state(states, folder, seconds=0.0)  # how long it took is no part of its content
+            adopt_state(states, folder)  # how long it took is no part of its content
             self.store.publish(trunk, folder, _training_result(progress), self._made(progress))
         return self._spent(trunk.key, before, progress)
 
@@ -251,9 +251,8 @@ class Runner:
         job = TrainJob(self.spec, stage, str(folder), self.drain, until_epoch, trunk)
         try:
             if needs_workers(compute):
-                return run_on_workers(
-                    train_once, job, compute, workers=compute.workers, records=self._records
-                )
+                workers = (compute.min_workers or compute.workers, compute.workers)
+                return run_on_workers(train_once, job, compute, workers=workers, records=self._records)
             progress = train_once(job, World())
             give_memory_back()
         except Drained:
@@ -270,7 +269,13 @@ class Runner:
         """Say how a training was made, the trunk that it began with included."""
         from xtr.stages.made import made
 
-        return made(_device(self.spec), progress.seconds, self.spec.compute.workers, progress.hardware)
+        return made(
+            _device(self.spec),
+            progress.seconds,
+            progress.workers,
+            worker_seconds=progress.worker_seconds,
+            computed_on=progress.hardware,
+        )
 
     def _spent(self, key: str, before: Progress, now: Progress) -> Outcome:
         """Tell what was done between two states of a training."""
@@ -278,7 +283,7 @@ class Runner:
             key,
             _training_result(now),
             reused=False,
-            seconds=(now.seconds - before.seconds) * self.spec.compute.workers,
+            seconds=now.worker_seconds - before.worker_seconds,
             steps=now.step - before.step,
             tokens=now.tokens - before.tokens,
         )

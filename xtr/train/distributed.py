@@ -29,11 +29,18 @@ def needs_workers(compute: ComputeSpec) -> bool:
 
 
 def run_on_workers(
-    work: Callable[[J, World], T], job: J, compute: ComputeSpec, *, workers: int, records: Path
+    work: Callable[[J, World], T],
+    job: J,
+    compute: ComputeSpec,
+    *,
+    workers: tuple[int, int],
+    records: Path,
 ) -> T:
     """Run `work(job, world)` on every worker and return what the leading one returned.
 
     Args:
+        workers: how few and how many. Where these differ Ray begins with those that there is room for, and starts
+            the group again with more or fewer when nodes come or go.
         records: folder where Ray Train keeps its own records of the run; nobody reads them.
 
     Raises:
@@ -45,12 +52,15 @@ def run_on_workers(
 
     name = uuid.uuid4().hex
     gpu = compute.per_worker.GPU > 0
+    fewest, most = workers
     resources = {"CPU": float(compute.per_worker.CPU), "GPU": float(compute.per_worker.GPU)}
     trainer = TorchTrainer(
         _on_worker,
         train_loop_config={"work": work, "job": job},
         torch_config=TorchConfig(backend="nccl" if gpu else "gloo"),
-        scaling_config=ScalingConfig(num_workers=workers, use_gpu=gpu, resources_per_worker=resources),
+        scaling_config=ScalingConfig(
+            num_workers=most if fewest == most else workers, use_gpu=gpu, resources_per_worker=resources
+        ),
         run_config=RunConfig(
             name=name,
             storage_path=str(records),

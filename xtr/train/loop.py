@@ -133,7 +133,7 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
         progress.tokens += sum(example.n_tokens for example in batch)
         progress.open_loss += loss
         _close_epoch(progress, schedule, pause, model, score, world)
-        progress.seconds = time.monotonic() - started
+        progress.spend(time.monotonic() - started, world.size)
         paused = pause.reached(progress) and progress.step < schedule.n_steps
         drained = not paused and progress.step < schedule.n_steps and agreed(pause.stop, world)
         if paused or drained or progress.step % pause.every_steps == 0:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,9 @@ class Progress:
         tokens: trained on so far, padding left out.
         open_loss: summed over the steps of the open epoch.
         seconds: of the leading worker.
-        hardware: what it computed on last.
+        worker_seconds: of all workers together, whose number may have changed on the way.
+        workers: how many there were last.
+        hardware: what the leading one computed on last.
     """
 
     step: int = 0
@@ -44,7 +46,14 @@ class Progress:
     open_loss: float = 0.0
     epochs: list[Epoch] = field(default_factory=list)
     seconds: float = 0.0
+    worker_seconds: float = 0.0
+    workers: int = 1
     hardware: str = ""
+
+    def spend(self, seconds: float, workers: int) -> None:
+        """Note that the run has now taken so many seconds, the last of them with so many workers."""
+        self.worker_seconds += (seconds - self.seconds) * workers
+        self.seconds, self.workers = seconds, workers
 
 
 def read_progress(folder: Path) -> Progress | None:
@@ -68,11 +77,11 @@ def newest_state(folder: Path) -> tuple[Path, Progress] | None:
     return None
 
 
-def adopt_state(source: Path, folder: Path, *, seconds: float) -> Progress:
+def adopt_state(source: Path, folder: Path, *, seconds: float = 0.0, worker_seconds: float = 0.0) -> Progress:
     """Let a run begin where another has come to: put its newest state into a folder that has none.
 
     Args:
-        seconds: what the copy says it took.
+        seconds: what the copy says it took; `worker_seconds` likewise, of all workers together.
 
     Raises:
         FileNotFoundError: there is no whole state, or it is being taken away.
@@ -82,7 +91,9 @@ def adopt_state(source: Path, folder: Path, *, seconds: float) -> Progress:
         raise FileNotFoundError(f"no state lies in {source}")
     path, progress = newest
     document: dict[str, Any] = read_checked_json((path / PROGRESS).read_bytes())
-    document["progress"] |= {"seconds": seconds, "hardware": ""}
+    progress.seconds, progress.worker_seconds = seconds, worker_seconds
+    progress.workers, progress.hardware = 1, ""
+    document["progress"] = asdict(progress)
     partial = folder / f".partial-{uuid.uuid4().hex}"
     partial.mkdir(parents=True)
     for name in (WEIGHTS, MOMENTS):
@@ -90,7 +101,6 @@ def adopt_state(source: Path, folder: Path, *, seconds: float) -> Progress:
     (partial / PROGRESS).write_text(checked_json(document), encoding="utf-8")
     shutil.rmtree(folder / path.name, ignore_errors=True)
     partial.rename(folder / path.name)
-    progress.seconds, progress.hardware = seconds, ""
     return progress
 
 
