@@ -24,16 +24,20 @@ def hardware(device: str) -> str:
     return hardware_here("cpu") or platform.processor() or platform.machine()
 
 
-def made(device: str, seconds: float, workers: int = 1, computed_on: str = "") -> dict[str, JSON]:
+def made(
+    device: str, seconds: float, workers: int = 1, computed_on: str = "", precision: str = "fp32"
+) -> dict[str, JSON]:
     """Say how a stage was made: what may differ between runs of one recipe.
 
     Args:
         computed_on: hardware of the workers, where this process is none of them.
+        precision: that was used, whatever was asked for.
     """
     return {
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "device": device,
         "hardware": computed_on or hardware(device),
+        "precision": precision,
         "workers": workers,
         "threads": torch.get_num_threads(),
         "seconds": round(seconds, 3),

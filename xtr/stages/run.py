@@ -135,7 +135,7 @@ class Runner:
         reused = {stage.key for stage in stages if self.store.open(stage.key) is not None}
         for stage in stages:
             if stage.key not in reused:
-                model = (stage.parent.key, stage.task, stage.layer, stage.pooling)
+                model = (stage.parent.key, stage.task, stage.layer, stage.pooling, stage.precision)
                 missing.setdefault(model, []).append(stage)
         for group in missing.values():
             self.make(group[0].parent)
@@ -270,7 +270,8 @@ class Runner:
         """Say how a training was made, the trunk that it began with included."""
         from xtr.stages.made import made
 
-        return made(_device(self.spec), progress.seconds, self.spec.compute.workers, progress.hardware)
+        device, workers = _device(self.spec), self.spec.compute.workers
+        return made(device, progress.seconds, workers, progress.hardware, progress.precision)
 
     def _spent(self, key: str, before: Progress, now: Progress) -> Outcome:
         """Tell what was done between two states of a training."""

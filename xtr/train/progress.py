@@ -36,7 +36,7 @@ class Progress:
         tokens: trained on so far, padding left out.
         open_loss: summed over the steps of the open epoch.
         seconds: of the leading worker.
-        hardware: what it computed on last.
+        hardware, precision: what it computed on last, and in.
     """
 
     step: int = 0
@@ -45,6 +45,7 @@ class Progress:
     epochs: list[Epoch] = field(default_factory=list)
     seconds: float = 0.0
     hardware: str = ""
+    precision: str = "fp32"
 
 
 def read_progress(folder: Path) -> Progress | None:
