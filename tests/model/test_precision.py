@@ -12,7 +12,7 @@ from tests.train.learners import make_learner, run, same_bits, select_scorer, we
 from xtr.data.demo.source import DemoSource
 from xtr.model.encoder import Encoder
 from xtr.model.heads import PoolingHead, TaskModel
-from xtr.model.precision import settled
+from xtr.model.precision import Used, settled
 from xtr.train.step import step_loss
 from xtr.train.world import World
 
@@ -22,18 +22,20 @@ def test_bf16_comes_near_to_fp32_and_leaves_float32_behind(
     name: str, encoder_folder: Path, demo: DemoSource
 ) -> None:
     losses, gradients = [], []
-    for precision in ("fp32", "bf16"):
+    used: tuple[Used, ...] = ("fp32", "bf16")
+    for precision in used:
         learner = make_learner(encoder_folder, demo, name)
         [lesson] = learner.lessons
-        learner.model.precision = precision  # type: ignore[assignment]
+        learner.model.precision = precision
         batch = lesson.drawn(range(len(lesson.examples)), learner.tokenizer, 1)
         losses.append(step_loss(learner.model, learner.tokenizer, lesson, batch, World()))
-        read = [parameter for parameter in learner.model.parameters() if parameter.grad is not None]
-        assert {each.dtype for parameter in read for each in (parameter, parameter.grad)} == {torch.float32}
-        gradients.append(torch.cat([parameter.grad.flatten() for parameter in read]))
+        parameters = list(learner.model.parameters())
+        found = [each.grad for each in parameters if each.grad is not None]
+        assert {each.dtype for each in (*parameters, *found)} == {torch.float32}
+        gradients.append(torch.cat([each.flatten() for each in found]))
     assert losses[0] != losses[1], "bfloat16 has to show"
     assert losses[0] == pytest.approx(losses[1], rel=0.02)
-    assert torch.cosine_similarity(*gradients, dim=0) > 0.99
+    assert torch.cosine_similarity(gradients[0], gradients[1], dim=0) > 0.99
 
 
 def test_a_run_in_bf16_learns_what_one_in_fp32_learns_and_keeps_float32_states(
@@ -46,7 +48,9 @@ def test_a_run_in_bf16_learns_what_one_in_fp32_learns_and_keeps_float32_states(
     run(again, select_scorer(again, demo), tmp_path / "again")
     for one, other in zip(progress.epochs, expected.epochs, strict=True):
         assert one.loss == pytest.approx(other.loss, rel=0.02)
-    assert {tensor.dtype for tensor in weights(mixed).values() if tensor.is_floating_point()} == {torch.float32}
+    assert {tensor.dtype for tensor in weights(mixed).values() if tensor.is_floating_point()} == {
+        torch.float32
+    }
     assert same_bits(weights(mixed), weights(again))
     assert not same_bits(weights(mixed), weights(exact))
 

@@ -3,9 +3,9 @@
     model.precision = settled("auto", "cuda:0")     -> "bf16" where the GPU has it
     model.precision = settled("auto", "cpu")        -> "fp32"
 
-Under `bf16` torch's autocast runs matrix products and attention in bfloat16; norms keep their sums in float32. Weights,
-gradients and the optimiser's state are float32 whatever is asked, and so are the outputs, so that the loss is
-computed in it. bfloat16 has float32's range, so losses need no scaling.
+Under `bf16` torch's autocast runs matrix products and attention in bfloat16; norms keep their sums in float32.
+Weights, gradients and the optimiser's state are float32 whatever is asked, and so are the outputs, so that the
+loss is computed in it. bfloat16 has float32's range, so losses need no scaling.
 """
 
 from __future__ import annotations

@@ -260,7 +260,7 @@ class StagesSpec(Described):
     )
     precision: Precision = Field(
         default="auto",
-        description="What encoder and heads compute in, training and scoring alike: bf16 (mixed: weights, gradients, "
+        description="What encoder and heads compute in, training and scoring alike: bf16 (weights, gradients, "
         "losses and optimiser state stay fp32), fp32, or auto, which is bf16 on GPUs that have it, else fp32.",
     )
     intermediate: TrainSettings = Field(
