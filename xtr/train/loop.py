@@ -26,8 +26,9 @@ from xtr.train.batches import Batch, Member, Sampling, Schedule
 from xtr.train.optimise import make_optimizer, update
 from xtr.train.progress import Epoch, Progress
 from xtr.train.rates import linear_schedule, wsd_schedule
+from xtr.train.room import Room
 from xtr.train.state import load_state, save_state
-from xtr.train.step import Lesson, agreed, check_together, step_loss
+from xtr.train.step import Lesson, agreed, check_together
 from xtr.train.world import World
 
 
@@ -113,6 +114,8 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
     schedule = _schedule(learner, recipe)
     if pause.reached(progress):
         return progress
+    room = Room(model, learner.tokenizer, world)
+    room.agree(learner.lessons)
     runner = _data_parallel(model, world)  # from here on every rank has read the state
     if _close_epoch(progress, schedule, pause, model, score, world):
         _keep(pause, model, optimizer, progress, world)
@@ -125,8 +128,8 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
         lesson = learner.lessons[number]
         masks = derive_seed(recipe.seed, lesson.name, "masks", step)
         batch = lesson.drawn(chosen, learner.tokenizer, masks)
-        torch.manual_seed(derive_seed(recipe.seed, recipe.task, "dropout", step, world.rank))
-        loss = _finite(step_loss(runner, learner.tokenizer, lesson, batch, world), step, recipe)
+        dropout = derive_seed(recipe.seed, recipe.task, "dropout", step, world.rank)
+        loss = _finite(room.step_loss(runner, lesson, batch, dropout), step, recipe)
         update(model, optimizer, learning_rate=_rate(recipe, step, schedule.n_steps))
         fault("train.step_done")
         progress.step = step + 1
