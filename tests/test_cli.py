@@ -40,6 +40,7 @@ def xtr(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         "status",
         "best",
         "evaluate",
+        "stage",
         "score",
         "export",
         "data prepare",

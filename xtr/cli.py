@@ -214,6 +214,33 @@ def evaluate(
     _show(evaluation_document(spec, evaluation), evaluation_text(spec, evaluation), as_json=as_json)
 
 
+@app.command(epilog="Example: xtr stage sweeps/demo.yaml --pair none:tatoeba")
+def stage(  # noqa: PLR0913 (one option each)
+    file: File,
+    pair: Annotated[
+        str, typer.Option(metavar="I:T", help="Intermediate and target, such as squad_v1:tydiqa.")
+    ],
+    param: Annotated[
+        list[str],
+        typer.Option(metavar="NAME=X", help="Value of a dimension, target.epochs=2; may be repeated."),
+    ] = [],  # noqa: B006
+    set_: Set = [],  # noqa: B006
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the training; by default the sweep's.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: the GPU where there is one.")] = "auto",
+    evaluate: Annotated[bool, typer.Option("--evaluate", help="Score it in every language, too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make the stages of one trial in this process, without Ray: on one machine's processor or GPU."""
+    spec = _load(file, set_)
+    from xtr.stages.alone import Trial, alone_text, make_alone, read_pair, read_params
+
+    spec.storage.workplace().check_writable()
+    say = _hush if as_json else _say
+    trial = Trial(read_pair(pair), read_params(param), seed)
+    alone = make_alone(spec, trial, device=device, evaluate=evaluate, say=say)
+    _show(alone.document(), alone_text(alone), as_json=as_json)
+
+
 @app.command(epilog="Example: xtr score --predictions mine --labels gold --benchmark xtreme --json")
 def score(
     predictions: Annotated[Path, typer.Option(help="Folder with <task>/test-<language>.<suffix>.")],

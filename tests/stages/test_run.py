@@ -139,6 +139,23 @@ def test_a_damaged_stage_is_trained_again_to_the_same_files(build: Build) -> Non
     assert len(list((fresh.root / "quarantine").iterdir())) == 1
 
 
+def test_the_asked_precision_is_in_the_key_and_the_used_one_in_the_manifest(build: Build) -> None:
+    auto = build()
+    stages = auto.spec.stages.model_copy(update={"precision": "bf16"})
+    mixed = Runner(auto.spec.model_copy(update={"stages": stages}))
+    made = {}
+    for runner in (auto, mixed):
+        stage = target_stage(runner)
+        runner.train(stage)
+        scored = evaluations(runner, stage, ("en",))
+        runner.evaluate(scored)
+        for key in (stage.key, scored[0].key):
+            manifest = runner.store.open(key)
+            assert manifest is not None
+            made[key] = (manifest.recipe["precision"], manifest.made["precision"])
+    assert list(made.values()) == [("auto", "fp32")] * 2 + [("bf16", "bf16")] * 2
+
+
 def test_a_run_that_diverges_publishes_nothing_and_gives_its_claim_back(build: Build) -> None:
     runner = build()
     stage = target_stage(runner)

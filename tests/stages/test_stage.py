@@ -39,8 +39,8 @@ EVALUATE = EvaluateStage(
 
 def test_the_key_is_the_one_it_always_was() -> None:
     message = "stored stages lose their names: if that is meant, raise RECIPE_VERSION and pin the new keys"
-    assert TRAIN.key == "c682e18cb896e1b0dbbd9b74cec77ab8", message
-    assert EVALUATE.key == "6a51f4b6902dd6fa85fb2461a1ae1b5c", message
+    assert TRAIN.key == "94985e39893e81075164a9764fd04654", message
+    assert EVALUATE.key == "8294cf5cca936bae7b72a616ddfc2400", message
     assert PretrainStage("demo@1/seed0/scale1", 0, 1.0).key == "9f49913d4cd4c6f37e3e572e735f480a", message
 
 
@@ -87,6 +87,7 @@ POOLS = [
     replace(POOL, data=(("de", "other rows"),)),
     replace(POOL, max_length=64),
     replace(POOL, batch_size=32),
+    replace(POOL, precision="fp32"),
 ]
 OTHERS = [
     *(with_settings(change) for change in SETTINGS),
@@ -97,6 +98,8 @@ OTHERS = [
     replace(TRAIN, parts=(a_part(), a_part("csqa"))),
     replace(TRAIN, select_rows=None),
     replace(TRAIN, batch_size=32),
+    replace(TRAIN, precision="bf16"),
+    replace(TRAIN, precision="fp32"),
     replace(TRAIN, parts=(replace(a_part(), parallel_data=(("de", "rows"),)),)),
     replace(TRAIN, parts=(replace(a_part(), parallel_data=(("de", "other rows"),)),)),
     replace(TRAIN, parent=TRAIN),
@@ -149,6 +152,7 @@ def test_a_trunk_is_named_by_what_it_covers_and_not_by_the_run_that_goes_on() ->
         TrunkStage(a_run(), 2, 16),
         TrunkStage(replace(a_run(), seed=2), 2, None),
         TrunkStage(replace(a_run(), select_rows=7), 2, None),
+        TrunkStage(replace(a_run(), precision="bf16"), 2, None),
         TrunkStage(replace(a_run(), parts=(replace(a_part(), train_data=("other",)),)), 2, None),
         TrunkStage(replace(a_run(), parent=TRAIN), 2, None),
         TrunkStage(with_settings({}), 2, None),
@@ -181,6 +185,7 @@ def test_every_change_of_an_evaluation_changes_its_key() -> None:
         replace(EVALUATE, batch_size=32),
         replace(EVALUATE, layer=3),
         replace(EVALUATE, pooling="cls"),
+        replace(EVALUATE, precision="bf16"),
         replace(EVALUATE, calibration=EVALUATE),
         *(replace(EVALUATE, pool=pool) for pool in POOLS),
     ]

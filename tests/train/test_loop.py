@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,9 @@ from xtr.data.demo.source import DemoSource
 from xtr.errors import Diverged, Drained
 from xtr.model.heads import TaskModel
 from xtr.train.loop import Learner, Recipe
+from xtr.train.optimise import make_optimizer
 from xtr.train.progress import PROGRESS, Epoch, Progress, adopt_state, read_progress
+from xtr.train.state import StateWriter, load_state
 from xtr.train.step import MICRO_BATCH_TOKENS, step_loss
 from xtr.train.world import World
 
@@ -222,6 +225,51 @@ def test_a_torn_state_is_not_used_and_gives_way_to_new_ones(
     progress, final = finish(build, demo, tmp_path / "run")
     assert progress.epochs == whole[0]
     assert same_bits(final, whole[1])
+
+
+@pytest.mark.parametrize(("hit", "step"), [(1, 3), (2, 6)], ids=["the first state", "the last state"])
+def test_a_state_that_cannot_be_written_ends_the_run_and_the_one_before_is_there(
+    hit: int,
+    step: int,
+    whole: Whole,
+    build: Build,
+    demo: DemoSource,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("XTR_FAULT", f"state.before_rename:{hit}:raise")
+    monkeypatch.setenv("XTR_FAULT_DIR", str(tmp_path / "faults"))
+    learner = build()
+    with pytest.raises(RuntimeError, match=r"state\.before_rename"):
+        run(learner, select_scorer(learner, demo), tmp_path / "run", every_steps=3)
+    kept = read_progress(tmp_path / "run")
+    assert (kept.step if kept else 0) == step - 3
+    progress, final = finish(build, demo, tmp_path / "run")
+    assert progress.epochs == whole[0]
+    assert same_bits(final, whole[1])
+
+
+def test_a_state_is_what_it_was_when_it_was_kept(build: Build, tmp_path: Path) -> None:
+    learner, held, told = build(), threading.Event(), []
+    optimizer = make_optimizer(learner.model, weight_decay=0.0)
+    before, progress = weights(learner), Progress(step=1)
+
+    def saved() -> None:
+        told.append(read_progress(tmp_path))
+        held.wait()  # the state of step 1 is there, and its writer is not done
+
+    with StateWriter(tmp_path, saved) as writer:
+        writer.keep(learner.model, optimizer, progress)
+        for parameter in learner.model.parameters():
+            parameter.data.zero_()
+        progress.step = 2
+        held.set()
+    assert told == [Progress(step=1)]
+    again = build()
+    for parameter in again.model.parameters():
+        parameter.data.zero_()
+    assert load_state(tmp_path, again.model, optimizer) == Progress(step=1)
+    assert same_bits(weights(again), before)
 
 
 def test_a_learning_rate_beyond_reason_diverges(build: Build, demo: DemoSource, tmp_path: Path) -> None:

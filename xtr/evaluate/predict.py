@@ -17,6 +17,7 @@ from xtr.data.rows import Candidate, Row
 from xtr.families.family import Example, Family, Pool, split_outputs
 from xtr.families.registry import family_of
 from xtr.model.heads import TaskModel
+from xtr.model.memory import attempt, too_long
 
 
 def predict(
@@ -95,16 +96,36 @@ def run_examples(
     *,
     batch_size: int,
 ) -> list[Tensor]:
-    """Run examples through the model, similar lengths together; outputs come back in the examples' order."""
+    """Run examples through the model, similar lengths together; outputs come back in the examples' order.
+
+    Where the device's memory is too small, batches are halved from there on.
+
+    Raises:
+        InputError: one example alone does not fit.
+    """
     model.eval()
     device = next(model.parameters()).device
     by_length = sorted(range(len(examples)), key=lambda i: (examples[i].length, i))
     outputs: list[Tensor] = [torch.empty(0)] * len(examples)
-    for start in range(0, len(by_length), batch_size):
+    start = 0
+    while start < len(by_length):
         chosen = by_length[start : start + batch_size]
         batch = [examples[i] for i in chosen]
-        outcome = family.reduced(model(family.inputs(batch, tokenizer, device)), batch)
-        pieces = split_outputs(outcome.cpu(), batch)
-        for i, piece in zip(chosen, pieces, strict=True):
+
+        def run(batch: Sequence[Example] = batch) -> Tensor:
+            return family.reduced(model(family.inputs(batch, tokenizer, device)), batch).cpu()
+
+        outcome = attempt(run)
+        if outcome is None:
+            batch_size = _halved(batch)
+            continue
+        for i, piece in zip(chosen, split_outputs(outcome, batch), strict=True):
             outputs[i] = piece.clone()
+        start += len(chosen)
     return outputs
+
+
+def _halved(batch: Sequence[Example]) -> int:
+    if len(batch) == 1:
+        raise too_long(batch[0].length * len(batch[0].sequences), "what is scored")
+    return len(batch) // 2

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from xtr.model.precision import Used, in_its_precision
+
 Pooling = Literal["mean", "cls"]
 
 PLAIN_ENCODERS = frozenset({"bert", "roberta", "xlm-roberta", "camembert", "electra"})
@@ -59,6 +61,7 @@ class PoolingHead(nn.Module):
 
     def forward(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
         """Pool each sequence."""
+        hidden = hidden.float()  # a mean in bfloat16 would lose what tells near sentences apart
         if self.pooling == "cls":
             return hidden[:, 0]
         mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
@@ -105,7 +108,7 @@ class VectorHead(nn.Module):
 
     def forward(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
         """Make each sequence's vector."""
-        vectors = functional.normalize(torch.tanh(self.dense(hidden[:, 0])), dim=-1)
+        vectors = functional.normalize(torch.tanh(self.dense(hidden[:, 0])).float(), dim=-1)
         return vectors * self.scale.sqrt()
 
 
@@ -115,7 +118,13 @@ PLACES = "places"
 
 
 class TaskModel(nn.Module):
-    """An encoder and its heads: one, or one for each kind of task in a mixture."""
+    """An encoder and its heads: one, or one for each kind of task in a mixture.
+
+    Attributes:
+        precision: what a forward pass computes in; weights and outputs are float32 either way.
+    """
+
+    precision: Used = "fp32"
 
     def __init__(self, encoder: nn.Module, *heads: Head) -> None:
         super().__init__()
@@ -126,8 +135,10 @@ class TaskModel(nn.Module):
         """Return the same encoder with one of the heads alone; nothing is copied."""
         chosen = TaskModel(self.encoder)
         chosen.heads.append(self.heads[head])
+        chosen.precision = self.precision
         return chosen
 
+    @in_its_precision
     def forward(self, inputs: dict[str, Tensor], head: int = 0) -> Tensor:
         """Run the encoder on `input_ids`, `attention_mask` (and `token_type_ids`), then a head."""
         reader = self.heads[head]

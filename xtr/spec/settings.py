@@ -32,6 +32,7 @@ LearningRate = Annotated[Real, Field(gt=0, le=1)]
 Share = Annotated[Real, Field(gt=0, le=1)]
 Part = Annotated[Real, Field(ge=0, le=1)]
 MaxLength = Annotated[Whole, Field(ge=8)]
+Precision = Literal["auto", "fp32", "bf16"]
 WarmupSteps = Annotated[Whole, Field(ge=0)]
 
 ONLY_LINEAR, ONLY_WSD = frozenset({"warmup_fraction"}), frozenset({"warmup_steps", "decay_fraction"})
@@ -275,6 +276,11 @@ class StagesSpec(Described):
     source_language: Annotated[str, Field(min_length=2)] = Field(
         default="en",
         description="Language that tasks are trained and selected in where the expression names none.",
+    )
+    precision: Precision = Field(
+        default="auto",
+        description="What encoder and heads compute in, training and scoring alike: bf16 (weights, gradients, "
+        "losses and optimiser state stay fp32), fp32, or auto, which is bf16 on GPUs that have it, else fp32.",
     )
     intermediate: TrainSettings = Field(
         default=TrainSettings(), description="Training on the intermediate task, every link of a chain."

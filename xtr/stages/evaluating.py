@@ -22,6 +22,7 @@ from xtr.faults import fault
 from xtr.fingerprint import JSON, canonical_json
 from xtr.model.encoder import load_encoder
 from xtr.model.heads import TaskModel
+from xtr.model.precision import settled
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.encoding import Encoding, examples_of, start_of
 from xtr.stages.made import made
@@ -54,6 +55,7 @@ def evaluate_group(job: EvaluateJob, world: World) -> list[str]:
     task = find_task(first.task)
     model = _load_trained(store, first, task)
     model.model.to(world.device)
+    model.model.precision = used = settled(first.precision, world.device)
     pools: dict[str, Pool] = {}
     computed = []
     for stage in (each for asked in job.stages for each in (asked.calibration, asked) if each is not None):
@@ -70,7 +72,8 @@ def evaluate_group(job: EvaluateJob, world: World) -> list[str]:
             threshold = _threshold(store, stage.calibration) if stage.calibration else None
             result = _predict_and_score(model, stage, every, folder, pool, threshold)
             fault("evaluation.before_publish")
-            store.publish(stage, folder, result, made(world.device, time.monotonic() - began))
+            about = made(world.device, time.monotonic() - began, precision=used)
+            store.publish(stage, folder, result, about)
             computed.append(stage.key)
     return computed
 
@@ -91,8 +94,9 @@ def _pool(store: StageStore, source: Source, stage: EmbedStage, model: _Trained)
                 batch_size=stage.batch_size,
             )
             save_file({"vectors": pool.vectors}, folder / VECTORS)
-            device = next(model.model.parameters()).device.type
-            store.publish(stage, folder, {"n": len(candidates)}, made(device, time.monotonic() - began))
+            device, used = next(model.model.parameters()).device.type, model.model.precision
+            about = made(device, time.monotonic() - began, precision=used)
+            store.publish(stage, folder, {"n": len(candidates)}, about)
     return Pool(tuple(candidates), load_file(store.checked(stage.key) / VECTORS)["vectors"])
 
 

@@ -31,17 +31,20 @@ def made(
     *,
     worker_seconds: float | None = None,
     computed_on: str = "",
+    precision: str = "fp32",
 ) -> dict[str, JSON]:
     """Say how a stage was made: what may differ between runs of one recipe.
 
     Args:
         worker_seconds: of all workers together, where their number has changed.
         computed_on: hardware of the workers, where this process is none of them.
+        precision: that was used, whatever was asked for.
     """
     return {
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "device": device,
         "hardware": computed_on or hardware(device),
+        "precision": precision,
         "workers": workers,
         "threads": torch.get_num_threads(),
         "seconds": round(seconds, 3),

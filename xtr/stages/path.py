@@ -138,6 +138,7 @@ class Paths:
                 pool=self._pool(end, target, max_length)
                 if split in ("dev", "test") and target.pool
                 else None,
+                precision=self.spec.stages.precision,
             )
             for language in languages
         )
@@ -155,7 +156,8 @@ class Paths:
         if not languages:
             self.source.identity(target, "pool", target.languages[0])  # says which file is missing
         data = tuple((language, self.source.identity(target, "pool", language)) for language in languages)
-        return EmbedStage(end, target.name, data, max_length, self.spec.stages.evaluate.batch_size)
+        stages = self.spec.stages
+        return EmbedStage(end, target.name, data, max_length, stages.evaluate.batch_size, stages.precision)
 
     def _training(
         self,
@@ -176,7 +178,9 @@ class Paths:
             else settings.resolved_for(link.name, own_params(params, role, link.name))
         )
         evaluate = stages.evaluate
-        return TrainStage(parent, parts, whole, seed, evaluate.max_rows, evaluate.batch_size)
+        return TrainStage(
+            parent, parts, whole, seed, evaluate.max_rows, evaluate.batch_size, stages.precision
+        )
 
     def _part(self, member: Member, settings: TrainSettings, own: Mapping[str, Value]) -> Part:
         task, source = find_task(member.task), self.source

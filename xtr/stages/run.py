@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from xtr.data.demo import prepare_world
 from xtr.errors import CorruptArtefact, Drained
@@ -25,6 +25,9 @@ from xtr.storage.lease import Lease
 from xtr.train.distributed import needs_workers, run_on_workers
 from xtr.train.progress import Progress, adopt_state, read_progress
 from xtr.train.world import World
+
+J = TypeVar("J")
+T = TypeVar("T")
 
 PRETRAINING_THREADS = 2
 """Fixed, because the number of threads changes the last bits of a sum."""
@@ -76,12 +79,18 @@ class Runner:
     Args:
         drain: asked before anything is computed; training asks at every step, and raises Drained.
         told: called with everything that was computed here, a training that was drained included.
+        here: compute in this process, on this device, whatever the sweep says of workers.
     """
 
     def __init__(
-        self, spec: SweepSpec, drain: Drain = NEVER, told: Callable[[Outcome], None] = lambda _: None
+        self,
+        spec: SweepSpec,
+        drain: Drain = NEVER,
+        told: Callable[[Outcome], None] = lambda _: None,
+        here: World | None = None,
     ) -> None:
         self.spec = spec
+        self.here = World() if here is None and not needs_workers(spec.compute) else here
         self.drain = drain
         self.told = told
         self.store = store_of(spec)
@@ -135,7 +144,7 @@ class Runner:
         reused = {stage.key for stage in stages if self.store.open(stage.key) is not None}
         for stage in stages:
             if stage.key not in reused:
-                model = (stage.parent.key, stage.task, stage.layer, stage.pooling)
+                model = (stage.parent.key, stage.task, stage.layer, stage.pooling, stage.precision)
                 missing.setdefault(model, []).append(stage)
         for group in missing.values():
             self.make(group[0].parent)
@@ -149,12 +158,15 @@ class Runner:
     def _evaluate(self, group: Sequence[EvaluateStage]) -> list[str]:
         from xtr.stages.evaluating import EvaluateJob, evaluate_group
 
-        compute, job = self.spec.compute, EvaluateJob(self.spec, tuple(group))
-        if needs_workers(compute):
-            return run_on_workers(evaluate_group, job, compute, workers=(1, 1), records=self._records)
-        computed = evaluate_group(job, World())
+        return self._compute(evaluate_group, EvaluateJob(self.spec, tuple(group)), workers=(1, 1))
+
+    def _compute(self, work: Callable[[J, World], T], job: J, *, workers: tuple[int, int]) -> T:
+        """Do a job here, or on workers where the sweep asks for them: how few and how many."""
+        if self.here is None:
+            return run_on_workers(work, job, self.spec.compute, workers=workers, records=self._records)
+        done = work(job, self.here)
         give_memory_back()
-        return computed
+        return done
 
     def _evaluated(self, key: str, *, reused: bool) -> Outcome:
         manifest = self.store.read(key)
@@ -247,19 +259,15 @@ class Runner:
     ) -> Progress:
         from xtr.stages.training import TrainJob, train_once
 
-        compute = self.spec.compute
         job = TrainJob(self.spec, stage, str(folder), self.drain, until_epoch, trunk)
         try:
-            if needs_workers(compute):
-                workers = (compute.min_workers or compute.workers, compute.workers)
-                return run_on_workers(train_once, job, compute, workers=workers, records=self._records)
-            progress = train_once(job, World())
-            give_memory_back()
+            compute = self.spec.compute
+            workers = (compute.min_workers or compute.workers, compute.workers)
+            return self._compute(train_once, job, workers=workers)
         except Drained:
             kept = read_progress(self.store.progress_folder(job.key)) or before
             self._spent(job.key, before, kept)
             raise
-        return progress
 
     def _claim(self, key: str) -> Lease | None:
         """Wait for a stage without computing it, for as long as nobody asks the sweep to come to rest."""
@@ -275,6 +283,7 @@ class Runner:
             progress.workers,
             worker_seconds=progress.worker_seconds,
             computed_on=progress.hardware,
+            precision=progress.precision,
         )
 
     def _spent(self, key: str, before: Progress, now: Progress) -> Outcome:

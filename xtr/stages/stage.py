@@ -19,6 +19,7 @@ from xtr.catalogue.task import Split
 from xtr.data.hublock import UNLOCKED, HubLock
 from xtr.errors import InputError, Problem
 from xtr.fingerprint import JSON, digest, file_digest
+from xtr.spec.settings import Precision
 from xtr.spec.sweep import ModelSpec, TrainSettings
 
 RECIPE_VERSION = 2
@@ -114,6 +115,7 @@ class TrainStage:
     Attributes:
         settings: fully resolved, so `settings.tasks` is empty.
         select_rows: how many rows of the select split are scored after each epoch; None means all.
+        precision: that was asked for; what was used is told by the manifest.
     """
 
     parent: Pretrained | PretrainStage | TrainStage
@@ -122,6 +124,7 @@ class TrainStage:
     seed: int
     select_rows: int | None
     batch_size: int
+    precision: Precision = "auto"
     kind: Kind = "train"
 
     @property
@@ -151,7 +154,7 @@ class TrainStage:
             "settings": self.settings.model_dump(mode="json", exclude=leave, exclude_none=True),
             "seed": self.seed,
             "select": {"rows": self.select_rows, "batch_size": self.batch_size},
-            "precision": "float32",
+            "precision": self.precision,
         }
 
     @cached_property
@@ -215,6 +218,7 @@ class EmbedStage:
     data: tuple[tuple[str, str], ...]
     max_length: int
     batch_size: int
+    precision: Precision = "auto"
     kind: Kind = "embed"
 
     @property
@@ -228,6 +232,7 @@ class EmbedStage:
             "data": [[language, identity] for language, identity in self.data],
             "max_length": self.max_length,
             "batch_size": self.batch_size,
+            "precision": self.precision,
         }
 
     @cached_property
@@ -257,6 +262,7 @@ class EvaluateStage:
     pooling: Literal["mean", "cls"] = "mean"
     calibration: EvaluateStage | None = None
     pool: EmbedStage | None = None
+    precision: Precision = "auto"
     kind: Kind = "evaluate"
 
     @property
@@ -288,6 +294,7 @@ class EvaluateStage:
             "batch_size": self.batch_size,
             "layer": self.layer,
             "pooling": self.pooling,
+            "precision": self.precision,
             **needed,
         }
 

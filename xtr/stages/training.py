@@ -27,6 +27,7 @@ from xtr.fingerprint import derive_seed
 from xtr.model.encoder import Encoder, load_encoder, load_tokenizer, save_encoder
 from xtr.model.heads import Head, TaskModel
 from xtr.model.lora import put_on, take_in
+from xtr.model.precision import settled
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.drain import NEVER, Drain
 from xtr.stages.encoding import Encoding, examples_of, start_of
@@ -85,10 +86,11 @@ def train_once(job: TrainJob, world: World) -> Progress:
     numbers = {name: number for number, name in enumerate(heads)}
     lessons = tuple(_lesson(part, stage, source, encoder, numbers, store.root) for part in stage.parts)
     learner = Learner(TaskModel(encoder.model, *heads.values()), encoder.tokenizer, lessons)
+    learner.model.precision = settled(stage.precision, world.device)
     score = _select_scorer(stage, source, learner, store.root)
     with store.keeping_states(job.key) as saved:
         progress = train(learner, _recipe(stage), pause=job.pause(saved), score=score, world=world)
-    progress.hardware = hardware(world.device)
+    progress.hardware, progress.precision = hardware(world.device), learner.model.precision
     if world.leads and job.trunk is None and len(progress.epochs) == stage.settings.epochs:
         if adapted is not None:
             take_in(adapted)

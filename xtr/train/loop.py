@@ -26,8 +26,9 @@ from xtr.train.batches import Batch, Member, Sampling, Schedule
 from xtr.train.optimise import make_optimizer, update
 from xtr.train.progress import Epoch, Progress
 from xtr.train.rates import linear_schedule, wsd_schedule
-from xtr.train.state import load_state, save_state
-from xtr.train.step import Lesson, agreed, check_together, step_loss
+from xtr.train.room import Room
+from xtr.train.state import StateWriter, load_state
+from xtr.train.step import Lesson, agreed, check_together
 from xtr.train.world import World
 
 
@@ -105,7 +106,15 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
     Raises:
         Diverged: a loss is not finite.
         Drained: `pause.stop` said so before the end; the state is saved.
+        OSError: a state could not be written.
     """
+    with StateWriter(pause.folder, pause.saved) as writer:
+        return _train(learner, recipe, pause, score, world, writer)
+
+
+def _train(
+    learner: Learner, recipe: Recipe, pause: Pause, score: Scorer, world: World, writer: StateWriter
+) -> Progress:
     model = learner.model.to(torch.device(world.device))
     optimizer = make_optimizer(model, weight_decay=recipe.weight_decay)
     progress = load_state(pause.folder, model, optimizer) or Progress()
@@ -113,9 +122,11 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
     schedule = _schedule(learner, recipe)
     if pause.reached(progress):
         return progress
+    room = Room(model, learner.tokenizer, world)
+    room.agree(learner.lessons)
     runner = _data_parallel(model, world)  # from here on every rank has read the state
     if _close_epoch(progress, schedule, pause, model, score, world):
-        _keep(pause, model, optimizer, progress, world)
+        _keep(writer, model, optimizer, progress, world)
     if pause.reached(progress):
         return progress
     started = time.monotonic() - progress.seconds
@@ -125,8 +136,8 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
         lesson = learner.lessons[number]
         masks = derive_seed(recipe.seed, lesson.name, "masks", step)
         batch = lesson.drawn(chosen, learner.tokenizer, masks)
-        torch.manual_seed(derive_seed(recipe.seed, recipe.task, "dropout", step, world.rank))
-        loss = _finite(step_loss(runner, learner.tokenizer, lesson, batch, world), step, recipe)
+        dropout = derive_seed(recipe.seed, recipe.task, "dropout", step, world.rank)
+        loss = _finite(room.step_loss(runner, lesson, batch, dropout), step, recipe)
         update(model, optimizer, learning_rate=_rate(recipe, step, schedule.n_steps))
         fault("train.step_done")
         progress.step = step + 1
@@ -137,8 +148,9 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
         paused = pause.reached(progress) and progress.step < schedule.n_steps
         drained = not paused and progress.step < schedule.n_steps and agreed(pause.stop, world)
         if paused or drained or progress.step % pause.every_steps == 0:
-            _keep(pause, model, optimizer, progress, world)
+            _keep(writer, model, optimizer, progress, world)
         if drained:
+            writer.wait()
             raise Drained(f"stopped after step {progress.step} of {schedule.n_steps}")
         if paused:
             break
@@ -146,12 +158,11 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
 
 
 def _keep(
-    pause: Pause, model: TaskModel, optimizer: torch.optim.AdamW, progress: Progress, world: World
+    writer: StateWriter, model: TaskModel, optimizer: torch.optim.AdamW, progress: Progress, world: World
 ) -> None:
     """Save the state, once for all ranks."""
     if world.leads:
-        save_state(pause.folder, model, optimizer, progress)
-        pause.saved()
+        writer.keep(model, optimizer, progress)
 
 
 def _finite(loss: float, step: int, recipe: Recipe) -> float:

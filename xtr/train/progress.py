@@ -38,7 +38,7 @@ class Progress:
         seconds: of the leading worker.
         worker_seconds: of all workers together, whose number may have changed on the way.
         workers: how many there were last.
-        hardware: what the leading one computed on last.
+        hardware, precision: what the leading one computed on last, and in.
     """
 
     step: int = 0
@@ -49,6 +49,7 @@ class Progress:
     worker_seconds: float = 0.0
     workers: int = 1
     hardware: str = ""
+    precision: str = "fp32"
 
     def spend(self, seconds: float, workers: int) -> None:
         """Note that the run has now taken so many seconds, the last of them with so many workers."""

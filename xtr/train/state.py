@@ -1,14 +1,19 @@
 """This is where a run in progress is kept and restored: weights, optimiser moments, position and scores so far.
 
 `progress` says how a state lies on disk. Random streams need no state: each derives from seed, task and step.
+A state is copied in memory and written on a thread, while the steps go on; that takes as much memory again as
+weights and moments do, on the machine and not on the GPU.
 """
 
 from __future__ import annotations
 
+import copy
 import shutil
 import uuid
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Thread
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -19,14 +24,87 @@ from xtr.fingerprint import checked_json, file_digest
 from xtr.train.progress import MOMENTS, PROGRESS, WEIGHTS, Progress, newest_state
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A state in this machine's memory, which the steps that follow leave as it is."""
+
+    weights: dict[str, Tensor]
+    moments: dict[str, Tensor]
+    progress: Progress
+
+    @classmethod
+    def of(cls, model: nn.Module, optimizer: torch.optim.AdamW, progress: Progress) -> Snapshot:
+        """Copy what a run goes on from."""
+        return cls(_copied(_learnt(model)), _copied(_moments(optimizer)), copy.deepcopy(progress))
+
+
+class StateWriter:
+    """Writes states of a run beside its steps, one at a time; a block's end waits for the last one.
+
+    Args:
+        saved: told each time that a state is there, on the writing thread.
+    """
+
+    def __init__(self, folder: Path, saved: Callable[[], None]) -> None:
+        self.folder = folder
+        self.saved = saved
+        self._writing: Thread | None = None
+        self._error: BaseException | None = None
+
+    def __enter__(self) -> StateWriter:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            self.wait()
+        elif self._writing is not None:  # what ends the block is told, and what was begun is finished
+            self._writing.join()
+
+    def keep(self, model: nn.Module, optimizer: torch.optim.AdamW, progress: Progress) -> None:
+        """Copy the state and let it be written, once the one before it has been.
+
+        Raises:
+            OSError: the one before could not be written.
+        """
+        self.wait()
+        snapshot = Snapshot.of(model, optimizer, progress)
+        self._writing = Thread(target=self._write, args=(snapshot,), name="write state", daemon=True)
+        self._writing.start()
+
+    def wait(self) -> None:
+        """Wait for the state that is being written.
+
+        Raises:
+            OSError: it could not be.
+        """
+        if self._writing is not None:
+            self._writing.join()
+        error, self._writing, self._error = self._error, None, None
+        if error is not None:
+            raise error
+
+    def _write(self, snapshot: Snapshot) -> None:
+        try:
+            write_state(self.folder, snapshot)
+            self.saved()
+        except BaseException as error:
+            self._error = error
+
+
 def save_state(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW, progress: Progress) -> None:
+    """Write a state and wait for it."""
+    write_state(folder, Snapshot.of(model, optimizer, progress))
+
+
+def write_state(folder: Path, snapshot: Snapshot) -> None:
     """Write a state atomically and drop the others, also one that is ahead but could not be read."""
+    progress = snapshot.progress
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".partial-{uuid.uuid4().hex}"
     partial.mkdir()
     fault("state.folder_made")
-    save_file({name: tensor.contiguous() for name, tensor in _learnt(model).items()}, partial / WEIGHTS)
-    save_file(_moments(optimizer), partial / MOMENTS)
+    save_file(snapshot.weights, partial / WEIGHTS)
+    save_file(snapshot.moments, partial / MOMENTS)
     fault("state.weights_written")
     hashes = {name: file_digest(partial / name) for name in (WEIGHTS, MOMENTS)}
     text = checked_json({"sha256": {**hashes}, "progress": asdict(progress)})
@@ -54,7 +132,7 @@ def load_state(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW) -> 
 
 def _learnt(model: nn.Module) -> dict[str, Tensor]:
     """Name what training changes; the rest is as the encoder before has it."""
-    return {name: weights.data for name, weights in model.named_parameters() if weights.requires_grad}
+    return {name: weights for name, weights in model.named_parameters() if weights.requires_grad}
 
 
 def _restore_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
@@ -62,6 +140,10 @@ def _restore_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
     if missing:
         raise RuntimeError(f"the state is of another model: {', '.join(sorted(missing))}")
     model.load_state_dict(weights, strict=False)
+
+
+def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
 
 
 def _moments(optimizer: torch.optim.AdamW) -> dict[str, Tensor]:

@@ -79,15 +79,20 @@ def step_loss(
     lesson: Lesson,
     batch: Sequence[Example],
     world: World,
+    max_tokens: int | None = None,
 ) -> float:
     """Run one step forward and backward and return the mean loss over the whole step.
 
     The loss is normalised over the step's items on all ranks, so cutting the step into micro-batches changes
     nothing but the order of summation. A rank without examples runs the first one with weight 0, because every
     rank must take part in the reduction of gradients.
+
+    Args:
+        max_tokens: that go through the encoder at once; None takes what is usual for the device.
     """
+    max_tokens = max_tokens or MICRO_BATCH_TOKENS[torch.device(world.device).type]
     if lesson.family.whole_step:
-        return _whole_step_loss(runner, tokenizer, lesson, batch, world)
+        return _whole_step_loss(runner, tokenizer, lesson, batch, world, max_tokens)
     share = rank_share(batch, rank=world.rank, world_size=world.size)
     weight = 1.0 if share else 0.0
     family = lesson.family
@@ -96,7 +101,7 @@ def step_loss(
     scale = weight * world.size / n_items
     device = torch.device(world.device)
     total = torch.zeros((), device=device)
-    micro_batches = cut_by_length(share or batch[:1], MICRO_BATCH_TOKENS[device.type])
+    micro_batches = cut_by_length(share or batch[:1], max_tokens)
     for i, examples in enumerate(micro_batches):
         last = i + 1 == len(micro_batches)
         with nullcontext() if last or world.size == 1 else runner.no_sync():  # type: ignore[operator]
@@ -115,6 +120,7 @@ def _whole_step_loss(
     lesson: Lesson,
     batch: Sequence[Example],
     world: World,
+    max_tokens: int,
 ) -> float:
     """Run one step whose loss compares its examples with one another.
 
@@ -123,7 +129,7 @@ def _whole_step_loss(
     """
     device = torch.device(world.device)
     share = rank_share(batch, rank=world.rank, world_size=world.size)
-    outputs = _all_outputs(runner, tokenizer, lesson, share or batch[:1], device)
+    outputs = _all_outputs(runner, tokenizer, lesson, share or batch[:1], device, max_tokens)
     whole = _gathered(outputs, len(batch), len(batch[0].sequences), world) if world.size > 1 else outputs
     n_items = sum(lesson.family.n_items(example) for example in batch)
     loss = lesson.family.loss(whole, batch) / n_items
@@ -138,12 +144,11 @@ def _all_outputs(
     lesson: Lesson,
     examples: Sequence[Example],
     device: torch.device,
+    max_tokens: int,
 ) -> Tensor:
     """Run all sequences, similar lengths together, and return their outputs in order, one a sequence."""
     sequences = [sequence for example in examples for sequence in example.sequences]
-    parts = cut_by_length(
-        [Example(i, (sequence,)) for i, sequence in enumerate(sequences)], MICRO_BATCH_TOKENS[device.type]
-    )
+    parts = cut_by_length([Example(i, (each,)) for i, each in enumerate(sequences)], max_tokens)
     outputs = torch.cat(
         [runner(lesson.family.inputs(part, tokenizer, device), lesson.head) for part in parts]
     )

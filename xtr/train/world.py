@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from xtr.errors import InputError, Problem
+
 
 @dataclass(frozen=True, slots=True)
 class World:
@@ -12,6 +14,21 @@ class World:
     rank: int = 0
     size: int = 1
     device: str = "cpu"
+
+    @classmethod
+    def here(cls, device: str) -> World:
+        """Be the only process, on `cpu`, `cuda`, or `auto`: the GPU where there is one.
+
+        Raises:
+            InputError: there is no such device here.
+        """
+        import torch
+
+        found = ["cuda"] if torch.cuda.is_available() else []
+        if device not in ("auto", "cpu", *found):
+            allowed = ", ".join(("auto", "cpu", *found))
+            raise InputError(Problem("no such device on this machine", "device", device, allowed))
+        return cls(device=[*found, "cpu"][0] if device == "auto" else device)
 
     @property
     def leads(self) -> bool:

@@ -1,0 +1,116 @@
+"""This is where a step that does not fit into memory is done again in smaller micro-batches.
+
+    room = Room(model, tokenizer, World(device="cuda"))
+    room.step_loss(model, lesson, batch, seed)     -> the loss, with half the tokens at once after a lack of memory
+
+A step is cut anywhere without a change of its mathematics, and a repeated one draws the dropout masks that it
+would have drawn with the smaller micro-batches from the start. Ranks of a data-parallel run cannot repeat a step,
+since the others wait in the middle of it: `agree` tries the largest micro-batches before the first one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedTokenizerFast
+
+from xtr.families.family import Example
+from xtr.model.memory import attempt, too_long
+from xtr.train.batches import cut_by_length
+from xtr.train.step import MICRO_BATCH_TOKENS, Lesson, step_loss
+from xtr.train.world import World
+
+LOG = logging.getLogger(__name__)
+
+
+class Room:
+    """How many tokens, padding included, go through the encoder at once in a run: fewer where memory is short."""
+
+    def __init__(self, model: nn.Module, tokenizer: PreTrainedTokenizerFast, world: World) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.world = world
+        self.tokens = MICRO_BATCH_TOKENS[torch.device(world.device).type]
+
+    def step_loss(self, runner: nn.Module, lesson: Lesson, batch: Sequence[Example], seed: int) -> float:
+        """Run a step forward and backward, see `step.step_loss`; its masks are drawn from the seed.
+
+        Args:
+            runner: the model, or what runs it data-parallel.
+
+        Raises:
+            InputError: one example alone does not fit.
+            torch.OutOfMemoryError: this is one rank of several; the worker group is started again.
+        """
+
+        def run() -> float:
+            torch.manual_seed(seed)
+            return step_loss(runner, self.tokenizer, lesson, batch, self.world, self.tokens)
+
+        if self.world.size > 1:
+            return run()
+        while (loss := attempt(run)) is None:
+            self.model.zero_grad(set_to_none=True)
+            self._shrink(lesson, batch)
+        return loss
+
+    def agree(self, lessons: Sequence[Lesson]) -> None:
+        """Find, before the model is made data-parallel, how many tokens at once fit on each rank.
+
+        Every rank runs its longest examples forward and backward, with as much memory set aside as the exchange of
+        gradients and the optimiser will take; the smallest finding holds for all.
+
+        Raises:
+            InputError: one example alone does not fit on some rank.
+        """
+        if self.world.size == 1:
+            return
+        kept = ("exchanged gradient", "first moment", "second moment")
+        set_aside = [torch.empty_like(weight) for weight in self.model.parameters() for _ in kept]
+        found = min(map(self._fitting, lessons))
+        del set_aside
+        smallest = torch.tensor(found, device=self.world.device)
+        torch.distributed.all_reduce(smallest, op=torch.distributed.ReduceOp.MIN)
+        if not int(smallest):
+            raise too_long(max(map(_size, lessons[0].examples)), " or ".join(each.name for each in lessons))
+        self.tokens = int(smallest)
+
+    def _fitting(self, lesson: Lesson) -> int:
+        """Halve the tokens until the longest examples fit; 0 where one alone does not."""
+        longest = sorted(range(len(lesson.examples)), key=lambda i: lesson.examples[i].length)
+        tokens = self.tokens
+        while True:
+            chosen = longest[-max(1, tokens // lesson.examples[longest[-1]].length) :]
+            batch = cut_by_length(lesson.drawn(chosen, self.tokenizer, 0), tokens)[-1]
+
+            def run(batch: Sequence[Example] = batch) -> Tensor:
+                inputs = lesson.family.inputs(batch, self.tokenizer, torch.device(self.world.device))
+                outputs = self.model(inputs, lesson.head)
+                loss = outputs.sum() if lesson.family.whole_step else lesson.family.loss(outputs, batch)
+                torch.autograd.backward(loss)
+                return loss.detach()
+
+            self.model.train()
+            fits = attempt(run) is not None
+            self.model.zero_grad(set_to_none=True)
+            if fits or len(batch) == 1:
+                return tokens if fits else 0
+            tokens //= 2
+
+    def _shrink(self, lesson: Lesson, batch: Sequence[Example]) -> None:
+        longest = max(map(_size, batch))
+        if lesson.family.whole_step or self.tokens <= longest:
+            raise too_long(longest, lesson.name)
+        self.tokens //= 2
+        LOG.warning(
+            "memory is short: this step is done again, and from here on at most %d tokens go through the encoder "
+            "at once",
+            self.tokens,
+        )
+
+
+def _size(example: Example) -> int:
+    return example.length * len(example.sequences)
