@@ -5,7 +5,7 @@ A job pickles, so that it can be sent to a worker on another machine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -26,15 +26,17 @@ from xtr.families.registry import family_of, head_id
 from xtr.fingerprint import derive_seed
 from xtr.model.encoder import Encoder, load_encoder, load_tokenizer, save_encoder
 from xtr.model.heads import Head, TaskModel
+from xtr.model.rows import keep_rows, restore_rows
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.drain import NEVER, Drain
 from xtr.stages.encoding import Encoding, examples_of, start_of
 from xtr.stages.made import hardware
+from xtr.stages.occurring import occurring_pieces, trains_whole_table
 from xtr.stages.stage import Part, TrainStage, TrunkStage
 from xtr.stages.store import StageStore
 from xtr.stages.subset import chosen_rows, n_chosen
 from xtr.stages.work import ENCODER, HEADS, capped, encoder_of, kept, source_of, store_of
-from xtr.train.loop import Learner, Pause, Recipe, Scorer, train
+from xtr.train.loop import Learner, Pause, Recipe, Scorer, decay_of_run, train
 from xtr.train.progress import Progress
 from xtr.train.step import Lesson
 from xtr.train.world import World
@@ -82,11 +84,15 @@ def train_once(job: TrainJob, world: World) -> Progress:
     numbers = {name: number for number, name in enumerate(heads)}
     lessons = tuple(_lesson(part, stage, source, encoder, numbers, store.root) for part in stage.parts)
     learner = Learner(TaskModel(encoder.model, *heads.values()), encoder.tokenizer, lessons)
-    score = _select_scorer(stage, source, learner, store.root)
+    selections = [_selections(part, stage, source, learner, store.root) for part in stage.parts]
+    if not trains_whole_table(stage):
+        keep_rows(encoder.model, occurring_pieces(_examples(learner, selections), encoder.tokenizer))
+    score, recipe = _select_scorer(stage, learner, selections), _recipe(stage)
     with store.keeping_states(job.key) as saved:
-        progress = train(learner, _recipe(stage), pause=job.pause(saved), score=score, world=world)
+        progress = train(learner, recipe, pause=job.pause(saved), score=score, world=world)
     progress.hardware = hardware(world.device)
     if world.leads and job.trunk is None and len(progress.epochs) == stage.settings.epochs:
+        restore_rows(encoder.model, decay=decay_of_run(learner, recipe))
         save_encoder(encoder, Path(job.folder) / ENCODER)
         (Path(job.folder) / HEADS).mkdir(exist_ok=True)  # it may be the second try
         for name, head in heads.items():
@@ -203,9 +209,17 @@ class _Selection:
     examples: Sequence[Example]
 
 
-def _select_scorer(stage: TrainStage, source: Source, learner: Learner, root: Path) -> Scorer:
+def _examples(learner: Learner, selections: Sequence[Sequence[_Selection]]) -> Iterator[Example]:
+    """Go through all that a run reads, to learn from or to be scored on."""
+    for lesson in learner.lessons:
+        yield from lesson.examples
+    for by_language in selections:
+        for selected in by_language:
+            yield from selected.examples
+
+
+def _select_scorer(stage: TrainStage, learner: Learner, selections: Sequence[Sequence[_Selection]]) -> Scorer:
     """Score each task's select rows, mean over their languages; a mixture's metrics bear the task's name."""
-    selections = [_selections(part, stage, source, learner, root) for part in stage.parts]
 
     def score(model: TaskModel) -> dict[str, float]:
         scores = {}

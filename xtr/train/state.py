@@ -42,14 +42,28 @@ def save_state(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW, pro
 
 
 def load_state(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW) -> Progress | None:
-    """Put the newest whole state into model and optimiser; None, and nothing changed, where there is none."""
+    """Put the newest whole state into model and optimiser; None, and nothing changed, where none fits."""
     newest = newest_state(folder)
     if newest is None:
         return None
     path, progress = newest
-    model.load_state_dict(load_file(path / WEIGHTS))
+    weights = load_file(path / WEIGHTS)
+    if not _fits(weights, model):
+        return None
+    model.load_state_dict(weights)
     _restore_moments(optimizer, load_file(path / MOMENTS))
     return progress
+
+
+def _fits(weights: dict[str, Tensor], model: nn.Module) -> bool:
+    """Say whether a state is of such a model: names, shapes, and constants such as which rows a table holds."""
+    own = model.state_dict()
+    if {name: each.shape for name, each in own.items()} != {
+        name: each.shape for name, each in weights.items()
+    }:
+        return False
+    constants = [name for name, _ in model.named_buffers() if name in own]
+    return all(torch.equal(weights[name], own[name].cpu()) for name in constants)
 
 
 def _moments(optimizer: torch.optim.AdamW) -> dict[str, Tensor]:
