@@ -58,7 +58,7 @@ def test_padding_has_no_gradient(encoder_folder: Path, kept: Encoder) -> None:
     whole = load_encoder(str(encoder_folder))
     gradients = []
     for encoder in (whole, kept):
-        hidden(encoder).sum().backward()
+        torch.autograd.backward(hidden(encoder).sum())
         gradient = encoder.model.get_input_embeddings().weight.grad
         assert isinstance(gradient, Tensor)
         gradients.append(gradient)
@@ -78,6 +78,12 @@ def test_trained_rows_are_put_back_and_the_others_decay(
     others = [row for row in range(len(before)) if row not in PIECES]
     assert torch.equal(after[rows], before[rows] + 1)
     assert torch.equal(after[others], before[others] * 0.5)
+
+
+def test_rows_that_were_frozen_later_do_not_decay(encoder_folder: Path, kept: Encoder) -> None:
+    kept.model.requires_grad_(False)
+    restore_rows(kept.model, decay=0.5)
+    assert torch.equal(table_of(kept), table_of(load_encoder(str(encoder_folder))))
 
 
 def test_what_was_never_taken_away_need_not_be_restored(encoder: Encoder) -> None:

@@ -60,9 +60,9 @@ def only_rows(learner: Learner, demo: DemoSource, recipe: Recipe) -> Iterator[No
     """Train the rows that occur, and put them back."""
     pieces = pieces_of(learner, demo)
     encoder = learner.model.encoder
-    assert keep_rows(encoder, pieces)  # type: ignore[arg-type]
+    assert keep_rows(encoder, pieces)
     yield
-    restore_rows(encoder, decay=decay_of_run(learner, recipe))  # type: ignore[arg-type]
+    restore_rows(encoder, decay=decay_of_run(learner, recipe))
 
 
 def trained(
@@ -190,7 +190,7 @@ def test_a_state_of_other_rows_is_not_gone_on_from(
         unread = max(
             pieces - {p for each in stranger.lessons[0].examples for p in each.sequences[0].input_ids}
         )
-        assert keep_rows(stranger.model.encoder, pieces - {unread} | {absent})  # type: ignore[arg-type]
+        assert keep_rows(stranger.model.encoder, pieces - {unread} | {absent})
     run(stranger, never_scored, tmp_path / "run", recipe=EXACT, after_epoch=1)
 
     learner = learner_of("mnli", encoder_folder, demo)

@@ -59,9 +59,10 @@ class OccurringRows(nn.Module):
 
     @torch.no_grad()
     def put_back(self, decay: float) -> nn.Embedding:
-        """Give the whole table: these rows as they are now, the others times `decay`."""
+        """Give the whole table: these rows as they are now, the others times `decay` if the table was trained."""
         [table] = self._table
-        table.weight.mul_(decay)
+        if self.weight.requires_grad:
+            table.weight.mul_(decay)
         table.weight[self.ids.to(table.weight.device)] = self.weight.to(table.weight.device)
         return table
 

@@ -14,8 +14,6 @@ from xtr.stages.segments import shares_beginning
 from xtr.stages.stage import TrainStage
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
-
     from xtr.families.family import Example
 
 
@@ -28,9 +26,13 @@ def trains_whole_table(stage: TrainStage) -> bool:
     return shares_beginning(stage) or any(find_task(part.task).family == "mlm" for part in stage.parts)
 
 
-def occurring_pieces(examples: Iterable[Example], tokenizer: PreTrainedTokenizerFast) -> set[int]:
-    """List the pieces that a stage with these examples can meet."""
-    pieces = set(map(int, tokenizer.all_special_ids))
+def occurring_pieces(examples: Iterable[Example], special: Iterable[int]) -> set[int]:
+    """List the pieces that a stage with these examples can meet.
+
+    Args:
+        special: the tokenizer's pieces for padding, beginnings and ends, of which families draw.
+    """
+    pieces = set(special)
     for example in examples:
         for sequence in example.sequences:
             pieces.update(sequence.input_ids)

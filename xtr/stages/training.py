@@ -86,7 +86,8 @@ def train_once(job: TrainJob, world: World) -> Progress:
     learner = Learner(TaskModel(encoder.model, *heads.values()), encoder.tokenizer, lessons)
     selections = [_selections(part, stage, source, learner, store.root) for part in stage.parts]
     if not trains_whole_table(stage):
-        keep_rows(encoder.model, occurring_pieces(_examples(learner, selections), encoder.tokenizer))
+        special = encoder.tokenizer.all_special_ids
+        keep_rows(encoder.model, occurring_pieces(_examples(learner, selections), special))
     score, recipe = _select_scorer(stage, learner, selections), _recipe(stage)
     with store.keeping_states(job.key) as saved:
         progress = train(learner, recipe, pause=job.pause(saved), score=score, world=world)
