@@ -5,7 +5,7 @@ A job pickles, so that it can be sent to a worker on another machine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -28,15 +28,17 @@ from xtr.model.encoder import Encoder, load_encoder, load_tokenizer, save_encode
 from xtr.model.heads import Head, TaskModel
 from xtr.model.lora import put_on, take_in
 from xtr.model.precision import settled
+from xtr.model.rows import keep_rows, restore_rows
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.drain import NEVER, Drain
 from xtr.stages.encoding import Encoding, examples_of, start_of
 from xtr.stages.made import hardware
+from xtr.stages.occurring import occurring_pieces, trains_whole_table
 from xtr.stages.stage import Part, TrainStage, TrunkStage
 from xtr.stages.store import StageStore
 from xtr.stages.subset import chosen_rows, n_chosen
 from xtr.stages.work import ENCODER, HEADS, capped, encoder_of, kept, source_of, store_of
-from xtr.train.loop import Learner, Pause, Recipe, Scorer, train
+from xtr.train.loop import Learner, Pause, Recipe, Scorer, decay_of_run, train
 from xtr.train.progress import Progress
 from xtr.train.step import Lesson
 from xtr.train.world import World
@@ -87,11 +89,16 @@ def train_once(job: TrainJob, world: World) -> Progress:
     lessons = tuple(_lesson(part, stage, source, encoder, numbers, store.root) for part in stage.parts)
     learner = Learner(TaskModel(encoder.model, *heads.values()), encoder.tokenizer, lessons)
     learner.model.precision = settled(stage.precision, world.device)
-    score = _select_scorer(stage, source, learner, store.root)
+    selections = [_selections(part, stage, source, learner, store.root) for part in stage.parts]
+    if not trains_whole_table(stage):
+        special = encoder.tokenizer.all_special_ids
+        keep_rows(encoder.model, occurring_pieces(_examples(learner, selections), special))
+    score, recipe = _select_scorer(stage, learner, selections), _recipe(stage)
     with store.keeping_states(job.key) as saved:
-        progress = train(learner, _recipe(stage), pause=job.pause(saved), score=score, world=world)
+        progress = train(learner, recipe, pause=job.pause(saved), score=score, world=world)
     progress.hardware, progress.precision = hardware(world.device), learner.model.precision
     if world.leads and job.trunk is None and len(progress.epochs) == stage.settings.epochs:
+        restore_rows(encoder.model, decay=decay_of_run(learner, recipe))
         if adapted is not None:
             take_in(adapted)
         save_encoder(encoder, Path(job.folder) / ENCODER)
@@ -210,9 +217,17 @@ class _Selection:
     examples: Sequence[Example]
 
 
-def _select_scorer(stage: TrainStage, source: Source, learner: Learner, root: Path) -> Scorer:
+def _examples(learner: Learner, selections: Sequence[Sequence[_Selection]]) -> Iterator[Example]:
+    """Go through all that a run reads, to learn from or to be scored on."""
+    for lesson in learner.lessons:
+        yield from lesson.examples
+    for by_language in selections:
+        for selected in by_language:
+            yield from selected.examples
+
+
+def _select_scorer(stage: TrainStage, learner: Learner, selections: Sequence[Sequence[_Selection]]) -> Scorer:
     """Score each task's select rows, mean over their languages; a mixture's metrics bear the task's name."""
-    selections = [_selections(part, stage, source, learner, root) for part in stage.parts]
 
     def score(model: TaskModel) -> dict[str, float]:
         scores = {}

@@ -157,6 +157,12 @@ def _train(
     return progress
 
 
+def decay_of_run(learner: Learner, recipe: Recipe) -> float:
+    """Compute what the weight decay of a whole run leaves of a weight that never has a gradient, in float64."""
+    n_steps = _schedule(learner, recipe).n_steps
+    return math.prod(1 - _rate(recipe, step, n_steps) * recipe.weight_decay for step in range(n_steps))
+
+
 def _keep(
     writer: StateWriter, model: TaskModel, optimizer: torch.optim.AdamW, progress: Progress, world: World
 ) -> None:

@@ -7,7 +7,10 @@ and layer norms, clip at 1, betas 0.9 / 0.98, epsilon 1e-8.
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+
+from xtr.model.rows import OccurringRows
 
 CLIP_NORM = 1.0
 BETAS = (0.9, 0.98)
@@ -26,8 +29,27 @@ def make_optimizer(model: nn.Module, *, weight_decay: float) -> torch.optim.Adam
 
 def update(model: nn.Module, optimizer: torch.optim.AdamW, *, learning_rate: float) -> None:
     """Clip, step, and forget the gradients."""
-    torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
+    clip_grads_with_norm_(model.parameters(), CLIP_NORM, gradient_norm(model))
     for group in optimizer.param_groups:
         group["lr"] = learning_rate
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
+
+
+def gradient_norm(model: nn.Module) -> Tensor:
+    """Compute the norm of all gradients together, without waiting for the device.
+
+    That of a table is summed up from those of its rows at their places in the whole table: so it is the same to
+    the bit, whichever of the rows without a gradient have been left out.
+    """
+    tables = [each for each in model.modules() if isinstance(each, (nn.Embedding, OccurringRows))]
+    trained = [table for table in tables if table.weight.grad is not None]
+    by_row = {table.weight for table in trained}
+    others = [p.grad for p in model.parameters() if p.grad is not None and p not in by_row]
+    return get_total_norm([*others, *map(_row_norms, trained)])
+
+
+def _row_norms(table: nn.Embedding | OccurringRows) -> Tensor:
+    assert table.weight.grad is not None
+    norms: Tensor = torch.linalg.vector_norm(table.weight.grad, dim=1)
+    return table.in_whole_table(norms) if isinstance(table, OccurringRows) else norms

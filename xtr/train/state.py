@@ -35,7 +35,7 @@ class Snapshot:
     @classmethod
     def of(cls, model: nn.Module, optimizer: torch.optim.AdamW, progress: Progress) -> Snapshot:
         """Copy what a run goes on from."""
-        return cls(_copied(_learnt(model)), _copied(_moments(optimizer)), copy.deepcopy(progress))
+        return cls(_copied(_kept(model)), _copied(_moments(optimizer)), copy.deepcopy(progress))
 
 
 class StateWriter:
@@ -120,26 +120,34 @@ def write_state(folder: Path, snapshot: Snapshot) -> None:
 
 
 def load_state(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW) -> Progress | None:
-    """Put the newest whole state into model and optimiser; None, and nothing changed, where there is none."""
+    """Put the newest whole state into model and optimiser; None, and nothing changed, where none fits."""
     newest = newest_state(folder)
     if newest is None:
         return None
     path, progress = newest
-    _restore_weights(model, load_file(path / WEIGHTS))
+    weights = load_file(path / WEIGHTS)
+    if not _fits(weights, model):
+        return None
+    model.load_state_dict(weights, strict=False)
     _restore_moments(optimizer, load_file(path / MOMENTS))
     return progress
 
 
-def _learnt(model: nn.Module) -> dict[str, Tensor]:
-    """Name what training changes; the rest is as the encoder before has it."""
-    return {name: weights for name, weights in model.named_parameters() if weights.requires_grad}
+def _kept(model: nn.Module) -> dict[str, Tensor]:
+    """Name what training changes, and constants such as which rows a table holds; not what is frozen."""
+    frozen = {name for name, weights in model.named_parameters() if not weights.requires_grad}
+    return {name: each for name, each in model.state_dict().items() if name not in frozen}
 
 
-def _restore_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
-    missing = _learnt(model).keys() ^ weights.keys()
-    if missing:
-        raise RuntimeError(f"the state is of another model: {', '.join(sorted(missing))}")
-    model.load_state_dict(weights, strict=False)
+def _fits(weights: dict[str, Tensor], model: nn.Module) -> bool:
+    """Say whether a state is of such a model: names, shapes, and constants."""
+    own = _kept(model)
+    if {name: each.shape for name, each in own.items()} != {
+        name: each.shape for name, each in weights.items()
+    }:
+        return False
+    constants = [name for name, _ in model.named_buffers() if name in own]
+    return all(torch.equal(weights[name], own[name].cpu()) for name in constants)
 
 
 def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
