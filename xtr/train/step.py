@@ -69,8 +69,22 @@ def check_together(step: int, world: World) -> None:
             )
 
 
-MICRO_BATCH_TOKENS = {"cpu": 1024, "cuda": 32768}
-"""Tokens, padding included, that go through the encoder at once: bounds memory, and sorted, wastes less of it."""
+MICRO_BATCH_TOKENS = {"cpu": 4096, "cuda": 32768}
+"""Tokens that go through the encoder at once: bounds memory."""
+
+PADDED_ON_CPU = 1024
+"""Likewise, padding included, where an encoder computes it: sorted and cut small, less of it is there."""
+
+
+def _micro_batches(
+    examples: Sequence[Example], runner: nn.Module, device: torch.device
+) -> list[Sequence[Example]]:
+    """Cut what one rank runs of a step; a large micro-batch also spares sums over the embedding table."""
+    packs = getattr(runner, "module", runner).packs
+    most = MICRO_BATCH_TOKENS[device.type]
+    if device.type == "cpu" and not packs:
+        most = min(most, PADDED_ON_CPU)
+    return cut_by_length(examples, most, padded=not packs)
 
 
 def step_loss(
@@ -96,7 +110,7 @@ def step_loss(
     scale = weight * world.size / n_items
     device = torch.device(world.device)
     total = torch.zeros((), device=device)
-    micro_batches = cut_by_length(share or batch[:1], MICRO_BATCH_TOKENS[device.type])
+    micro_batches = _micro_batches(share or batch[:1], runner, device)
     for i, examples in enumerate(micro_batches):
         last = i + 1 == len(micro_batches)
         with nullcontext() if last or world.size == 1 else runner.no_sync():  # type: ignore[operator]
@@ -141,9 +155,7 @@ def _all_outputs(
 ) -> Tensor:
     """Run all sequences, similar lengths together, and return their outputs in order, one a sequence."""
     sequences = [sequence for example in examples for sequence in example.sequences]
-    parts = cut_by_length(
-        [Example(i, (sequence,)) for i, sequence in enumerate(sequences)], MICRO_BATCH_TOKENS[device.type]
-    )
+    parts = _micro_batches([Example(i, (each,)) for i, each in enumerate(sequences)], runner, device)
     outputs = torch.cat(
         [runner(lesson.family.inputs(part, tokenizer, device), lesson.head) for part in parts]
     )
