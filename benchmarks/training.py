@@ -7,8 +7,8 @@
 All train the same tiny model (4 layers of 128, 50,000 pieces, random, no dropout) on the same synthetic examples
 in the same order and steps with the same optimiser; the Trainer pads to the maximum, or to the longest of a step.
 Lengths are log-normal like those of MNLI, of WikiAnn and of SQuAD's windows. One run after the other in turn, five
-times; figures are medians of the ratios. Before that each example's loss is compared, and after it the mean loss of
-each training. The table of 50,000 pieces costs all the same, so it hides a part of what padding costs.
+times; figures are medians of the ratios. Before that each example's loss is compared, and after it the mean loss
+of each training. The table of 50,000 pieces costs all the same, so it hides a part of what padding costs.
 """
 
 from __future__ import annotations

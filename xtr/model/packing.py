@@ -4,8 +4,8 @@
     states = encoder(**packing.stream(inputs, first_position))  # all S real tokens as one row
     hidden = packing.padded(states.last_hidden_state)           # (1, S, H) -> (N, T, H), for the heads
 
-Linear layers, norms and embeddings look at one token at a time, positions restart with each sequence, and attention
-alone has to know where one ends. So outputs are the padded batch's, but for the order of summation.
+Linear layers, norms and embeddings look at one token at a time, positions restart with each sequence, and only
+attention has to know where one ends. So outputs are the padded batch's, but for the order of summation.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Packing:
         attended = [
             functional.scaled_dot_product_attention(query, key, value, apart, dropout, scale=scale)
             for query, key, value, (_, apart) in zip(
-                *(part.split(widths, dim=2) for part in parts), self._blocks, strict=True
+                *(torch.split(part, widths, dim=2) for part in parts), self._blocks, strict=True
             )
         ]
         return torch.cat([block.transpose(1, 2) for block in attended], dim=1)
