@@ -54,9 +54,7 @@ def test_every_row_gets_a_prediction_and_the_same_one_again(
 def test_a_batch_holds_nothing_but_the_rows_that_were_asked(demo: DemoSource, encoder: Encoder) -> None:
     task, model = find_task("xnli"), a_model(encoder, "xnli")
     seen: list[int] = []
-    model.encoder.register_forward_pre_hook(
-        lambda _module, _args, inputs: seen.append(len(inputs["input_ids"])), with_kwargs=True
-    )
+    model.register_forward_pre_hook(lambda _module, arguments: seen.append(len(arguments[0]["input_ids"])))
     for language in ("xa", "xb"):
         rows = demo.rows(task, "test", language)[:10]
         predict(model, encoder.tokenizer, task, rows, max_length=24, batch_size=8)

@@ -45,20 +45,23 @@ def test_steps_and_ranks_share_out_every_example_once(n_examples: int, batch_siz
 
 
 @given(
-    st.lists(st.tuples(st.integers(1, 40), st.integers(1, 5)), min_size=1, max_size=30), st.integers(1, 200)
+    st.lists(st.tuples(st.integers(1, 40), st.integers(1, 5)), min_size=1, max_size=30),
+    st.integers(1, 200),
+    st.booleans(),
 )
 def test_micro_batches_hold_every_example_once_within_the_budget(
-    shapes: list[tuple[int, int]], max_tokens: int
+    shapes: list[tuple[int, int]], max_tokens: int, padded: bool
 ) -> None:
     step = [
         Example(row, tuple(Tokens((7,) * length) for _ in range(n_sequences)))
         for row, (length, n_sequences) in enumerate(shapes)
     ]
-    cut = cut_by_length(step, max_tokens)
+    cut = cut_by_length(step, max_tokens, padded=padded)
     assert sorted(example.row for part in cut for example in part) == list(range(len(step)))
     for part in cut:
-        padded = max(example.length for example in part) * sum(len(example.sequences) for example in part)
-        assert padded <= max_tokens or len(part) == 1
+        lengths = [example.length for example in part for _ in example.sequences]
+        computed = max(lengths) * len(lengths) if padded else sum(lengths)
+        assert computed <= max_tokens or len(part) == 1
     if len(cut) == 1:
         assert [example.row for example in cut[0]] == list(range(len(step)))
     lengths = [example.length for part in cut for example in part]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from xtr.model.packing import Packing, first_position, take_streams
 from xtr.model.precision import Used, in_its_precision
 
 Pooling = Literal["mean", "cls"]
@@ -121,6 +122,7 @@ class TaskModel(nn.Module):
     """An encoder and its heads: one, or one for each kind of task in a mixture.
 
     Attributes:
+        packs: the encoder computes nothing for padding.
         precision: what a forward pass computes in; weights and outputs are float32 either way.
     """
 
@@ -129,6 +131,7 @@ class TaskModel(nn.Module):
     def __init__(self, encoder: nn.Module, *heads: Head) -> None:
         super().__init__()
         self.encoder = encoder
+        self.packs = take_streams(encoder)
         self.heads = nn.ModuleList(heads)
 
     def reading(self, head: int) -> TaskModel:
@@ -144,11 +147,20 @@ class TaskModel(nn.Module):
         reader = self.heads[head]
         places = {name: tensor for name, tensor in inputs.items() if name == PLACES}
         read = {name: tensor for name, tensor in inputs.items() if name != PLACES}
-        layer = reader.layer
-        states = self.encoder(**read, output_hidden_states=layer is not None)
-        hidden = states.last_hidden_state if layer is None else states.hidden_states[layer]
+        hidden = self._hidden(read, cast("int | None", reader.layer))
         outputs: Tensor = reader(hidden, inputs["attention_mask"], **places)
         return outputs
+
+    def _hidden(self, inputs: dict[str, Tensor], layer: int | None) -> Tensor:
+        """Run the encoder and return one of its hidden states, the last where `layer` is None: (N, T, H)."""
+        packing = None
+        arguments: dict[str, Any] = inputs
+        if self.packs and not bool(inputs["attention_mask"].all()):
+            packing = Packing(inputs["attention_mask"])
+            arguments = packing.stream(inputs, first_position(self.encoder))
+        states = self.encoder(**arguments, output_hidden_states=layer is not None)
+        hidden: Tensor = states.last_hidden_state if layer is None else states.hidden_states[layer]
+        return packing.padded(hidden) if packing else hidden
 
     def drop_unread_blocks(self) -> bool:
         """Cut the blocks above the hidden state that the head reads; outputs stay the same to the bit.

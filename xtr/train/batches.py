@@ -144,17 +144,23 @@ def rank_share(batch: Sequence[T], *, rank: int, world_size: int) -> Sequence[T]
     return batch[rank::world_size]
 
 
-def cut_by_length(examples: Sequence[Example], max_tokens: int) -> list[Sequence[Example]]:
-    """Cut a step into micro-batches of at most `max_tokens` tokens, padding included, similar lengths together.
+def cut_by_length(
+    examples: Sequence[Example], max_tokens: int, *, padded: bool = True
+) -> list[Sequence[Example]]:
+    """Cut a step into micro-batches of at most `max_tokens` tokens, similar lengths together.
 
     A step that fits stays as it is. No example is ever split, so one that is longer stands alone.
+
+    Args:
+        padded: padding counts too.
     """
-    if _padded(examples) <= max_tokens:
+    size = _padded if padded else _unpadded
+    if size(examples) <= max_tokens:
         return [examples]
     micro_batches: list[Sequence[Example]] = []
     current: list[Example] = []
     for example in sorted(examples, key=lambda each: each.length):
-        if current and _padded([*current, example]) > max_tokens:
+        if current and size([*current, example]) > max_tokens:
             micro_batches.append(current)
             current = []
         current.append(example)
@@ -164,3 +170,7 @@ def cut_by_length(examples: Sequence[Example], max_tokens: int) -> list[Sequence
 def _padded(examples: Sequence[Example]) -> int:
     longest = max(example.length for example in examples)
     return longest * sum(len(example.sequences) for example in examples)
+
+
+def _unpadded(examples: Sequence[Example]) -> int:
+    return sum(example.n_tokens for example in examples)

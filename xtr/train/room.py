@@ -19,21 +19,20 @@ from transformers import PreTrainedTokenizerFast
 
 from xtr.families.family import Example
 from xtr.model.memory import attempt, too_long
-from xtr.train.batches import cut_by_length
-from xtr.train.step import MICRO_BATCH_TOKENS, Lesson, step_loss
+from xtr.train.step import Lesson, cut_step, step_loss, tokens_at_once
 from xtr.train.world import World
 
 LOG = logging.getLogger(__name__)
 
 
 class Room:
-    """How many tokens, padding included, go through the encoder at once in a run: fewer where memory is short."""
+    """How many tokens go through the encoder at once in a run: fewer where memory is short."""
 
     def __init__(self, model: nn.Module, tokenizer: PreTrainedTokenizerFast, world: World) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.world = world
-        self.tokens = MICRO_BATCH_TOKENS[torch.device(world.device).type]
+        self.tokens = tokens_at_once(model, torch.device(world.device))
 
     def step_loss(self, runner: nn.Module, lesson: Lesson, batch: Sequence[Example], seed: int) -> float:
         """Run a step forward and backward, see `step.step_loss`; its masks are drawn from the seed.
@@ -84,7 +83,7 @@ class Room:
         tokens = self.tokens
         while True:
             chosen = longest[-max(1, tokens // lesson.examples[longest[-1]].length) :]
-            batch = cut_by_length(lesson.drawn(chosen, self.tokenizer, 0), tokens)[-1]
+            batch = cut_step(lesson.drawn(chosen, self.tokenizer, 0), self.model, tokens)[-1]
 
             def run(batch: Sequence[Example] = batch) -> Tensor:
                 inputs = lesson.family.inputs(batch, self.tokenizer, torch.device(self.world.device))

@@ -69,8 +69,26 @@ def check_together(step: int, world: World) -> None:
             )
 
 
-MICRO_BATCH_TOKENS = {"cpu": 1024, "cuda": 32768}
-"""Tokens, padding included, that go through the encoder at once: bounds memory, and sorted, wastes less of it."""
+MICRO_BATCH_TOKENS = {"cpu": 4096, "cuda": 32768}
+"""Tokens that go through the encoder at once: bounds memory."""
+
+PADDED_ON_CPU = 1024
+"""Likewise, padding included, where an encoder computes it: sorted and cut small, less of it is there."""
+
+
+def tokens_at_once(model: nn.Module, device: torch.device) -> int:
+    """Tell how many tokens go through the encoder at once, where memory allows it."""
+    most = MICRO_BATCH_TOKENS[device.type]
+    return min(most, PADDED_ON_CPU) if device.type == "cpu" and not _packs(model) else most
+
+
+def cut_step(examples: Sequence[Example], model: nn.Module, max_tokens: int) -> list[Sequence[Example]]:
+    """Cut what one rank runs of a step into micro-batches; padding counts where the encoder computes it."""
+    return cut_by_length(examples, max_tokens, padded=not _packs(model))
+
+
+def _packs(model: nn.Module) -> bool:
+    return bool(getattr(model, "module", model).packs)  # DistributedDataParallel has the model inside
 
 
 def step_loss(
@@ -90,7 +108,7 @@ def step_loss(
     Args:
         max_tokens: that go through the encoder at once; None takes what is usual for the device.
     """
-    max_tokens = max_tokens or MICRO_BATCH_TOKENS[torch.device(world.device).type]
+    max_tokens = max_tokens or tokens_at_once(runner, torch.device(world.device))
     if lesson.family.whole_step:
         return _whole_step_loss(runner, tokenizer, lesson, batch, world, max_tokens)
     share = rank_share(batch, rank=world.rank, world_size=world.size)
@@ -101,7 +119,7 @@ def step_loss(
     scale = weight * world.size / n_items
     device = torch.device(world.device)
     total = torch.zeros((), device=device)
-    micro_batches = cut_by_length(share or batch[:1], max_tokens)
+    micro_batches = cut_step(share or batch[:1], runner, max_tokens)
     for i, examples in enumerate(micro_batches):
         last = i + 1 == len(micro_batches)
         with nullcontext() if last or world.size == 1 else runner.no_sync():  # type: ignore[operator]
@@ -148,7 +166,7 @@ def _all_outputs(
 ) -> Tensor:
     """Run all sequences, similar lengths together, and return their outputs in order, one a sequence."""
     sequences = [sequence for example in examples for sequence in example.sequences]
-    parts = cut_by_length([Example(i, (each,)) for i, each in enumerate(sequences)], max_tokens)
+    parts = cut_step([Example(i, (each,)) for i, each in enumerate(sequences)], runner, max_tokens)
     outputs = torch.cat(
         [runner(lesson.family.inputs(part, tokenizer, device), lesson.head) for part in parts]
     )
