@@ -119,6 +119,10 @@ class Span(Family[SpanRow, Found]):
             for row, (score, start, end) in zip(rows, best, strict=True)
         ]
 
+    def prediction(self, document: tuple[str, float]) -> Found:
+        """Make an answer of its JSON."""
+        return Found(*document)
+
     def score(
         self, rows: Sequence[SpanRow], predictions: Sequence[Found], task: Task, language: str
     ) -> dict[str, float]:

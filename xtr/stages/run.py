@@ -130,36 +130,55 @@ class Runner:
                     return trained.after(spent)
 
     def evaluate(self, stages: Sequence[EvaluateStage]) -> list[Outcome]:
-        """Make evaluations exist; those that share an encoder and head load it once."""
-        missing: dict[tuple[object, ...], list[EvaluateStage]] = {}
-        reused = {stage.key for stage in stages if self.store.open(stage.key) is not None}
-        for stage in stages:
-            if stage.key not in reused:
-                model = (stage.parent.key, stage.task, stage.layer, stage.pooling)
-                missing.setdefault(model, []).append(stage)
-        for group in missing.values():
+        """Make evaluations exist; what is predicted already is only scored, and an encoder is loaded once."""
+        missing = [stage for stage in stages if self.store.open(stage.key) is None]
+        computed = set(self.rescore(missing))
+        groups: dict[str, list[EvaluateStage]] = {}
+        for stage in missing:
+            if stage.key not in computed:
+                groups.setdefault(stage.parent.key, []).append(stage)
+        for group in groups.values():
             self.make(group[0].parent)
             self.drain.before_work()
-            computed = self._evaluate(group)
-            reused |= {stage.key for stage in group} - set(computed)
-            for key in computed:
-                self.told(self._evaluated(key, reused=False))
-        return [self._evaluated(stage.key, reused=stage.key in reused) for stage in stages]
+            computed |= set(self._evaluate(group))
+        return [self._evaluated(stage.key, reused=stage.key not in computed) for stage in stages]
+
+    def rescore(self, missing: Sequence[EvaluateStage]) -> list[str]:
+        """Score the stages whose predictions are kept under another way of scoring; name them."""
+        if all(stage.scoring == 1 for stage in missing):
+            return []
+        from xtr.stages.scoring import rescore
+
+        return self._tell(rescore(self.store, self.source, missing))
 
     def _evaluate(self, group: Sequence[EvaluateStage]) -> list[str]:
+        """Compute evaluations that share a parent; those of a group that came to rest are told, too."""
         from xtr.stages.evaluating import EvaluateJob, evaluate_group
 
-        compute, job = self.spec.compute, EvaluateJob(self.spec, tuple(group))
-        if needs_workers(compute):
-            return run_on_workers(evaluate_group, job, compute, workers=1, records=self._records)
-        computed = evaluate_group(job, World())
-        give_memory_back()
+        compute, job = self.spec.compute, EvaluateJob(self.spec, tuple(group), self.drain)
+        try:
+            if needs_workers(compute):
+                workers = compute.workers
+                computed = run_on_workers(
+                    evaluate_group, job, compute, workers=workers, records=self._records
+                )
+            else:
+                computed = evaluate_group(job, World())
+                give_memory_back()
+        except Drained:
+            self._tell([stage.key for stage in group if self.store.has(stage.key)])
+            raise
+        return self._tell(computed)
+
+    def _tell(self, computed: list[str]) -> list[str]:
+        for key in computed:
+            self.told(self._evaluated(key, reused=False))
         return computed
 
     def _evaluated(self, key: str, *, reused: bool) -> Outcome:
         manifest = self.store.read(key)
         assert manifest is not None
-        seconds = 0.0 if reused else float(str(manifest.made["seconds"]))
+        seconds = 0.0 if reused else float(str(manifest.made["seconds"])) * int(str(manifest.made["workers"]))
         return Outcome(key, manifest.result, reused, seconds)
 
     def make(self, parent: Pretrained | PretrainStage | TrainStage) -> Outcome:
