@@ -3,9 +3,9 @@
     python benchmarks/evaluation.py [rows a language, 200 otherwise] [repeats, 3 otherwise]
 
 xtr makes the stages of `xtr evaluate` for models that are in its store: it checks their files, loads each once,
-encodes, predicts, decodes, scores and publishes. Hugging Face's trainer, at its default batch of 8, loads a model a
-task, encodes and predicts rows padded to 128 tokens, questions to 384; its logits are decoded off the clock. BUCC is
-predicted on dev, too, where both fit its threshold. They take turns; a ratio is that of medians.
+encodes, predicts, decodes, scores and publishes. Hugging Face's trainer, at its default batch of 8, loads a model
+a task, encodes and predicts rows padded to 128 tokens, questions to 384; its logits are decoded off the clock.
+BUCC is predicted on dev, too, where its threshold is fitted. They take turns; a ratio is that of medians.
 """
 
 from __future__ import annotations

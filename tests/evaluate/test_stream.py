@@ -46,9 +46,9 @@ def test_an_output_is_the_same_bits_in_any_company_and_what_one_row_alone_comes_
 ) -> None:
     model = a_model(encoder, name)
     stream = Stream(model, encoder.tokenizer, batch_size=8)
-    together = [strand(encoder, demo, name, language) for language in ("en", "xa", "xd")]
+    together = [strand(encoder, demo, name, language) for language in ("xb", "xa", "xd")]
     stream.run(together)
-    for language, among in zip(("en", "xa", "xd"), together, strict=True):
+    for language, among in zip(("xb", "xa", "xd"), together, strict=True):
         alone = strand(encoder, demo, name, language)
         stream.run([alone])
         assert same(alone.outputs, among.outputs)
@@ -57,7 +57,7 @@ def test_an_output_is_the_same_bits_in_any_company_and_what_one_row_alone_comes_
             assert torch.allclose(expected, output, atol=1e-5)
     few = strand(encoder, demo, name, "xa", 1)
     stream.run([few])
-    assert same(few.outputs, together[1].outputs[: len(few.outputs)])
+    assert torch.equal(few.outputs[0], together[1].outputs[0])
 
 
 @pytest.mark.parametrize("length", [20, 23, 24, 60, 100, 128])
@@ -113,9 +113,7 @@ def several(encoder: Encoder, demo: DemoSource, rank: Rank) -> tuple[list[Tensor
     return [output for each in strands for output in each.outputs], one.outputs
 
 
-def test_two_ranks_come_to_the_bits_of_one(
-    encoder_folder: Path, demo: DemoSource, tmp_path: Path
-) -> None:
+def test_two_ranks_come_to_the_bits_of_one(encoder_folder: Path, demo: DemoSource, tmp_path: Path) -> None:
     torch.set_num_threads(1)
     on_two_ranks(shared_work, lambda world: (world, encoder_folder, demo, tmp_path))
     for shared, alone in zip(

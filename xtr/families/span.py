@@ -239,11 +239,9 @@ def _best_span(scores: Tensor, places: Places) -> tuple[float, int, int] | None:
         return None
     start, end = scores[:, 0].clone(), scores[:, 1].clone()
     start[~context] = end[~context] = float("-inf")
-    sums = start.unsqueeze(1) + end.unsqueeze(0)
-    n = len(places)
-    band = torch.ones(n, n, dtype=torch.bool).triu() & torch.ones(n, n, dtype=torch.bool).tril(
-        MAX_ANSWER_TOKENS - 1
-    )
-    sums = sums.masked_fill(~band, float("-inf"))
-    i, j = divmod(int(sums.argmax()), n)
-    return float(sums[i, j] - scores[0].sum()), places[i][0], places[j][1]
+    ends = functional.pad(end, (0, MAX_ANSWER_TOKENS - 1), value=float("-inf"))
+    sums = start.unsqueeze(1) + ends.unfold(
+        0, MAX_ANSWER_TOKENS, 1
+    )  # by first token and number of further ones
+    first, further = divmod(int(sums.argmax()), MAX_ANSWER_TOKENS)
+    return float(sums[first, further] - scores[0].sum()), places[first][0], places[first + further][1]

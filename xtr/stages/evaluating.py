@@ -34,6 +34,7 @@ from xtr.stages.made import made
 from xtr.stages.scoring import pool_candidates, rows_of, with_calibrations, write_scores
 from xtr.stages.stage import EmbedStage, EvaluateStage, TrainStage
 from xtr.stages.work import HEADS, encoder_of, kept, source_of, store_of
+from xtr.storage.lease import Lease
 from xtr.train.step import agreed
 from xtr.train.world import World
 
@@ -155,11 +156,15 @@ class _Group:
         needed = stage.calibration
         if not wait and needed and needed.key not in self.leased and not self.store.has(needed.key):
             return False
-        lease = self.store.claim(stage.key) if wait else self.store.claim_free(stage.key)
+        lease = self._claim(stage.key) if wait else self.store.claim_free(stage.key)
         if lease is not None:
             leases.enter_context(lease)
             self.leased.add(stage.key)
         return lease is not None
+
+    def _claim(self, key: str) -> Lease | None:
+        """Wait for a stage; who has no other ranks that wait for him leaves when asked to come to rest."""
+        return self.store.claim(key, look=self.drain.before_work if self.world.size == 1 else None)
 
     def _asked_to_rest(self) -> bool:
         try:
@@ -229,7 +234,7 @@ class _Group:
         return Pool(tuple(candidates), load_file(self.store.checked(stage.key) / VECTORS)["vectors"])
 
     def _lease_pool(self, stage: EmbedStage, leases: ExitStack) -> bool:
-        lease = self.store.claim(stage.key) if self.store.open(stage.key) is None else None
+        lease = self._claim(stage.key) if self.store.open(stage.key) is None else None
         if lease is not None:
             leases.enter_context(lease)
         return lease is not None
