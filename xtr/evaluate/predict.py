@@ -1,7 +1,7 @@
 """This is where a model predicts: rows of one task and language in, one prediction a row out.
 
-A batch here never holds rows of two tasks or languages, so a score does not depend on what else was evaluated; where
-many languages are scored at once, `stream` has them share batches and keeps it so by other means.
+A batch here never holds rows of two tasks or languages, so a score does not depend on what else was evaluated.
+Where many languages are scored at once, `stream` has them share batches and keeps it so by other means.
 """
 
 from __future__ import annotations

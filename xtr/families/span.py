@@ -58,7 +58,7 @@ class Span(Family[SpanRow, Found]):
         room = min(MAX_QUESTION_TOKENS, max_length // 4)
         left = max_length - room - tokenizer.num_special_tokens_to_add(pair=True)
         encoded = tokenizer(
-            [_shorten(row.question, tokenizer, room) for row in rows],
+            _shortened([row.question for row in rows], tokenizer, room),
             [row.context for row in rows],
             truncation="only_second",
             max_length=max_length,
@@ -174,6 +174,15 @@ def _gold(rows: Sequence[SpanRow]) -> dict[str, list[str]]:
 def _question(row: SpanRow) -> dict[str, object]:
     answers = [{"text": answer.text, "answer_start": answer.start} for answer in row.answers or ()]
     return {"id": row.id, "question": row.question, "answers": answers}
+
+
+def _shortened(questions: list[str], tokenizer: PreTrainedTokenizerFast, room: int) -> list[str]:
+    """Cut questions that are too long."""
+    lengths = [len(ids) for ids in tokenizer(questions, add_special_tokens=False)["input_ids"]]
+    return [
+        question if length <= room else _shorten(question, tokenizer, room)
+        for question, length in zip(questions, lengths, strict=True)
+    ]
 
 
 def _shorten(question: str, tokenizer: PreTrainedTokenizerFast, room: int) -> str:
