@@ -24,6 +24,7 @@ from tests.families.perfect import (
 from xtr.catalogue.lookup import find_task
 from xtr.data.demo.source import DemoSource
 from xtr.data.readers import READERS
+from xtr.evaluate.predict import predict
 from xtr.families.family import HeadSettings, collate, split_outputs
 from xtr.families.registry import FAMILIES, family_of
 from xtr.model.encoder import Encoder
@@ -86,6 +87,16 @@ def test_a_model_that_is_always_right_predicts_the_gold_and_scores_one(
         scores = family.score(rows, predictions, task, "en")
         assert scores == dict.fromkeys(task.metrics, 1.0)
     assert len(predictions) == len(rows)
+
+
+@every_family
+def test_predictions_come_back_from_json_as_they_were(name: str, demo: DemoSource, encoder: Encoder) -> None:
+    task, rows = find_task(name), demo_rows(demo, name)
+    family = family_of(task)
+    model = TaskModel(encoder.model, family.head(encoder, task, HeadSettings()))
+    predictions = predict(model, encoder.tokenizer, task, rows, max_length=32, batch_size=8)
+    written = [json.dumps(each) for each in predictions]
+    assert [family.prediction(json.loads(each)) for each in written] == predictions
 
 
 @every_trained_task

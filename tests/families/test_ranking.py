@@ -13,7 +13,8 @@ from transformers import PreTrainedTokenizerFast
 from xtr.catalogue.lookup import find_task
 from xtr.data.demo.source import DemoSource
 from xtr.data.rows import Candidate, RankingRow
-from xtr.evaluate.predict import embed, embed_queries, predict
+from xtr.evaluate.predict import embed, predict, run_examples
+from xtr.evaluate.stream import Stream
 from xtr.families.family import Example, HeadSettings, Pool
 from xtr.families.ranking import Ranking
 from xtr.model.encoder import Encoder
@@ -103,9 +104,10 @@ def test_a_pool_of_a_language_s_own_sentences_ranks_as_the_rows_do(
     own = predict(model, encoder.tokenizer, LAREQA, rows, **sizes)
     candidates = RANKING.pool_candidates(rows)
     assert len(candidates) == len({each.id for each in candidates}) == 2 * len(rows)
-    pool = embed(model, encoder.tokenizer, LAREQA, candidates, **sizes)
-    queries = embed_queries(model, encoder.tokenizer, LAREQA, rows, **sizes)
-    against = RANKING.decode_against(queries, rows, pool)
+    pool = embed(Stream(model, encoder.tokenizer, 4), LAREQA, candidates, max_length=64)
+    queries = RANKING.encode(RANKING.without_candidates(rows), LAREQA, encoder.tokenizer, 64)
+    vectors = run_examples(model, RANKING, encoder.tokenizer, queries, batch_size=4)
+    against = RANKING.decode_against(vectors, rows, pool)
     assert RANKING.score(RANKING.against(rows, pool.candidates), against, LAREQA, "xa") == pytest.approx(
         RANKING.score(rows, own, LAREQA, "xa")
     )

@@ -1,1 +1,1 @@
-"""The room for evaluation: predictions of a model on one split of one language at a time."""
+"""The room for evaluation: predictions of a model, on one language or in a stream over many."""

@@ -1,6 +1,7 @@
 """This is where a model predicts: rows of one task and language in, one prediction a row out.
 
-A batch never holds rows of two tasks or languages, so a score does not depend on what else was evaluated.
+A batch here never holds rows of two tasks or languages, so a score does not depend on what else was evaluated.
+Where many languages are scored at once, `stream` has them share batches and keeps it so by other means.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from transformers import PreTrainedTokenizerFast
 
 from xtr.catalogue.task import Task
 from xtr.data.rows import Candidate, Row
+from xtr.evaluate.stream import Strand, Stream
 from xtr.families.family import Example, Family, Pool, split_outputs
 from xtr.families.registry import family_of
 from xtr.model.heads import TaskModel
@@ -49,42 +51,21 @@ def predict_encoded(
     return family.decode(outputs, examples, rows, task)
 
 
-def embed_queries(
-    model: TaskModel,
-    tokenizer: PreTrainedTokenizerFast,
-    task: Task,
-    rows: Sequence[Row],
-    *,
-    max_length: int,
-    batch_size: int,
-) -> list[Tensor]:
-    """Make the vectors of queries that are to be ranked against a pool, not against what came with them."""
-    family = family_of(task)
-    examples = family.encode(family.without_candidates(rows), task, tokenizer, max_length)
-    return run_examples(model, family, tokenizer, examples, batch_size=batch_size)
-
-
 EMBEDDED_AT_ONCE = 50_000
 """Candidates that are tokenised at the same time; a million would need gigabytes."""
 
 
-def embed(
-    model: TaskModel,
-    tokenizer: PreTrainedTokenizerFast,
-    task: Task,
-    candidates: Sequence[Candidate],
-    *,
-    max_length: int,
-    batch_size: int,
-) -> Pool:
-    """Make the vectors of a pool's candidates."""
+def embed(stream: Stream, task: Task, candidates: Sequence[Candidate], *, max_length: int) -> Pool:
+    """Make the vectors of a pool's candidates; the first of the ranks that share the work has them all."""
     family = family_of(task)
     vectors: list[Tensor] = []
     for start in range(0, len(candidates), EMBEDDED_AT_ONCE):
         part = candidates[start : start + EMBEDDED_AT_ONCE]
-        examples = family.encode_candidates(part, tokenizer, max_length)
-        vectors.append(torch.cat(run_examples(model, family, tokenizer, examples, batch_size=batch_size)))
-    return Pool(tuple(candidates), torch.cat(vectors))
+        strand = Strand(family, family.encode_candidates(part, stream.tokenizer, max_length), max_length)
+        stream.run([strand])
+        if stream.rank.number == 0:
+            vectors.append(torch.cat(strand.outputs))
+    return Pool(tuple(candidates), torch.cat(vectors) if vectors else torch.empty(0))
 
 
 @torch.inference_mode()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -139,6 +139,11 @@ class Family(ABC, Generic[R, P]):
     ) -> list[P]:
         """Turn each example's outputs (padding removed) into one prediction per row."""
 
+    def prediction(self, document: Any) -> P:
+        """Make a prediction of what its JSON, in which tuples are lists, was read as."""
+        read: P = _tuples(document)
+        return read
+
     def fit_threshold(self, rows: Sequence[R], predictions: Sequence[P]) -> float | None:
         """Find the score from which on predictions are kept; None where the family has no threshold."""
         return None
@@ -196,6 +201,10 @@ class Family(ABC, Generic[R, P]):
     @abstractmethod
     def labelled(self, row: R) -> bool:
         """Say whether a row carries its gold label."""
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def collate(

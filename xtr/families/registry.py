@@ -22,6 +22,11 @@ FAMILIES = {
     "ranking": "xtr.families.ranking:Ranking",
 }
 
+PREDICTING = dict.fromkeys(FAMILIES, 1)
+"""Raised when a family predicts otherwise from the same model: evaluations are computed anew."""
+SCORING = dict.fromkeys(FAMILIES, 1)
+"""Raised when a family's scores, thresholds or files change: evaluations are scored anew, without a model."""
+
 
 def family_of(task: Task) -> Family[Any, Any]:
     """Return the family that trains and scores a task."""

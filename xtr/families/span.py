@@ -58,7 +58,7 @@ class Span(Family[SpanRow, Found]):
         room = min(MAX_QUESTION_TOKENS, max_length // 4)
         left = max_length - room - tokenizer.num_special_tokens_to_add(pair=True)
         encoded = tokenizer(
-            [_shorten(row.question, tokenizer, room) for row in rows],
+            _shortened([row.question for row in rows], tokenizer, room),
             [row.context for row in rows],
             truncation="only_second",
             max_length=max_length,
@@ -119,6 +119,10 @@ class Span(Family[SpanRow, Found]):
             for row, (score, start, end) in zip(rows, best, strict=True)
         ]
 
+    def prediction(self, document: tuple[str, float]) -> Found:
+        """Make an answer of its JSON."""
+        return Found(*document)
+
     def score(
         self, rows: Sequence[SpanRow], predictions: Sequence[Found], task: Task, language: str
     ) -> dict[str, float]:
@@ -170,6 +174,15 @@ def _gold(rows: Sequence[SpanRow]) -> dict[str, list[str]]:
 def _question(row: SpanRow) -> dict[str, object]:
     answers = [{"text": answer.text, "answer_start": answer.start} for answer in row.answers or ()]
     return {"id": row.id, "question": row.question, "answers": answers}
+
+
+def _shortened(questions: list[str], tokenizer: PreTrainedTokenizerFast, room: int) -> list[str]:
+    """Cut questions that are too long."""
+    lengths = [len(ids) for ids in tokenizer(questions, add_special_tokens=False)["input_ids"]]
+    return [
+        question if length <= room else _shorten(question, tokenizer, room)
+        for question, length in zip(questions, lengths, strict=True)
+    ]
 
 
 def _shorten(question: str, tokenizer: PreTrainedTokenizerFast, room: int) -> str:
@@ -235,11 +248,9 @@ def _best_span(scores: Tensor, places: Places) -> tuple[float, int, int] | None:
         return None
     start, end = scores[:, 0].clone(), scores[:, 1].clone()
     start[~context] = end[~context] = float("-inf")
-    sums = start.unsqueeze(1) + end.unsqueeze(0)
-    n = len(places)
-    band = torch.ones(n, n, dtype=torch.bool).triu() & torch.ones(n, n, dtype=torch.bool).tril(
-        MAX_ANSWER_TOKENS - 1
-    )
-    sums = sums.masked_fill(~band, float("-inf"))
-    i, j = divmod(int(sums.argmax()), n)
-    return float(sums[i, j] - scores[0].sum()), places[i][0], places[j][1]
+    ends = functional.pad(end, (0, MAX_ANSWER_TOKENS - 1), value=float("-inf"))
+    sums = start.unsqueeze(1) + ends.unfold(
+        0, MAX_ANSWER_TOKENS, 1
+    )  # by first token and number of further ones
+    first, further = divmod(int(sums.argmax()), MAX_ANSWER_TOKENS)
+    return float(sums[first, further] - scores[0].sum()), places[first][0], places[first + further][1]

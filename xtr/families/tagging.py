@@ -33,8 +33,8 @@ class Tagging(Family[TaggingRow, Tags]):
         label_ids = {label: i for i, label in enumerate(task.labels)}
         return [
             _example(i, row, window, tokenizer, label_ids)
-            for i, row in enumerate(rows)
-            for window in _windows(_word_pieces(row.words, tokenizer), max_length - 2)
+            for i, (row, pieces) in enumerate(zip(rows, _word_pieces(rows, tokenizer), strict=True))
+            for window in _windows(pieces, max_length - 2)
         ]
 
     def head(self, encoder: Encoder, task: Task, settings: HeadSettings) -> TokenHead:
@@ -106,13 +106,17 @@ def _counts(gold: Tags, predicted: Tags) -> dict[str, float]:
 WordPieces = list[tuple[int, list[int]]]
 
 
-def _word_pieces(words: Sequence[str], tokenizer: PreTrainedTokenizerFast) -> WordPieces:
-    """Tokenise each word on its own; a word that the tokenizer drops stands as the unknown token."""
-    encoded = tokenizer(list(words), is_split_into_words=True, add_special_tokens=False)
-    pieces: WordPieces = [(i, []) for i in range(len(words))]
-    for token, word in zip(encoded["input_ids"], encoded.word_ids(), strict=True):
-        pieces[word][1].append(token)
-    return [(word, tokens or [int(tokenizer.unk_token_id)]) for word, tokens in pieces]
+def _word_pieces(rows: Sequence[TaggingRow], tokenizer: PreTrainedTokenizerFast) -> Iterator[WordPieces]:
+    """Tokenise each word of each row on its own; one that the tokenizer drops stands as the unknown token."""
+    sentences = [list(row.words) for row in rows]
+    encoded = tokenizer(sentences, is_split_into_words=True, add_special_tokens=False) if rows else None
+    unknown = int(tokenizer.unk_token_id)
+    for i, words in enumerate(sentences):
+        assert encoded is not None
+        pieces: WordPieces = [(number, []) for number in range(len(words))]
+        for token, word in zip(encoded["input_ids"][i], encoded.word_ids(i), strict=True):
+            pieces[word][1].append(token)
+        yield [(word, tokens or [unknown]) for word, tokens in pieces]
 
 
 def _windows(pieces: WordPieces, room: int) -> Iterator[WordPieces]:

@@ -24,10 +24,11 @@ from xtr.search.cluster import ray_cluster
 from xtr.search.sweep import hold_sweep
 from xtr.spec.expressions import target_task
 from xtr.spec.sweep import SweepSpec
-from xtr.stages.evaluating import EvaluateJob, evaluate_group, label_file
+from xtr.stages.evaluating import EvaluateJob, evaluate_group
 from xtr.stages.path import Paths
 from xtr.stages.preflight import evaluated_languages, read_all, record_left_out
 from xtr.stages.run import Runner
+from xtr.stages.scoring import label_file
 from xtr.stages.stage import EvaluateStage, Pretrained
 from xtr.storage import folder_name, write_atomic
 from xtr.train.world import World
@@ -115,16 +116,19 @@ def _wanted(spec: SweepSpec, source: Source, chosen: Sequence[Winner], split: Sp
 
 
 def _compute(runner: Runner, missing: Sequence[EvaluateStage], say: Say) -> Iterator[list[str]]:
-    """Run the evaluations on the cluster, those that share a checkpoint and a task together.
+    """Score anew what is predicted already; run the rest on the cluster, what shares a checkpoint together.
 
     A checkpoint that was found damaged, or removed, is trained again first.
 
     Yields:
-        The keys of the stages that each group has computed, as it ends.
+        The keys of the stages that each part of the work has computed, as it ends.
     """
-    groups: dict[tuple[str, str], list[EvaluateStage]] = {}
-    for stage in missing:
-        groups.setdefault((stage.parent.key, stage.task), []).append(stage)
+    rescored = runner.rescore(missing)
+    if rescored:
+        yield rescored
+    missing = [stage for stage in missing if stage.key not in rescored]
+    if not missing:
+        return
     spec, per_worker = runner.spec, runner.spec.compute.per_worker
     world = World(device="cuda" if per_worker.GPU else "cpu")
     with ray_cluster(spec):
@@ -136,11 +140,36 @@ def _compute(runner: Runner, missing: Sequence[EvaluateStage], say: Say) -> Iter
                 runner.make(parent)
         remote = ray.remote(num_cpus=per_worker.CPU, num_gpus=per_worker.GPU, max_retries=2)(evaluate_group)
         waiting = [
-            remote.remote(EvaluateJob(spec.anchored(), tuple(group)), world) for group in groups.values()
+            remote.remote(EvaluateJob(spec.anchored(), part), world)
+            for part in _parts(missing, runner.source, spec.compute.workers)
         ]
         while waiting:
             ended, waiting = ray.wait(waiting)
             yield from ray.get(ended)
+
+
+def _parts(
+    missing: Sequence[EvaluateStage], source: Source, workers: int
+) -> Iterator[tuple[EvaluateStage, ...]]:
+    """Deal the stages of each checkpoint out to so many workers, by rows; those that rank one pool stay together.
+
+    Which stages a worker computes together changes no bit of them, so the workers need not know each other.
+    """
+    by_parent: dict[str, dict[str, list[EvaluateStage]]] = {}
+    for stage in missing:
+        together = by_parent.setdefault(stage.parent.key, {})
+        together.setdefault((stage.pool or stage).key, []).append(stage)
+    for together in by_parent.values():
+        n_rows = {
+            key: sum(len(source.rows(find_task(name), split, language)) for name, split, language in reads)
+            for key, stages in together.items()
+            for reads in [{each for stage in stages for each in stage.reads}]
+        }
+        parts: list[tuple[int, list[EvaluateStage]]] = [(0, []) for _ in range(workers)]
+        for key in sorted(together, key=lambda key: -n_rows[key]):
+            least = min(range(workers), key=lambda i: parts[i][0])
+            parts[least] = (parts[least][0] + n_rows[key], parts[least][1] + together[key])
+        yield from (tuple(stages) for _, stages in parts if stages)
 
 
 def _collect(runner: Runner, folder: Path, wanted: Wanted, split: Split) -> Evaluation:

@@ -242,7 +242,9 @@ def _read_languages(value: object) -> object:
 class EvaluateSettings(Described):
     """How the trained encoder is scored in every language."""
 
-    batch_size: Count = Field(default=64, description="Rows per forward pass, at least 1.")
+    batch_size: Count = Field(
+        default=64, description="Rows that one forward pass reads at most; fewer where they are long."
+    )
     max_rows: Count | None = Field(
         default=None, description="Rows that are scored at most per language; null scores all."
     )

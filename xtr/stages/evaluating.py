@@ -1,196 +1,267 @@
-"""This is where one process evaluates: predicts, scores and leaves the official prediction files."""
+"""This is where one process, or one of several, evaluates what shares a checkpoint: one model load, few streams.
+
+Stages go through the encoder in waves of a few minutes at most. A wave is leased, encoded, run as one stream of
+batches over its languages and tasks, scored and published language by language; a kill costs the present wave.
+Stages that somebody else computes are waited for at the end, when nothing is held.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
+from typing import Any
 
 import torch
-import transformers
 from safetensors.torch import load_file, save_file
 
 from xtr.catalogue.lookup import find_task
-from xtr.catalogue.task import Task
 from xtr.data.rows import Row
-from xtr.data.source import Source
-from xtr.evaluate.predict import embed, embed_queries, predict_encoded
+from xtr.errors import Drained
+from xtr.evaluate.predict import embed
+from xtr.evaluate.stream import TOKENS_AT_ONCE, Rank, Strand, Stream
 from xtr.families.family import HeadSettings, Pool
 from xtr.families.registry import family_of, head_id
 from xtr.faults import fault
-from xtr.fingerprint import JSON, canonical_json
+from xtr.fingerprint import JSON
 from xtr.model.encoder import load_encoder
-from xtr.model.heads import TaskModel
+from xtr.model.heads import Head, TaskModel
 from xtr.model.precision import settled
 from xtr.spec.sweep import SweepSpec
+from xtr.stages.drain import NEVER, Drain
 from xtr.stages.encoding import Encoding, examples_of, start_of
 from xtr.stages.made import made
+from xtr.stages.scoring import pool_candidates, rows_of, with_calibrations, write_scores
 from xtr.stages.stage import EmbedStage, EvaluateStage, TrainStage
-from xtr.stages.store import StageStore
-from xtr.stages.work import HEADS, capped, encoder_of, kept, source_of, store_of
+from xtr.stages.work import HEADS, encoder_of, kept, source_of, store_of
+from xtr.storage.lease import Lease
+from xtr.train.step import agreed
 from xtr.train.world import World
 
 VECTORS = "vectors.safetensors"
-ITEMS = "items.jsonl"
-"""How each row of an evaluation went: its id and its family's outcome, one JSON object a row, in file order."""
+WAVE_BATCHES = 400
+"""A wave is as many tokens as these batches hold; those that are filled up, one of each width, are then few."""
+WAVE_STAGES = 32
+"""Stages of a wave at most, as each keeps a lease alive."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluateJob:
-    """What a worker must know to evaluate stages that share a parent, a task and a head."""
+    """What a worker must know to evaluate stages that share a parent; everything in it pickles."""
 
     spec: SweepSpec
     stages: tuple[EvaluateStage, ...]
+    drain: Drain = NEVER
 
 
 def evaluate_group(job: EvaluateJob, world: World) -> list[str]:
-    """Predict and score stages that share a parent, a task and a head, and publish each.
+    """Predict and score stages that share a parent on this process's rank, and publish each.
 
     Returns:
-        Keys of the stages that were computed here, calibrations included; others were faster with the rest.
+        Keys of the stages that were computed here, calibrations and pools included; others were faster with the
+        rest. Only the leading rank knows them.
+
+    Raises:
+        Drained: nothing new is to start; what was done is published.
     """
     torch.set_num_threads(job.spec.compute.per_worker.CPU)
-    store, source, first = store_of(job.spec), source_of(job.spec), job.stages[0]
-    task = find_task(first.task)
-    model = _load_trained(store, first, task)
-    model.model.to(world.device)
-    model.model.precision = used = settled(first.precision, world.device)
-    pools: dict[str, Pool] = {}
-    computed = []
-    for stage in (each for asked in job.stages for each in (asked.calibration, asked) if each is not None):
+    group = _Group(job, world)
+    for stages, head in group.readers():
+        group.evaluate(stages, head)
+    return group.computed
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A stage of a wave: its rows, and their examples on their way through the encoder."""
+
+    stage: EvaluateStage
+    rows: Sequence[Row]
+    strand: Strand
+    seconds: float
+
+
+class _Group:
+    """Stages that share a parent, the one encoder that is loaded for them, and what is computed of them here."""
+
+    def __init__(self, job: EvaluateJob, world: World) -> None:
+        self.stages, self.drain, self.world = job.stages, job.drain, world
+        self.store, self.source = store_of(job.spec), source_of(job.spec)
+        self.encoder = load_encoder(*encoder_of(self.store, job.stages[0].parent))
+        self.encoder.model.to(world.device)
+        self.precision = settled(job.stages[0].precision, world.device)
+        self.rank = Rank(world.rank, world.size, world.device)
+        self.wave_tokens = WAVE_BATCHES * TOKENS_AT_ONCE[torch.device(world.device).type]
+        self.pools: dict[str, Pool] = {}
+        self.leased: set[str] = set()
+        self.computed: list[str] = []
+
+    def readers(self) -> list[tuple[list[EvaluateStage], Head]]:
+        """Find what reads the encoder for which stages, deepest first, as blocks above are dropped on the way."""
+        by_reader: dict[object, list[EvaluateStage]] = {}
+        for stage in with_calibrations(self.stages):
+            trained = find_task(stage.task).training_task
+            reader = (stage.layer, stage.pooling) if trained is None else head_id(find_task(trained))
+            by_reader.setdefault((reader, stage.batch_size), []).append(stage)
+        readers = [(stages, self._head(stages[0])) for stages in by_reader.values()]
+        whole = self.encoder.n_layers + 1
+        return sorted(readers, key=lambda each: -(whole if each[1].layer is None else each[1].layer))
+
+    def evaluate(self, stages: Sequence[EvaluateStage], head: Head) -> None:
+        """Compute what is missing of stages that are read by one head."""
+        model = TaskModel(self.encoder.model, head).to(self.world.device)
+        model.precision = self.precision
+        model.drop_unread_blocks()
+        later: list[EvaluateStage] = []
+        self._run_waves(model, stages, later)
+        for stage in later:
+            self._run_waves(model, [stage], None)
+
+    def _run_waves(
+        self, model: TaskModel, stages: Sequence[EvaluateStage], later: list[EvaluateStage] | None
+    ) -> None:
+        left = iter(stages)
+        while True:
+            with ExitStack() as leases:
+                wave = list(self._wave(left, leases, later))
+                if not wave:
+                    return
+                if agreed(self._asked_to_rest, self.world):
+                    raise Drained("nothing new starts")
+                self._run(model, wave)
+                if self.world.leads:
+                    for asked in wave:
+                        self._publish(asked)
+            self.leased.clear()
+
+    def _wave(
+        self, stages: Iterator[EvaluateStage], leases: ExitStack, later: list[EvaluateStage] | None
+    ) -> Iterator[_Asked]:
+        """Lease and encode stages until they make up a wave.
+
+        Args:
+            later: takes the stages that somebody else computes; None waits for those.
+        """
+        n_tokens = n_stages = 0
+        for stage in stages:
+            if agreed(partial(self._lease, stage, leases, wait=later is None), self.world):
+                asked = self._encoded(stage)
+                yield asked
+                n_tokens, n_stages = n_tokens + asked.strand.n_tokens, n_stages + 1
+                if n_tokens >= self.wave_tokens or n_stages == WAVE_STAGES:
+                    return
+            elif later is not None:
+                later.append(stage)
+
+    def _lease(self, stage: EvaluateStage, leases: ExitStack, *, wait: bool) -> bool:
+        """Take a stage, on the leading rank; say no where it is finished, or held, or needs one that is held."""
+        needed = stage.calibration
+        if not wait and needed and needed.key not in self.leased and not self.store.has(needed.key):
+            return False
+        lease = self._claim(stage.key) if wait else self.store.claim_free(stage.key)
+        if lease is not None:
+            leases.enter_context(lease)
+            self.leased.add(stage.key)
+        return lease is not None
+
+    def _claim(self, key: str) -> Lease | None:
+        """Wait for a stage; who has no other ranks that wait for him leaves when asked to come to rest."""
+        return self.store.claim(key, look=self.drain.before_work if self.world.size == 1 else None)
+
+    def _asked_to_rest(self) -> bool:
+        try:
+            self.drain.before_work()
+        except Drained:
+            return True
+        return False
+
+    def _encoded(self, stage: EvaluateStage) -> _Asked:
+        began = time.monotonic()
+        task, rows = find_task(stage.task), rows_of(self.source, stage)
+        family, longest = family_of(task), self._at_most(stage.max_length)
+        if stage.pool is None:
+            every = len(self.source.rows(task, stage.split, stage.language))
+            encoding = Encoding(task, stage.data, start_of(stage.parent).key, longest)
+            places = kept(every, stage.max_rows, task)
+            examples = examples_of(self.store.root, encoding, rows, places, self.encoder.tokenizer)
+        else:
+            queries = family.without_candidates(rows)
+            examples = family.encode(queries, task, self.encoder.tokenizer, longest)
+        return _Asked(stage, rows, Strand(family, examples, longest), time.monotonic() - began)
+
+    def _run(self, model: TaskModel, wave: Sequence[_Asked]) -> None:
+        """Run a wave through the encoder, and note what each stage has taken of it."""
+        for pool in (asked.stage.pool for asked in wave):
+            if pool is not None and pool.key not in self.pools:
+                self.pools[pool.key] = self._pool(self._stream(model, pool), pool)
+        began = time.monotonic()
+        strands = [asked.strand for asked in wave]
+        self._stream(model, wave[0].stage).run(strands)
+        each = (time.monotonic() - began) / max(1, sum(strand.n_tokens for strand in strands))
+        for asked in wave:
+            asked.seconds += each * asked.strand.n_tokens
+
+    def _publish(self, asked: _Asked) -> None:
         fault("evaluation.between_stages")
-        lease = store.claim(stage.key)
-        if lease is None:
-            continue
-        began = time.monotonic()
-        with lease, store.workspace(stage.key) as folder:
-            if stage.pool is not None and stage.pool.key not in pools:
-                pools[stage.pool.key] = _pool(store, source, stage.pool, model)
-            every = source.rows(task, stage.split, stage.language)
-            pool = pools[stage.pool.key] if stage.pool else None
-            threshold = _threshold(store, stage.calibration) if stage.calibration else None
-            result = _predict_and_score(model, stage, every, folder, pool, threshold)
+        began, stage = time.monotonic(), asked.stage
+        with self.store.workspace(stage.key) as folder:
+            predictions = self._predictions(asked)
+            result = write_scores(self.store, self.source, stage, asked.rows, predictions, folder)
             fault("evaluation.before_publish")
-            about = made(world.device, time.monotonic() - began, precision=used)
-            store.publish(stage, folder, result, about)
-            computed.append(stage.key)
-    return computed
+            seconds = asked.seconds + time.monotonic() - began
+            self.store.publish(stage, folder, result, self._made(seconds))
+        asked.strand.outputs.clear()
+        self.computed.append(stage.key)
 
+    def _predictions(self, asked: _Asked) -> list[Any]:
+        task, strand = find_task(asked.stage.task), asked.strand
+        if asked.stage.pool is None:
+            return strand.family.decode(strand.outputs, strand.examples, asked.rows, task)
+        return strand.family.decode_against(strand.outputs, asked.rows, self.pools[asked.stage.pool.key])
 
-def _pool(store: StageStore, source: Source, stage: EmbedStage, model: _Trained) -> Pool:
-    """Read a pool's vectors from the store, or make them and leave them there."""
-    task = find_task(stage.task)
-    candidates = family_of(task).pool_candidates(_pool_rows(source, stage))
-    if store.open(stage.key) is None and (lease := store.claim(stage.key)):
-        began = time.monotonic()
-        with lease, store.workspace(stage.key) as folder:
-            pool = embed(
-                model.model,
-                model.tokenizer,
-                task,
-                candidates,
-                max_length=model.at_most(stage.max_length),
-                batch_size=stage.batch_size,
-            )
+    def _stream(self, model: TaskModel, stage: EvaluateStage | EmbedStage) -> Stream:
+        return Stream(model, self.encoder.tokenizer, stage.batch_size, self.rank)
+
+    def _pool(self, stream: Stream, stage: EmbedStage) -> Pool:
+        """Read a pool's vectors from the store, or make them and leave them there."""
+        task, candidates = find_task(stage.task), pool_candidates(self.source, stage)
+        with ExitStack() as leases:
+            if agreed(lambda: self._lease_pool(stage, leases), self.world):
+                began = time.monotonic()
+                pool = embed(stream, task, candidates, max_length=self._at_most(stage.max_length))
+                if self.world.leads:
+                    self._publish_pool(stage, pool, time.monotonic() - began)
+        if not self.world.leads:  # the leading rank alone ranks
+            return Pool(tuple(candidates), torch.empty(0))
+        return Pool(tuple(candidates), load_file(self.store.checked(stage.key) / VECTORS)["vectors"])
+
+    def _lease_pool(self, stage: EmbedStage, leases: ExitStack) -> bool:
+        lease = self._claim(stage.key) if self.store.open(stage.key) is None else None
+        if lease is not None:
+            leases.enter_context(lease)
+        return lease is not None
+
+    def _publish_pool(self, stage: EmbedStage, pool: Pool, seconds: float) -> None:
+        with self.store.workspace(stage.key) as folder:
             save_file({"vectors": pool.vectors}, folder / VECTORS)
-            device, used = next(model.model.parameters()).device.type, model.model.precision
-            about = made(device, time.monotonic() - began, precision=used)
-            store.publish(stage, folder, {"n": len(candidates)}, about)
-    return Pool(tuple(candidates), load_file(store.checked(stage.key) / VECTORS)["vectors"])
+            self.store.publish(stage, folder, {"n": len(pool.candidates)}, self._made(seconds))
+        self.computed.append(stage.key)
 
+    def _made(self, seconds: float) -> dict[str, JSON]:
+        return made(self.world.device, seconds, self.world.size, precision=self.precision)
 
-def _pool_rows(source: Source, stage: EmbedStage) -> list[Row]:
-    task = find_task(stage.task)
-    return [row for language, _ in stage.data for row in source.rows(task, "pool", language)]
+    def _at_most(self, max_length: int) -> int:
+        return min(max_length, self.encoder.max_length or max_length)
 
-
-def _threshold(store: StageStore, calibration: EvaluateStage) -> float:
-    manifest = store.read(calibration.key)
-    assert manifest is not None
-    return float(str(manifest.result["threshold"]))
-
-
-def _predict_and_score(
-    model: _Trained,
-    stage: EvaluateStage,
-    every: Sequence[Row],
-    folder: Path,
-    pool: Pool | None,
-    threshold: float | None,
-) -> dict[str, JSON]:
-    """Write the official prediction file; score where the rows carry labels, as a whole and row by row.
-
-    Where no threshold is given and the family knows one, it is fitted on these very rows.
-    """
-    task = find_task(stage.task)
-    family = family_of(task)
-    rows = capped(every, stage.max_rows, task)
-    length = model.at_most(stage.max_length)
-    if pool is None:
-        encoding = Encoding(task, stage.data, start_of(stage.parent).key, length)
-        places = kept(len(every), stage.max_rows, task)
-        examples = examples_of(model.root, encoding, rows, places, model.tokenizer)
-        predictions = predict_encoded(
-            model.model, model.tokenizer, task, rows, examples, batch_size=stage.batch_size
-        )
-    else:
-        queries = embed_queries(
-            model.model, model.tokenizer, task, rows, max_length=length, batch_size=stage.batch_size
-        )
-        predictions = family.decode_against(queries, rows, pool)
-        rows = family.against(rows, pool.candidates)
-    labelled = all(family.labelled(row) for row in rows)
-    if threshold is None and labelled:
-        threshold = family.fit_threshold(rows, predictions)
-    if threshold is not None:
-        predictions = family.keep(predictions, threshold)
-    text = family.prediction_file(rows, predictions)
-    (folder / f"predictions.{family.suffix}").write_text(text, encoding="utf-8")
-    scores: Mapping[str, float] = {}
-    if labelled:
-        scores = family.score(rows, predictions, task, stage.language)
-        outcomes = family.outcomes(rows, predictions, task, stage.language)
-        lines = [canonical_json({"id": row.id, **each}) for row, each in zip(rows, outcomes, strict=True)]
-        (folder / ITEMS).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    fitted: dict[str, JSON] = {} if threshold is None else {"threshold": threshold}
-    return {"scores": dict(scores), "n": len(rows), "predictions": f"predictions.{family.suffix}", **fitted}
-
-
-@dataclass(frozen=True, slots=True)
-class _Trained:
-    """A model that predicts, its tokenizer, the longest input that its encoder reads, and the storage root."""
-
-    model: TaskModel
-    tokenizer: transformers.PreTrainedTokenizerFast
-    longest: int | None
-    root: Path
-
-    def at_most(self, max_length: int) -> int:
-        return min(max_length, self.longest or max_length)
-
-
-def _load_trained(store: StageStore, stage: EvaluateStage, task: Task) -> _Trained:
-    """Load the parent's encoder, as deep as it is read, with its trained head or with retrieval's pooling."""
-    encoder = load_encoder(*encoder_of(store, stage.parent))
-    head = family_of(task).head(encoder, task, HeadSettings(stage.layer, stage.pooling))
-    model = TaskModel(encoder.model, head)
-    if isinstance(stage.parent, TrainStage) and task.training_task is not None:
-        trained = find_task(task.training_task)
-        head.load_state_dict(
-            load_file(store.checked(stage.parent.key) / HEADS / f"{head_id(trained)}.safetensors")
-        )
-    model.drop_unread_blocks()
-    return _Trained(model, encoder.tokenizer, encoder.max_length, store.root)
-
-
-def label_file(source: Source, stage: EvaluateStage) -> tuple[str, str] | None:
-    """Write the gold of the rows that a stage predicts: the file's name and its text; None where it is hidden."""
-    task = find_task(stage.task)
-    family = family_of(task)
-    rows = capped(source.rows(task, stage.split, stage.language), stage.max_rows, task)
-    if stage.pool is not None:
-        rows = family.against(rows, family.pool_candidates(_pool_rows(source, stage.pool)))
-    if not all(family.labelled(row) for row in rows):
-        return None
-    return f"test-{stage.language}.{family.suffix}", family.label_file(rows)
+    def _head(self, stage: EvaluateStage) -> Head:
+        """Make a stage's head: retrieval's pooling, or the one that the parent has trained."""
+        task = find_task(stage.task)
+        head = family_of(task).head(self.encoder, task, HeadSettings(stage.layer, stage.pooling))
+        if isinstance(stage.parent, TrainStage) and task.training_task is not None:
+            trained = head_id(find_task(task.training_task))
+            head.load_state_dict(
+                load_file(self.store.checked(stage.parent.key) / HEADS / f"{trained}.safetensors")
+            )
+        return head

@@ -16,6 +16,7 @@ from xtr.data.demo import world_identity
 from xtr.data.hublock import HubLock
 from xtr.data.source import Source
 from xtr.errors import InputError, Problem
+from xtr.families.registry import PREDICTING, SCORING
 from xtr.spec.expressions import Link, Member, parse_intermediate, parse_target
 from xtr.spec.settings import TrainSettings
 from xtr.spec.space import Value
@@ -139,6 +140,8 @@ class Paths:
                 if split in ("dev", "test") and target.pool
                 else None,
                 precision=self.spec.stages.precision,
+                predicting=PREDICTING[target.family],
+                scoring=SCORING[target.family],
             )
             for language in languages
         )

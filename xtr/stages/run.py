@@ -139,31 +139,50 @@ class Runner:
                     return trained.after(spent)
 
     def evaluate(self, stages: Sequence[EvaluateStage]) -> list[Outcome]:
-        """Make evaluations exist; those that share an encoder and head load it once."""
-        missing: dict[tuple[object, ...], list[EvaluateStage]] = {}
-        reused = {stage.key for stage in stages if self.store.open(stage.key) is not None}
-        for stage in stages:
-            if stage.key not in reused:
-                model = (stage.parent.key, stage.task, stage.layer, stage.pooling, stage.precision)
-                missing.setdefault(model, []).append(stage)
-        for group in missing.values():
+        """Make evaluations exist; what is predicted already is only scored, and an encoder is loaded once."""
+        missing = [stage for stage in stages if self.store.open(stage.key) is None]
+        computed = set(self.rescore(missing))
+        groups: dict[str, list[EvaluateStage]] = {}
+        for stage in missing:
+            if stage.key not in computed:
+                groups.setdefault(stage.parent.key, []).append(stage)
+        for group in groups.values():
             self.make(group[0].parent)
             self.drain.before_work()
-            computed = self._evaluate(group)
-            reused |= {stage.key for stage in group} - set(computed)
-            for key in computed:
-                self.told(self._evaluated(key, reused=False))
-        return [self._evaluated(stage.key, reused=stage.key in reused) for stage in stages]
+            computed |= set(self._evaluate(group))
+        return [self._evaluated(stage.key, reused=stage.key not in computed) for stage in stages]
+
+    def rescore(self, missing: Sequence[EvaluateStage]) -> list[str]:
+        """Score the stages whose predictions are kept under another way of scoring; name them."""
+        if all(stage.scoring == 1 for stage in missing):
+            return []
+        from xtr.stages.scoring import rescore
+
+        return self._tell(rescore(self.store, self.source, missing))
 
     def _evaluate(self, group: Sequence[EvaluateStage]) -> list[str]:
+        """Compute evaluations that share a parent; those of a group that came to rest are told, too."""
         from xtr.stages.evaluating import EvaluateJob, evaluate_group
 
-        return self._compute(evaluate_group, EvaluateJob(self.spec, tuple(group)), workers=(1, 1))
+        job = EvaluateJob(self.spec, tuple(group), self.drain)
+        try:
+            computed = self._compute(evaluate_group, job)
+        except Drained:
+            self._tell([stage.key for stage in group if self.store.has(stage.key)])
+            raise
+        return self._tell(computed)
 
-    def _compute(self, work: Callable[[J, World], T], job: J, *, workers: tuple[int, int]) -> T:
-        """Do a job here, or on workers where the sweep asks for them: how few and how many."""
+    def _tell(self, computed: list[str]) -> list[str]:
+        for key in computed:
+            self.told(self._evaluated(key, reused=False))
+        return computed
+
+    def _compute(self, work: Callable[[J, World], T], job: J) -> T:
+        """Do a job here, or on workers where the sweep asks for them."""
         if self.here is None:
-            return run_on_workers(work, job, self.spec.compute, workers=workers, records=self._records)
+            compute = self.spec.compute
+            workers = (compute.min_workers or compute.workers, compute.workers)
+            return run_on_workers(work, job, compute, workers=workers, records=self._records)
         done = work(job, self.here)
         give_memory_back()
         return done
@@ -171,7 +190,7 @@ class Runner:
     def _evaluated(self, key: str, *, reused: bool) -> Outcome:
         manifest = self.store.read(key)
         assert manifest is not None
-        seconds = 0.0 if reused else float(str(manifest.made["seconds"]))
+        seconds = 0.0 if reused else float(str(manifest.made["seconds"])) * int(str(manifest.made["workers"]))
         return Outcome(key, manifest.result, reused, seconds)
 
     def make(self, parent: Pretrained | PretrainStage | TrainStage) -> Outcome:
@@ -261,9 +280,7 @@ class Runner:
 
         job = TrainJob(self.spec, stage, str(folder), self.drain, until_epoch, trunk)
         try:
-            compute = self.spec.compute
-            workers = (compute.min_workers or compute.workers, compute.workers)
-            return self._compute(train_once, job, workers=workers)
+            return self._compute(train_once, job)
         except Drained:
             kept = read_progress(self.store.progress_folder(job.key)) or before
             self._spent(job.key, before, kept)

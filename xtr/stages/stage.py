@@ -9,8 +9,8 @@ library versions go to the manifest. A trunk is what trainings of several length
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -248,6 +248,7 @@ class EvaluateStage:
     Attributes:
         calibration: the evaluation whose threshold this one applies; None fits its own, if it has one.
         pool: what its queries rank; None ranks what came with the rows.
+        predicting, scoring: versions of its family's ways to predict and to score.
     """
 
     parent: Pretrained | PretrainStage | TrainStage
@@ -263,7 +264,16 @@ class EvaluateStage:
     calibration: EvaluateStage | None = None
     pool: EmbedStage | None = None
     precision: Precision = "auto"
+    predicting: int = 1
+    scoring: int = 1
     kind: Kind = "evaluate"
+
+    @property
+    def scored_before(self) -> Iterator[EvaluateStage]:
+        """List the stage under earlier ways of scoring, the latest first: what it predicts is the same."""
+        for version in range(self.scoring - 1, 0, -1):
+            fitted = self.calibration and replace(self.calibration, scoring=version)
+            yield replace(self, scoring=version, calibration=fitted)
 
     @property
     def reads(self) -> tuple[tuple[str, Split, str], ...]:
@@ -281,6 +291,7 @@ class EvaluateStage:
             for name, stage in (("calibration", self.calibration), ("pool", self.pool))
             if stage is not None
         }
+        versions: dict[str, JSON] = {"predicting": self.predicting, "scoring": self.scoring}
         return {
             "kind": self.kind,
             "version": RECIPE_VERSION,
@@ -296,6 +307,7 @@ class EvaluateStage:
             "pooling": self.pooling,
             "precision": self.precision,
             **needed,
+            **{name: version for name, version in versions.items() if version != 1},
         }
 
     @cached_property

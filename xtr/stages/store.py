@@ -277,6 +277,14 @@ class StageStore:
                 lease.release()  # its last holder finished it after we had looked
         return None
 
+    def claim_free(self, key: str) -> Lease | None:
+        """Take a stage that is missing and that nobody holds, without waiting."""
+        lease = None if self.has(key) else Lease.claim(self._store, f"leases/{key}")
+        if lease is not None and self.has(key):
+            lease.release()  # its last holder finished it after we had looked
+            return None
+        return lease
+
     def sweep_leftovers(self) -> int:
         """Remove what dead processes have left, and say how much that was.
 
