@@ -22,7 +22,7 @@ from xtr.fingerprint import JSON, digest, file_digest
 from xtr.spec.settings import Precision
 from xtr.spec.sweep import ModelSpec, TrainSettings
 
-RECIPE_VERSION = 2
+RECIPE_VERSION = 3
 """Raised when the same recipe comes to other numbers than before; a golden-number test watches over it."""
 
 ROW_SETTINGS = ("fraction", "examples", "max_rows", "max_length", "cross_lingual_share")
