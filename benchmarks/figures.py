@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 
+from xtr.stages.hardware import hardware_here
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -60,10 +62,11 @@ def _ratio(figure: Figure) -> dict[str, float]:
 
 
 def hardware() -> str:
-    """Name the processor and count its cores."""
+    """Name the processor, count its cores, and name the GPU."""
     names = [
         line.split(":", 1)[1].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()
         if line.startswith("model name")
     ]
-    return f"{len(os.sched_getaffinity(0))} cores of {names[0] if names else platform.processor()}, no GPU"
+    cores = f"{len(os.sched_getaffinity(0))} cores of {names[0] if names else platform.processor()}"
+    return f"{cores}, {hardware_here('cuda') or 'no GPU'}"
