@@ -131,7 +131,8 @@ def summary(manifest: Manifest) -> Entry:
     parts = [each for each in _list(recipe.get("parts")) if isinstance(each, dict)]
     settings = [each.get("settings") for each in parts]
     lengths = [each.get("max_length") for each in settings if isinstance(each, dict)]
-    seed = recipe.get("seed")
+    seed, seconds = recipe.get("seed"), _number(made.get("seconds"))
+    workers = int(_number(made.get("workers"))) or 1
     return Entry(
         key=manifest.key,
         kind=str(recipe.get("kind", "")),
@@ -147,9 +148,9 @@ def summary(manifest: Manifest) -> Entry:
         steps=int(_number(result.get("steps"))),
         tokens=int(_number(result.get("tokens"))),
         rows=int(_number(result.get("n"))),
-        seconds=_number(made.get("seconds")),
-        worker_seconds=_number(made.get("worker_seconds", made.get("seconds"))),
-        workers=int(_number(made.get("workers"))) or 1,
+        seconds=seconds,
+        worker_seconds=_number(made.get("worker_seconds")) or seconds * workers,
+        workers=workers,
         device=str(made.get("device", "")),
         hardware=str(made.get("hardware", "")),
         bytes=sum(manifest.sizes.values()),
