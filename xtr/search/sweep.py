@@ -90,7 +90,9 @@ def run_sweep(spec: SweepSpec, say: Say) -> SweepOutcome:
         if isinstance(start, PretrainStage) and not runner.store.has(start.key):
             say("pretraining the demo world's encoder, once: about a minute")
         runner.ensure_start(start)
-        return _search(runner, budget, held, say)
+        outcome = _search(runner, budget, held, say)
+        runner.store.sweep_leftovers()  # of processes that were still dying when this run began
+        return outcome
 
 
 def _search(runner: Runner, budget: Budget, held: Held, say: Say) -> SweepOutcome:
