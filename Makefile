@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
 # What make bench runs; the hundred kills have a target of their own.
-BENCHMARKS := $(filter-out benchmarks/chaos.py,$(shell grep -l __main__ benchmarks/*.py))
+BENCHMARKS := $(filter-out benchmarks/chaos.py benchmarks/table.py,$(shell grep -l __main__ benchmarks/*.py))
 KILLS ?= 100
 
 # What runs from here stays on this machine.
@@ -44,6 +44,7 @@ check: lint type test
 
 bench: $(VENV)/.installed-test
 	@for each in $(BENCHMARKS); do echo "== $$each"; $(BIN)/python $$each || exit 1; done
+	$(BIN)/python benchmarks/table.py
 
 # A small sweep is killed at named points and has to come out as if nobody had; takes long, KILLS=10 does ten.
 chaos: $(VENV)/.installed-test
