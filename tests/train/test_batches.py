@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xtr.families.family import Example, Tokens
-from xtr.train.batches import Member, Schedule, cut_by_length, epoch_order, rank_share
+from xtr.train.batches import (
+    Member,
+    Schedule,
+    balanced_share,
+    cut_by_length,
+    epoch_order,
+    rank_share,
+)
 
 
 def test_the_order_is_a_permutation_that_depends_on_seed_task_and_epoch() -> None:
@@ -44,18 +51,34 @@ def test_steps_and_ranks_share_out_every_example_once(n_examples: int, batch_siz
         assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
-@given(
-    st.lists(st.tuples(st.integers(1, 40), st.integers(1, 5)), min_size=1, max_size=30),
-    st.integers(1, 200),
-    st.booleans(),
-)
-def test_micro_batches_hold_every_example_once_within_the_budget(
-    shapes: list[tuple[int, int]], max_tokens: int, padded: bool
-) -> None:
-    step = [
+SHAPES = st.lists(st.tuples(st.integers(1, 40), st.integers(1, 5)), min_size=1, max_size=30)
+"""Tokens of a sequence, and sequences, of each example of a step."""
+
+
+def a_step(shapes: list[tuple[int, int]]) -> list[Example]:
+    return [
         Example(row, tuple(Tokens((7,) * length) for _ in range(n_sequences)))
         for row, (length, n_sequences) in enumerate(shapes)
     ]
+
+
+@given(SHAPES, st.integers(1, 4))
+def test_ranks_share_a_step_out_by_tokens(shapes: list[tuple[int, int]], n_ranks: int) -> None:
+    step = a_step(shapes)
+    shares = [balanced_share(step, rank=rank, world_size=n_ranks) for rank in range(n_ranks)]
+    assert sorted(example.row for share in shares for example in share) == list(range(len(step)))
+    tokens = [sum(example.n_tokens for example in share) for share in shares]
+    assert max(tokens) - min(tokens) <= max(example.n_tokens for example in step)
+    assert all(shares) or len(step) < n_ranks
+    if n_ranks == 1:
+        assert shares[0] == step, "alone, a step keeps its order and its bits"
+
+
+@given(SHAPES, st.integers(1, 200), st.booleans())
+def test_micro_batches_hold_every_example_once_within_the_budget(
+    shapes: list[tuple[int, int]], max_tokens: int, padded: bool
+) -> None:
+    step = a_step(shapes)
     cut = cut_by_length(step, max_tokens, padded=padded)
     assert sorted(example.row for part in cut for example in part) == list(range(len(step)))
     for part in cut:

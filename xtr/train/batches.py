@@ -144,6 +144,23 @@ def rank_share(batch: Sequence[T], *, rank: int, world_size: int) -> Sequence[T]
     return batch[rank::world_size]
 
 
+def balanced_share(batch: Sequence[Example], *, rank: int, world_size: int) -> Sequence[Example]:
+    """Return one rank's part of a step, chosen so that all ranks have about equally many tokens.
+
+    The longest first, each to the rank that has the fewest so far: shares differ by one example's tokens at most.
+    Empty where the step has fewer examples than ranks.
+    """
+    if world_size == 1:
+        return batch
+    shares: list[list[Example]] = [[] for _ in range(world_size)]
+    tokens = [0] * world_size
+    for example in sorted(batch, key=lambda each: -each.n_tokens):
+        least = tokens.index(min(tokens))
+        shares[least].append(example)
+        tokens[least] += example.n_tokens
+    return shares[rank]
+
+
 def cut_by_length(
     examples: Sequence[Example], max_tokens: int, *, padded: bool = True
 ) -> list[Sequence[Example]]:

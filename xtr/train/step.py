@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
 from xtr.families.family import Example, Family
-from xtr.train.batches import cut_by_length, rank_share
+from xtr.train.batches import balanced_share, cut_by_length, rank_share
 from xtr.train.world import World
 
 
@@ -111,7 +111,7 @@ def step_loss(
     max_tokens = max_tokens or tokens_at_once(runner, torch.device(world.device))
     if lesson.family.whole_step:
         return _whole_step_loss(runner, tokenizer, lesson, batch, world, max_tokens)
-    share = rank_share(batch, rank=world.rank, world_size=world.size)
+    share = balanced_share(batch, rank=world.rank, world_size=world.size)
     weight = 1.0 if share else 0.0
     family = lesson.family
     n_items = max(1, sum(family.n_items(example) for example in batch))
