@@ -39,7 +39,7 @@ from xtr.stages.stage import Part, TrainStage
 from xtr.stages.work import source_of, store_of
 
 CONCURRENT = 2
-GRID_SCALE, FEW_ROWS = 0.002, 0.0002
+GRID_SCALE, FEW_ROWS = 0.08, 0.0002
 SETTINGS = {"epochs": 1, "batch_size": 16, "max_length": 96, "learning_rate": 3e-4}
 FRACTIONS = (0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
 RATES, EPOCHS = (1e-5, 3e-5, 5e-5), (1, 2, 3)
