@@ -70,9 +70,7 @@ def test_a_sweep_outlives_a_killed_worker(cluster: LocalCluster, shared: Path, l
         output, _ = sweep.communicate(timeout=180)
     assert sweep.returncode == 0, output
 
-    (row,) = read_trials(shared / "sweeps" / "demo")
-    assert row.state == "complete"
-    assert row.value == pytest.approx(alone(command, lone, row), abs=1e-4)
+    assert_as_alone(command, shared, lone)
 
 
 def test_a_stage_goes_on_with_the_workers_that_are_left(
@@ -98,13 +96,18 @@ def test_a_stage_goes_on_with_the_workers_that_are_left(
         output, _ = sweep.communicate(timeout=300)
     assert sweep.returncode == 0, output
 
-    (row,) = read_trials(shared / "sweeps" / "demo")
-    assert row.state == "complete"
-    assert row.value == pytest.approx(alone(command, lone, row), abs=1e-4)
+    assert_as_alone(command, shared, lone)
     [made] = [each.made for each in trained_stages(shared)]
     assert made["workers"] == 1
     seconds, together = float(str(made["seconds"])), float(str(made["worker_seconds"]))
     assert seconds < together < 2 * seconds, "two at first, then one"
+
+
+def assert_as_alone(command: Sequence[str], shared: Path, lone: Path) -> None:
+    """The sweep's one trial is complete, and comes to what one worker comes to."""
+    (row,) = read_trials(shared / "sweeps" / "demo")
+    assert row.state == "complete"
+    assert row.value == pytest.approx(alone(command, lone, row), abs=1e-4)
 
 
 def trained_stages(root: Path) -> list[Manifest]:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from xtr.statistics.scaling import PowerLaw, bootstrap_laws, crossing, effective_data, fit_power_law
+from xtr.statistics.scaling import PowerLaw, bootstrap_laws, crossing, fit_power_law
 
 SIZES = [100.0, 300.0, 1000.0, 3000.0, 10_000.0, 30_000.0]
 LAW = PowerLaw(limit=0.2, scale=3.0, exponent=0.4)
@@ -46,9 +46,9 @@ def test_the_spread_over_seeds_holds_the_truth() -> None:
 
 
 def test_effective_data_are_what_direct_training_needs() -> None:
-    assert effective_data(LAW, LAW.loss(500)) == pytest.approx(500)
-    assert effective_data(LAW, 0.2) is None, "no amount of data goes below the limit"
-    assert effective_data(PowerLaw(0.3, 0.0, 0.5), 0.4) is None, "a flat law tells no size"
+    assert LAW.size(LAW.loss(500)) == pytest.approx(500)
+    assert LAW.size(0.2) is None, "no amount of data goes below the limit"
+    assert PowerLaw(0.3, 0.0, 0.5).size(0.4) is None, "a flat law tells no size"
 
 
 def test_two_laws_meet_where_they_are_equal() -> None:

@@ -15,10 +15,6 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-from typing import Literal
-
-Group = Literal["family", "script", "resources", "in_xlm_r"]
-"""What languages can be grouped by."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,7 @@
 """This is where scores at several sizes become a law, and data of one kind are told in data of another.
 
     law = fit_power_law([100, 1000, 10_000], [0.6, 0.4, 0.3])      -> loss = limit + scale * size ** -exponent
-    law.loss(3000), law.size(0.35)                                 -> forward and back
-    effective_data(law, 0.35)                                      -> size at which direct training has this loss
+    law.loss(3000), law.size(0.35)                                 -> forward, and back: the effective data
     crossing(one, other, between=(100, 10_000))                    -> size at which two laws meet
 
 The form and its fit follow Hoffmann et al. (2022, arXiv 2203.15556, D.2): a Huber loss on logarithms, from many
@@ -94,11 +93,6 @@ def bootstrap_laws(
         x, y = np.concatenate([points[number] for number in chosen]).T
         laws.append(_best(x, y, [_logs(whole), _start(x, y, 0.5, 0.5)]))
     return laws
-
-
-def effective_data(direct: PowerLaw, loss: float) -> float | None:
-    """Tell how many examples direct training needs for a loss; None where none suffice."""
-    return direct.size(loss)
 
 
 def crossing(one: PowerLaw, other: PowerLaw, *, between: tuple[float, float]) -> float | None:
