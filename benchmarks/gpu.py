@@ -39,9 +39,9 @@ from xtr.families.pair import Pair
 from xtr.families.span import Span
 from xtr.model.heads import SentenceHead, TaskModel, TokenHead
 from xtr.model.precision import settled
+from xtr.model.world import World
 from xtr.train.loop import Learner, Pause, Recipe, train
 from xtr.train.step import Lesson
-from xtr.train.world import World
 
 BATCH, PAD, CLASSES = 32, 1, 3
 LEARNING_RATE, WEIGHT_DECAY = 1e-5, 0.01

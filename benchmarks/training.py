@@ -51,13 +51,13 @@ from xtr.families.span import Span
 from xtr.families.tagging import Tagging
 from xtr.model.heads import SentenceHead, TaskModel, TokenHead
 from xtr.model.rows import keep_rows, restore_rows
+from xtr.model.world import World
 from xtr.stages.occurring import occurring_pieces
 from xtr.train.batches import epoch_order
 from xtr.train.loop import Learner, Pause, Recipe, decay_of_run, train
 from xtr.train.optimise import BETAS, EPSILON
 from xtr.train.rates import linear_schedule
 from xtr.train.step import Lesson
-from xtr.train.world import World
 
 THREADS, REPEATS, PIECES, LABELS, PAD, NO_LABEL = 2, 5, 50_000, 3, 1, -100
 RATE, WARMUP, DECAY = 1e-4, 0.1, 0.01

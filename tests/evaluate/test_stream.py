@@ -13,13 +13,14 @@ from torch import Tensor
 from tests.train.test_workers import on_two_ranks
 from xtr.catalogue.lookup import find_task
 from xtr.data.demo.source import DemoSource
+from xtr.errors import InputError
 from xtr.evaluate.predict import run_examples
-from xtr.evaluate.stream import ALONE, Rank, Strand, Stream, width_of
+from xtr.evaluate.stream import ALONE, Strand, Stream, width_of
 from xtr.families.family import Example, HeadSettings, Tokens
 from xtr.families.registry import family_of
 from xtr.model.encoder import Encoder, load_encoder
 from xtr.model.heads import TaskModel
-from xtr.train.world import World
+from xtr.model.world import World
 
 LONGEST = 24
 
@@ -96,7 +97,7 @@ def shared_work(world: World, encoder_folder: Path, demo: DemoSource, folder: Pa
         "gloo", init_method=f"file://{folder}/rendezvous", rank=world.rank, world_size=world.size
     )
     encoder = load_encoder(str(encoder_folder))
-    many, one = several(encoder, demo, Rank(world.rank, world.size))
+    many, one = several(encoder, demo, world)
     if world.leads:
         torch.save([many, one], folder / "outputs.pt")
     else:
@@ -104,8 +105,8 @@ def shared_work(world: World, encoder_folder: Path, demo: DemoSource, folder: Pa
     torch.distributed.destroy_process_group()
 
 
-def several(encoder: Encoder, demo: DemoSource, rank: Rank) -> tuple[list[Tensor], list[Tensor]]:
-    stream = Stream(a_model(encoder, "udpos"), encoder.tokenizer, 8, rank)
+def several(encoder: Encoder, demo: DemoSource, world: World) -> tuple[list[Tensor], list[Tensor]]:
+    stream = Stream(a_model(encoder, "udpos"), encoder.tokenizer, 8, world)
     strands = [strand(encoder, demo, "udpos", language) for language in ("en", "xa")]
     one = strand(encoder, demo, "udpos", "xd", 1)
     stream.run(strands)
@@ -122,3 +123,29 @@ def test_two_ranks_come_to_the_bits_of_one(encoder_folder: Path, demo: DemoSourc
         strict=True,
     ):
         assert same(shared, alone)
+
+
+def test_a_batch_that_does_not_fit_into_memory_is_run_in_halves(demo: DemoSource, encoder: Encoder) -> None:
+    model = a_model(encoder, "xnli")
+    stream = Stream(model, encoder.tokenizer, batch_size=8)
+    whole, halved = (strand(encoder, demo, "xnli", "xa") for _ in range(2))
+    stream.run([whole])
+    seen: list[int] = []
+
+    def short_of_memory(_module: torch.nn.Module, _args: object, read: dict[str, Tensor]) -> None:
+        seen.append(len(read["input_ids"]))
+        if seen[-1] > fits:
+            raise torch.OutOfMemoryError("out of memory")
+
+    fits = 3
+    hook = model.encoder.register_forward_pre_hook(short_of_memory, with_kwargs=True)
+    try:
+        stream.run([halved])
+        assert max(seen) > fits
+        for expected, output in zip(whole.outputs, halved.outputs, strict=True):
+            assert torch.allclose(expected, output, atol=1e-5)
+        fits = 0
+        with pytest.raises(InputError, match="one example alone does not fit"):
+            stream.run([halved])
+    finally:
+        hook.remove()

@@ -18,9 +18,9 @@ from xtr.families.family import Example, split_outputs
 from xtr.model.encoder import load_encoder, save_encoder
 from xtr.model.heads import PoolingHead, TaskModel, TokenHead
 from xtr.model.packing import ATTENTION, BLOCK_TOKENS, COUNTS_FROM_PADDING, Packing, blocks
+from xtr.model.world import World
 from xtr.train.loop import Learner
 from xtr.train.step import step_loss
-from xtr.train.world import World
 
 LENGTHS = (5, 1, 70, 20, 33, BLOCK_TOKENS, 64, 9)
 WIDTH = 72

@@ -13,8 +13,8 @@ from xtr.data.demo.source import DemoSource
 from xtr.model.encoder import Encoder
 from xtr.model.heads import PoolingHead, TaskModel
 from xtr.model.precision import Used, settled
+from xtr.model.world import World
 from xtr.train.step import step_loss
-from xtr.train.world import World
 
 
 @pytest.mark.parametrize("name", ["mnli", "csqa", "squad_v1", "udpos", "mlm", "squad_qa_retrieval"])

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from xtr.errors import InputError
+from xtr.model.world import World
 from xtr.search.study import Job
 from xtr.search.trial import perform
 from xtr.spec.load import load_sweep
 from xtr.spec.sweep import Pair, PerWorker
 from xtr.stages.alone import Trial, make_alone, read_pair, read_params, settled_params
 from xtr.stages.store import StageStore
-from xtr.train.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "one-machine.md").read_text(encoding="utf-8")

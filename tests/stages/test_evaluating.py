@@ -18,6 +18,7 @@ from tests.train.test_workers import on_two_ranks
 from xtr.catalogue.lookup import find_task
 from xtr.errors import Drained
 from xtr.families import registry
+from xtr.model.world import World
 from xtr.spec.sweep import Pair, SweepSpec
 from xtr.stages.drain import Drain
 from xtr.stages.evaluating import EvaluateJob, evaluate_group
@@ -26,7 +27,6 @@ from xtr.stages.run import Outcome, Runner
 from xtr.stages.stage import EvaluateStage
 from xtr.storage.lease import Lease
 from xtr.storage.posix import PosixStorage
-from xtr.train.world import World
 
 
 def asked(runner: Runner, name: str, languages: Sequence[str]) -> tuple[EvaluateStage, ...]:

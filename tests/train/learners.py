@@ -16,10 +16,10 @@ from xtr.families.family import HeadSettings
 from xtr.families.registry import family_of
 from xtr.model.encoder import load_encoder
 from xtr.model.heads import TaskModel
+from xtr.model.world import World
 from xtr.train.loop import Learner, Pause, Recipe, Scorer, train
 from xtr.train.progress import Progress
 from xtr.train.step import Lesson
-from xtr.train.world import World
 
 RECIPE = Recipe(
     task="mnli",

@@ -16,12 +16,12 @@ from tests.train.learners import RECIPE, make_learner, run, same_bits, select_sc
 from xtr.data.demo.source import DemoSource
 from xtr.errors import Diverged, Drained
 from xtr.model.heads import TaskModel
+from xtr.model.world import World
 from xtr.train.loop import Learner, Recipe
 from xtr.train.optimise import make_optimizer
 from xtr.train.progress import PROGRESS, Epoch, Progress, adopt_state, read_progress
 from xtr.train.state import StateWriter, load_state
 from xtr.train.step import MICRO_BATCH_TOKENS, step_loss
-from xtr.train.world import World
 
 Build = Callable[[], Learner]
 

@@ -15,9 +15,9 @@ from tests.train.test_workers import on_two_ranks
 from xtr.data.demo.source import DemoSource
 from xtr.errors import InputError
 from xtr.evaluate.predict import run_examples
+from xtr.model.world import World
 from xtr.train.loop import Learner
 from xtr.train.step import MICRO_BATCH_TOKENS
-from xtr.train.world import World
 
 Phase = Literal["forward", "backward"]
 

@@ -28,10 +28,10 @@ from xtr.data.demo.source import DemoSource
 from xtr.errors import Drained
 from xtr.model.heads import TaskModel
 from xtr.model.rows import keep_rows, restore_rows
+from xtr.model.world import World
 from xtr.train.loop import Learner, Recipe, decay_of_run
 from xtr.train.progress import MOMENTS, WEIGHTS, Progress
 from xtr.train.rates import linear_schedule
-from xtr.train.world import World
 
 THREE = replace(RECIPE, epochs=3)
 EXACT = replace(THREE, weight_decay=0.0)

@@ -15,11 +15,11 @@ from safetensors.torch import load_file, save_file
 from tests.train.learners import RECIPE, make_learner, make_mixture, run, same_bits, select_scorer, weights
 from xtr.data.demo.source import DemoSource
 from xtr.errors import Drained
+from xtr.model.world import World
 from xtr.spec.sweep import ComputeSpec, PerWorker
 from xtr.train.distributed import needs_workers
 from xtr.train.loop import Recipe
 from xtr.train.step import MICRO_BATCH_TOKENS
-from xtr.train.world import World
 
 # 9 sentences in steps of 4: the last step has one sentence for two workers.
 N_ROWS = 9

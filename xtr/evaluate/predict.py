@@ -63,7 +63,7 @@ def embed(stream: Stream, task: Task, candidates: Sequence[Candidate], *, max_le
         part = candidates[start : start + EMBEDDED_AT_ONCE]
         strand = Strand(family, family.encode_candidates(part, stream.tokenizer, max_length), max_length)
         stream.run([strand])
-        if stream.rank.number == 0:
+        if stream.world.leads:
             vectors.append(torch.cat(strand.outputs))
     return Pool(tuple(candidates), torch.cat(vectors) if vectors else torch.empty(0))
 

@@ -22,6 +22,7 @@ from transformers import PreTrainedTokenizerFast
 from xtr.families.family import Example, Family, split_outputs
 from xtr.model.heads import PLACES, TaskModel
 from xtr.model.memory import attempt, too_long
+from xtr.model.world import World
 
 TOKENS_AT_ONCE = {"cpu": 512, "cuda": 16384}
 """Tokens of a batch, padding included. Of each width one batch is filled up, so more would waste more."""
@@ -47,16 +48,7 @@ class Strand:
         return sum(example.n_tokens for example in self.examples)
 
 
-@dataclass(frozen=True, slots=True)
-class Rank:
-    """Which of the processes that share a stream this one is; the first one collects."""
-
-    number: int = 0
-    of: int = 1
-    device: str = "cpu"
-
-
-ALONE = Rank()
+ALONE = World()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +71,7 @@ class Stream:
     model: TaskModel
     tokenizer: PreTrainedTokenizerFast
     batch_size: int
-    rank: Rank = ALONE
+    world: World = ALONE
 
     @torch.inference_mode()
     def run(self, strands: Sequence[Strand]) -> None:
@@ -89,18 +81,18 @@ class Stream:
         """
         self.model.eval()
         self.model.packs = False  # a batch's shape is that of its width, whatever it holds
-        rank, device = self.rank, next(self.model.parameters()).device
+        world, device = self.world, next(self.model.parameters()).device
         batches = list(_batches(strands, self.batch_size, TOKENS_AT_ONCE[device.type]))
-        own = batches[rank.number :: rank.of]
+        own = batches[world.rank :: world.size]
         pieces = [self._run(strands, batch, device) for batch in own]
         for strand in strands:
             strand.outputs[:] = [torch.empty(0)] * len(strand.examples)
-        for number in range(1, rank.of):
-            share = batches[number :: rank.of]
-            if share and rank.number == number:
-                _send(pieces, rank)
-            elif share and rank.number == 0:
-                _fill(strands, share, _receive(share, number, rank))
+        for number in range(1, world.size):
+            share = batches[number :: world.size]
+            if share and world.rank == number:
+                _send(pieces, world)
+            elif share and world.leads:
+                _fill(strands, share, _receive(share, number, world))
         _fill(strands, own, pieces)
 
     def _run(self, strands: Sequence[Strand], batch: _Batch, device: torch.device) -> list[Tensor]:
@@ -170,7 +162,7 @@ def _fill(strands: Sequence[Strand], batches: Sequence[_Batch], pieces: Sequence
             strands[i].outputs[j] = piece
 
 
-def _send(pieces: Sequence[Sequence[Tensor]], rank: Rank) -> None:
+def _send(pieces: Sequence[Sequence[Tensor]], world: World) -> None:
     """Send a share's outputs to the first rank: how many numbers each row has, the rows' counts, all numbers."""
     flat = [piece for batch in pieces for piece in batch]
     for tensor in (
@@ -178,12 +170,12 @@ def _send(pieces: Sequence[Sequence[Tensor]], rank: Rank) -> None:
         torch.tensor([len(piece) for piece in flat]),
         torch.cat(flat).float(),
     ):
-        torch.distributed.send(tensor.to(rank.device), dst=0)
+        torch.distributed.send(tensor.to(world.device), dst=0)
 
 
-def _receive(share: Sequence[_Batch], number: int, rank: Rank) -> list[list[Tensor]]:
+def _receive(share: Sequence[_Batch], number: int, world: World) -> list[list[Tensor]]:
     def received(*shape: int, dtype: torch.dtype = torch.int64) -> Tensor:
-        tensor = torch.empty(shape, dtype=dtype, device=rank.device)
+        tensor = torch.empty(shape, dtype=dtype, device=world.device)
         torch.distributed.recv(tensor, src=number)
         return tensor.cpu()
 

@@ -20,6 +20,7 @@ from xtr.catalogue.task import Split
 from xtr.data.source import Source
 from xtr.errors import InputError, Problem
 from xtr.fingerprint import JSON
+from xtr.model.world import World
 from xtr.search.cluster import ray_cluster
 from xtr.search.sweep import hold_sweep
 from xtr.spec.expressions import target_task
@@ -31,7 +32,6 @@ from xtr.stages.run import Runner
 from xtr.stages.scoring import label_file
 from xtr.stages.stage import EvaluateStage, Pretrained
 from xtr.storage import folder_name, write_atomic
-from xtr.train.world import World
 
 Say = Callable[[str], None]
 

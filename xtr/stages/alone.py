@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from xtr.catalogue.lookup import find_task
 from xtr.errors import InputError, Problem, suggest
 from xtr.fingerprint import JSON
+from xtr.model.world import World
 from xtr.spec.budget import written_dimensions
 from xtr.spec.notation import write_dimension
 from xtr.spec.space import Fixed, Value, complaint
@@ -25,7 +26,6 @@ from xtr.stages.path import Path, Paths
 from xtr.stages.preflight import evaluated_languages
 from xtr.stages.run import Outcome, Runner
 from xtr.stages.stage import EvaluateStage, TrainStage
-from xtr.train.world import World
 
 SCHEMA_VERSION = 1
 

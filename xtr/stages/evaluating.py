@@ -21,7 +21,7 @@ from xtr.catalogue.lookup import find_task
 from xtr.data.rows import Row
 from xtr.errors import Drained
 from xtr.evaluate.predict import embed
-from xtr.evaluate.stream import TOKENS_AT_ONCE, Rank, Strand, Stream
+from xtr.evaluate.stream import TOKENS_AT_ONCE, Strand, Stream
 from xtr.families.family import HeadSettings, Pool
 from xtr.families.registry import family_of, head_id
 from xtr.faults import fault
@@ -29,6 +29,7 @@ from xtr.fingerprint import JSON
 from xtr.model.encoder import load_encoder
 from xtr.model.heads import Head, TaskModel
 from xtr.model.precision import settled
+from xtr.model.world import World
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.drain import NEVER, Drain
 from xtr.stages.encoding import Encoding, examples_of, start_of
@@ -38,7 +39,6 @@ from xtr.stages.stage import EmbedStage, EvaluateStage, TrainStage
 from xtr.stages.work import HEADS, encoder_of, kept, source_of, store_of
 from xtr.storage.lease import Lease
 from xtr.train.step import agreed
-from xtr.train.world import World
 
 VECTORS = "vectors.safetensors"
 WAVE_BATCHES = 400
@@ -92,7 +92,6 @@ class _Group:
         self.encoder = load_encoder(*encoder_of(self.store, job.stages[0].parent))
         self.encoder.model.to(world.device)
         self.precision = settled(job.stages[0].precision, world.device)
-        self.rank = Rank(world.rank, world.size, world.device)
         self.wave_tokens = WAVE_BATCHES * TOKENS_AT_ONCE[torch.device(world.device).type]
         self.pools: dict[str, Pool] = {}
         self.leased: set[str] = set()
@@ -222,7 +221,7 @@ class _Group:
         return strand.family.decode_against(strand.outputs, asked.rows, self.pools[asked.stage.pool.key])
 
     def _stream(self, model: TaskModel, stage: EvaluateStage | EmbedStage) -> Stream:
-        return Stream(model, self.encoder.tokenizer, stage.batch_size, self.rank)
+        return Stream(model, self.encoder.tokenizer, stage.batch_size, self.world)
 
     def _pool(self, stream: Stream, stage: EmbedStage) -> Pool:
         """Read a pool's vectors from the store, or make them and leave them there."""

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from xtr.data.demo import prepare_world
 from xtr.errors import CorruptArtefact, Drained
 from xtr.fingerprint import JSON
+from xtr.model.world import World
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.drain import NEVER, Drain
 from xtr.stages.segments import shares_beginning
@@ -24,7 +25,6 @@ from xtr.stages.work import ENCODER, give_memory_back, lock_model, source_of, st
 from xtr.storage.lease import Lease
 from xtr.train.distributed import needs_workers, run_on_workers
 from xtr.train.progress import Progress, adopt_state, read_progress
-from xtr.train.world import World
 
 J = TypeVar("J")
 T = TypeVar("T")

@@ -29,6 +29,7 @@ from xtr.model.heads import Head, TaskModel
 from xtr.model.lora import put_on, take_in
 from xtr.model.precision import settled
 from xtr.model.rows import keep_rows, restore_rows
+from xtr.model.world import World
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.drain import NEVER, Drain
 from xtr.stages.encoding import Encoding, examples_of, start_of
@@ -41,7 +42,6 @@ from xtr.stages.work import ENCODER, HEADS, capped, encoder_of, kept, source_of,
 from xtr.train.loop import Learner, Pause, Recipe, Scorer, decay_of_run, train
 from xtr.train.progress import Progress
 from xtr.train.step import Lesson
-from xtr.train.world import World
 
 
 @dataclass(frozen=True, slots=True)

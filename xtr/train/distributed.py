@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from xtr.errors import Diverged, Drained
+from xtr.model.world import World
 from xtr.spec.sweep import ComputeSpec
-from xtr.train.world import World
 
 J = TypeVar("J")
 T = TypeVar("T")

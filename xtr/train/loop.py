@@ -22,6 +22,7 @@ from xtr.errors import Diverged, Drained
 from xtr.faults import fault
 from xtr.fingerprint import derive_seed
 from xtr.model.heads import TaskModel
+from xtr.model.world import World
 from xtr.train.batches import Batch, Member, Sampling, Schedule
 from xtr.train.optimise import make_optimizer, update
 from xtr.train.progress import Epoch, Progress
@@ -29,7 +30,6 @@ from xtr.train.rates import linear_schedule, wsd_schedule
 from xtr.train.room import Room
 from xtr.train.state import StateWriter, load_state
 from xtr.train.step import Lesson, agreed, check_together
-from xtr.train.world import World
 
 
 @dataclass(frozen=True, slots=True)

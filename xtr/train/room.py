@@ -19,8 +19,8 @@ from transformers import PreTrainedTokenizerFast
 
 from xtr.families.family import Example
 from xtr.model.memory import attempt, too_long
+from xtr.model.world import World
 from xtr.train.step import Lesson, cut_step, step_loss, tokens_at_once
-from xtr.train.world import World
 
 LOG = logging.getLogger(__name__)
 

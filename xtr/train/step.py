@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
 from xtr.families.family import Example, Family
+from xtr.model.world import World
 from xtr.train.batches import balanced_share, cut_by_length, rank_share
-from xtr.train.world import World
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""This is where a process of a stage's work learns which of them it is."""
+"""This is where a process learns which of those it is that share a model's work, and on what device."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from xtr.errors import InputError, Problem
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Who runs the loop: this process's rank among `size`, and the device it trains on."""
+    """Who computes: this process's rank among `size`, and its device."""
 
     rank: int = 0
     size: int = 1
@@ -32,5 +32,5 @@ class World:
 
     @property
     def leads(self) -> bool:
-        """The first rank scores and saves."""
+        """The first rank collects, scores and saves."""
         return self.rank == 0
