@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.analysis.test_care import Plain
 from xtr.analysis.compare import Side, compare_sides, find_side
 from xtr.analysis.compare_text import comparison_document, comparison_text
 from xtr.analysis.results import results_csv, results_of, write_parquet
@@ -19,7 +20,6 @@ from xtr.analysis.trials import TrialRow, write_trials
 from xtr.errors import InputError
 from xtr.fingerprint import JSON
 from xtr.spec.load import load_stored
-from xtr.stages.stage import stage_key
 from xtr.stages.store import StageStore
 
 SPEC = """
@@ -30,17 +30,6 @@ pairs: {intermediate: [mnli], target: [xnli]}
 search: {trials_per_pair: 1, confirm: {top: 1, seeds: []}}
 data: {source: demo, demo_scale: 0.01}
 """
-
-
-@dataclass(frozen=True)
-class Plain:
-    """An evaluation of which only the outcomes matter."""
-
-    recipe: dict[str, JSON]
-
-    @property
-    def key(self) -> str:
-        return stage_key(self.recipe)
 
 
 def outcomes(seed: int, chance: float, n: int = 120) -> list[dict[str, JSON]]:

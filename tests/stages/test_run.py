@@ -20,8 +20,7 @@ from xtr.model.encoder import Encoder, load_encoder
 from xtr.spec.sweep import DataSpec, EvaluateSettings, Pair
 from xtr.stages.path import Paths
 from xtr.stages.run import Runner
-from xtr.stages.scoring import ITEMS
-from xtr.stages.stage import EvaluateStage, TrainStage
+from xtr.stages.stage import ITEMS, EvaluateStage, TrainStage
 from xtr.stages.training import check_length, training_rows
 from xtr.stages.work import capped
 from xtr.train.pretrain import build_model, train_tokenizer

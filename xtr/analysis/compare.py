@@ -26,11 +26,11 @@ from xtr.errors import InputError, Problem
 from xtr.spec.expressions import target_task
 from xtr.spec.space import Value
 from xtr.spec.sweep import SweepSpec
+from xtr.stages.stage import ITEMS
 from xtr.stages.store import StageStore
 from xtr.statistics.intervals import Counts, Interval, f1_of, items_interval, mean_interval, share_of
 from xtr.statistics.significance import holm, permutation_p
 
-ITEMS = "items.jsonl"
 SEED = 0
 """Of the permutations: two calls say the same."""
 F1_COUNTS = (

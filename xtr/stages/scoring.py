@@ -22,12 +22,11 @@ from xtr.data.source import Source
 from xtr.families.registry import family_of
 from xtr.fingerprint import JSON, canonical_json
 from xtr.stages.made import made
-from xtr.stages.stage import EmbedStage, EvaluateStage
+from xtr.stages.stage import ITEMS, EmbedStage, EvaluateStage
 from xtr.stages.store import StageStore
 from xtr.stages.work import capped
 
 RAW = "raw.jsonl"
-ITEMS = "items.jsonl"
 
 
 def rescore(store: StageStore, source: Source, stages: Sequence[EvaluateStage]) -> list[str]:

@@ -22,6 +22,9 @@ from xtr.fingerprint import JSON, digest, file_digest
 from xtr.spec.settings import Precision
 from xtr.spec.sweep import ModelSpec, TrainSettings
 
+ITEMS = "items.jsonl"
+"""In a scored evaluation: how each of its rows went."""
+
 RECIPE_VERSION = 3
 """Raised when the same recipe comes to other numbers than before; a golden-number test watches over it."""
 
