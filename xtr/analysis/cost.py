@@ -79,6 +79,7 @@ class Costs:
         parts = tuple(
             (
                 part.name,
+                stage.share_of(part),
                 *(
                     getattr(part.settings, each)
                     for each in ("fraction", "examples", "max_rows", "max_length")
@@ -97,7 +98,7 @@ class Costs:
         if not stage.is_mixture:
             return round(settings.epochs * passes[0].tokens)
         members = tuple(
-            Member(part.name, each.examples, settings.mixture.mlm_share if _is_mlm(part.task) else None)
+            Member(part.name, each.examples, stage.share_of(part))
             for part, each in zip(stage.parts, passes, strict=True)
         )
         mixture = settings.mixture
@@ -239,10 +240,6 @@ class Costs:
         if not (prices.gpu_hour or prices.cpu_hour):
             return None
         return gpu_hours * prices.gpu_hour + cpu_hours * prices.cpu_hour
-
-
-def _is_mlm(task: str) -> bool:
-    return find_task(task).family == "mlm"
 
 
 def _encoder_folders(model: ModelSpec, start: Start, root: Path) -> list[Path]:

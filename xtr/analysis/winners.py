@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from xtr.analysis.cost import Costs
 from xtr.analysis.forecast import Forecast
+from xtr.analysis.forgetting import asked_of_links, links_of
 from xtr.catalogue.lookup import find_task
 from xtr.catalogue.task import Task
 from xtr.errors import InputError
@@ -71,6 +72,10 @@ def _stages(
             yield Scoring(unknown + stage.calibration.key, "calibrate", group, seconds)
         if stage.pool is not None:
             yield Scoring(unknown + stage.pool.key, "embed", group, _pool_seconds(costs, task, stage))
+    for link, _, stage in links_of(paths, path, asked_of_links(spec, paths.source, split)):
+        mark = unknown if link else ""  # every path begins with the same encoder
+        group = f"{mark}{stage.parent.key} {stage.task}"
+        yield Scoring(mark + stage.key, "evaluate", group, costs.evaluation_seconds(stage))
 
 
 def _pool_seconds(costs: Costs, task: Task, stage: EvaluateStage) -> float:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from xtr.analysis.consistency import Agreement, agreements
+from xtr.analysis.forgetting import LinkRow, LinkScoring, planned_links, write_links
 from xtr.analysis.leaderboard import winners
 from xtr.analysis.references import record_evaluations
 from xtr.analysis.scores import ScoreRow, write_scores
@@ -46,12 +48,16 @@ class Evaluation:
         predictions: the folder that holds `<intermediate>/seed-<n>[@<languages>]/<task>/test-<lang>.<suffix>`.
         labels: the folder that holds the gold, `<task>/test-<lang>.<suffix>`, of languages that have it; from
             the two, `xtr score` gives the scores of `rows`.
+        links: scores after each link of the winners' chains, where they were asked for.
+        agreements: how alike languages rank the candidates of the same items.
     """
 
     rows: tuple[ScoreRow, ...]
     unlabelled: tuple[tuple[str, str], ...]
     predictions: Path
     labels: Path
+    links: tuple[LinkRow, ...] = ()
+    agreements: tuple[Agreement, ...] = ()
 
 
 def evaluate_sweep(spec: SweepSpec, split: Split, say: Say) -> Evaluation:
@@ -73,10 +79,12 @@ def evaluate_sweep(spec: SweepSpec, split: Split, say: Say) -> Evaluation:
                 )
             )
         wanted = _wanted(spec, runner.source, list(chosen.values()), split)
-        asked = dict.fromkeys(each for stages in wanted.values() for stage in stages for each in stage.reads)
+        links = planned_links(spec, runner.source, chosen.values(), split)
+        every = [*(s for stages in wanted.values() for s in stages), *(link.stage for link in links)]
+        asked = dict.fromkeys(each for stage in every for each in stage.reads)
         read_all(runner.source, ((find_task(task), part, language) for task, part, language in asked))
         record_left_out(folder, runner.source)
-        missing = [s for stages in wanted.values() for s in stages if runner.store.open(s.key) is None]
+        missing = [s for s in {s.key: s for s in every}.values() if runner.store.open(s.key) is None]
         if missing:
             say(f"scoring {len(chosen)} winners on {split}: {len(missing)} evaluations")
             total = Spent()
@@ -88,7 +96,13 @@ def evaluate_sweep(spec: SweepSpec, split: Split, say: Say) -> Evaluation:
                 note_spent(folder, "evaluate", spent)
                 total += spent
             say(f"this evaluation took {spent_text(spec, total)}")
-        return _collect(runner, folder, wanted, split)
+        record_evaluations(folder, split, (stage.key for stage in every))
+        evaluation = _collect(runner, folder, wanted, split)
+        return replace(
+            evaluation,
+            links=_collect_links(runner, folder, links, split),
+            agreements=tuple(agreements(runner.store, evaluation.rows, spec.stages.source_language)),
+        )
 
 
 Wanted = Mapping[tuple[str, str, int], tuple[EvaluateStage, ...]]
@@ -205,8 +219,24 @@ def _collect(runner: Runner, folder: Path, wanted: Wanted, split: Split) -> Eval
                 for metric, value in scores.items()
             ]
     write_scores(folder, rows, split)
-    record_evaluations(folder, split, (stage.key for stages in wanted.values() for stage in stages))
     return Evaluation(tuple(rows), tuple(unlabelled), predictions, labels)
+
+
+def _collect_links(
+    runner: Runner, folder: Path, links: Sequence[LinkScoring], split: Split
+) -> tuple[LinkRow, ...]:
+    """Gather what each link of the winners' chains has kept."""
+    rows: list[LinkRow] = []
+    for link in links:
+        manifest = runner.store.read(link.stage.key)
+        assert manifest is not None
+        scores = manifest.result["scores"]
+        assert isinstance(scores, dict)
+        values = {metric: _number(value) for metric, value in scores.items()}
+        rows += link.rows(values, int(str(manifest.result["n"])))
+    if links:
+        write_links(folder, rows, split)
+    return tuple(rows)
 
 
 def _run_name(target: str, seed: int) -> str:

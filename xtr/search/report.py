@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
+from xtr.analysis.consistency import agreements_text
+from xtr.analysis.forgetting import links_text
 from xtr.analysis.groups import groups_text
 from xtr.analysis.leaderboard import best_rows, leaderboard, winners
 from xtr.analysis.scores import ScoreRow, by_language, xtreme_scores
@@ -45,6 +47,8 @@ def evaluation_document(spec: SweepSpec, evaluation: Evaluation) -> dict[str, JS
         "predictions": str(evaluation.predictions),
         "labels": str(evaluation.labels),
         "rows": rows,
+        "links": [asdict(row) for row in evaluation.links],
+        "agreements": [asdict(each) for each in evaluation.agreements],
         "benchmarks": {
             benchmark: {"tasks": dict(scores.tasks), "groups": dict(scores.groups), "overall": scores.overall}
         },
@@ -54,7 +58,10 @@ def evaluation_document(spec: SweepSpec, evaluation: Evaluation) -> dict[str, JS
 
 def evaluation_text(spec: SweepSpec, evaluation: Evaluation) -> str:
     """Write one table a target: scores by language for every pair's winner, and the transfer under them."""
-    blocks = [_target_table(spec, evaluation.rows, target) for target in dict.fromkeys(spec.pairs.target)]
+    source, blocks = spec.stages.source_language, []
+    for target in dict.fromkeys(spec.pairs.target):
+        blocks.append(_target_table(spec, evaluation.rows, target))
+        blocks.append(agreements_text(evaluation.agreements, target, source))
     summary = summarise(
         evaluation.rows,
         leaderboard(spec, read_trials(sweep_folder(spec))),
@@ -74,6 +81,7 @@ def evaluation_text(spec: SweepSpec, evaluation: Evaluation) -> str:
         blocks.append(
             f"no labels in the files of {hidden}: predictions written, nothing scored; try --split dev"
         )
+    blocks.append(links_text(evaluation.links))
     blocks.append(f"prediction files: {evaluation.predictions}\nlabel files: {evaluation.labels}")
     return "\n\n".join(block for block in blocks if block)
 
