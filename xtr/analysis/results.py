@@ -13,11 +13,15 @@ import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xtr.analysis.scores import read_scores
 from xtr.analysis.trials import read_trials
 from xtr.catalogue.lookup import find_task
 from xtr.spec.expressions import target_task
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +85,15 @@ def results_csv(rows: Sequence[Result]) -> str:
     return text.getvalue()
 
 
-def write_parquet(rows: Sequence[Result], path: Path) -> None:
-    """Write the table as Parquet."""
+def results_table(rows: Sequence[Result]) -> pandas.DataFrame:
+    """Make a data frame of the table, a column a field; trial and n are whole numbers that may be missing."""
     import pandas
 
-    pandas.DataFrame([asdict(row) for row in rows]).astype({"trial": "Int64", "n": "Int64"}).to_parquet(path)
+    columns = [each.name for each in fields(Result)]
+    table = pandas.DataFrame([asdict(row) for row in rows], columns=columns)
+    return table.astype({"trial": "Int64", "n": "Int64"})
+
+
+def write_parquet(rows: Sequence[Result], path: Path) -> None:
+    """Write the table as Parquet."""
+    results_table(rows).to_parquet(path)
