@@ -27,7 +27,7 @@ from xtr.spec.sweep import Pair, SweepSpec
 
 NO_EFFECT = {
     *(("compute",), ("budget",), ("prices",), ("storage",), ("tracking",), ("description",), ("tags",)),
-    *(("result",), ("search", "concurrent_trials")),
+    *(("result",), ("contrasts",), ("search", "concurrent_trials")),
 }
 SECRET = {("tracking", "uri")}
 """May hold a password; only that it has changed is told."""

@@ -15,6 +15,7 @@ from xtr.catalogue.lookup import TASKS, names
 from xtr.catalogue.mixtures import MIXTURES
 from xtr.catalogue.task import Role, Split
 from xtr.errors import InputError, Problem, suggest
+from xtr.spec.contrast_check import contrast_findings, named_languages
 from xtr.spec.explain import Finding, shown
 from xtr.spec.expressions import NONE, Member, parse_intermediate, parse_target, target_task
 from xtr.spec.notation import write_dimension
@@ -50,6 +51,7 @@ def findings_in(spec: SweepSpec) -> list[Finding]:
         _space,
         _start_with,
         _confirm,
+        _contrasts,
     )
     return [finding for check in checks for finding in check(spec)]
 
@@ -335,3 +337,12 @@ def _confirm(spec: SweepSpec) -> Iterator[Finding]:
             yield Finding(keys, Problem("is search.training_seed", received=str(seed), hint=hint))
         if seed in seeds[:index]:
             yield Finding(keys, Problem("is listed twice", received=str(seed)))
+
+
+def _contrasts(spec: SweepSpec) -> Iterator[Finding]:
+    """Contrasts name arms, targets, dimensions and languages of the sweep."""
+    yield from contrast_findings(spec)
+    known = _known_languages(spec)
+    for keys, code in named_languages(spec):
+        if code not in known:
+            yield Finding(keys, _unknown_language(code, known))
