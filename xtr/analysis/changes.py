@@ -137,7 +137,7 @@ def _kept(before: SweepSpec, now: SweepSpec, pair: Pair, rows: Sequence[TrialRow
 
 def _proposed_by(spec: SweepSpec) -> dict[str, JSON]:
     """Name what decides which trials are proposed, besides the dimensions; how many is left out."""
-    amounts = {"space", "trials_per_pair", "concurrent_trials", "confirm", "training_seed"}
+    amounts = {"space", "trials_per_pair", "concurrent_trials", "confirm", "training_seed", "design"}
     return spec.search.model_dump(mode="json", exclude=amounts)
 
 

@@ -49,6 +49,7 @@ def findings_in(spec: SweepSpec) -> list[Finding]:
         _languages,
         _data,
         _space,
+        _design,
         _start_with,
         _confirm,
         _contrasts,
@@ -303,6 +304,18 @@ def _unread(spec: SweepSpec, name: str) -> Problem | None:
     if field not in ONLY_LINEAR or getattr(spec.stages, stage).schedule == "linear":
         return None
     return Problem(f"schedule wsd does not read {field}", hint=f"stages.{stage}.warmup_steps")
+
+
+def _design(spec: SweepSpec) -> Iterator[Finding]:
+    """Every setting can only be tried where there is an end of them."""
+    for name, dimension in spec.search.space.items() if spec.search.design else ():
+        if not dimension.is_finite:
+            what = "a design needs values that can be counted"
+            received, allowed = (
+                shown(write_dimension(dimension)),
+                "a number, {choice: [..]} or {int: [low, high]}",
+            )
+            yield Finding(("search", "space", name), Problem(what, "", received, allowed))
 
 
 def _start_with(spec: SweepSpec) -> Iterator[Finding]:
