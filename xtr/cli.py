@@ -188,7 +188,7 @@ def evaluate(
     split: Annotated[str | None, typer.Option(help="test or dev; by default what the sweep says.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score the winners in every language and write XTREME's prediction files."""
+    """Score the winners, or all of a design, in every language; write XTREME's prediction files."""
     spec, _ = _find(sweep, root)
     chosen = split or spec.stages.evaluate.split
     _one_of("--split", chosen, ("test", "dev"))

@@ -13,7 +13,7 @@ from transformers import AutoModelForMaskedLM
 
 from tests.stages.sample import a_sweep
 from xtr.analysis.forgetting import LinkRow, links_text, planned_links, read_links, write_links
-from xtr.analysis.trials import Winner
+from xtr.analysis.leaderboard import Point
 from xtr.catalogue.lookup import find_task
 from xtr.errors import InputError
 from xtr.families.registry import family_of
@@ -26,8 +26,8 @@ from xtr.stages.stage import EvaluateStage
 EVERYTHING = EvaluateSettings(batch_size=8, max_rows=8, forgetting=True, layer=1)
 
 
-def winner(intermediate: str, target: str) -> Winner:
-    return Winner(Pair(intermediate, target), 0, {}, {1: 0.5})
+def winner(intermediate: str, target: str, wins: bool = True) -> Point:
+    return Point(Pair(intermediate, target), {}, 1, wins)
 
 
 def runner_of(root: Path, model: Path, settings: EvaluateSettings = EVERYTHING) -> Runner:
@@ -64,7 +64,7 @@ def test_every_checkpoint_of_a_path_is_asked_the_same(encoder_folder: Path, tmp_
 def test_nothing_is_asked_by_default_and_a_list_is_taken_at_its_word(
     encoder_folder: Path, tmp_path: Path
 ) -> None:
-    chosen = [winner("mnli", "tatoeba")]
+    chosen = [winner("mnli", "tatoeba"), winner("squad_v1", "tatoeba", wins=False)]
     silent = runner_of(tmp_path, encoder_folder, EvaluateSettings())
     assert planned_links(silent.spec, silent.source, chosen, "test") == []
     named = runner_of(tmp_path, encoder_folder, EvaluateSettings(forgetting=("mlm",)))

@@ -18,14 +18,14 @@ from statistics import fmean
 import numpy as np
 
 from xtr.analysis.leaderboard import Row, best_rows, leaderboard
-from xtr.analysis.scores import ScoreRow, read_scores
+from xtr.analysis.scores import ScoreRow, at_settings, read_scores
 from xtr.analysis.trials import read_trials
 from xtr.catalogue.lookup import find_task
 from xtr.catalogue.task import Split
 from xtr.errors import InputError, Problem
 from xtr.spec.expressions import target_task
 from xtr.spec.space import Value
-from xtr.spec.sweep import SweepSpec
+from xtr.spec.sweep import Pair, SweepSpec
 from xtr.stages.stage import ITEMS
 from xtr.stages.store import StageStore
 from xtr.statistics.intervals import Counts, Interval, f1_of, items_interval, mean_interval, share_of
@@ -117,7 +117,8 @@ def find_side(name: str, spec: SweepSpec, folder: Path, intermediate: str = "") 
                 "no finished trial to compare", received=name, allowed=", ".join(known) or "xtr run it first"
             )
         )
-    scores = read_scores(folder)
+    settings = {Pair(row.intermediate, row.target): row.config for row in chosen}
+    scores = at_settings(read_scores(folder), settings)
     return Side(name, {row.target: row for row in chosen}, scores, StageStore(spec.storage.workplace()))
 
 

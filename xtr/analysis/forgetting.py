@@ -22,8 +22,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path as Folder
 from statistics import fmean
 
+from xtr.analysis.leaderboard import Point
 from xtr.analysis.tables import columns
-from xtr.analysis.trials import Winner
 from xtr.catalogue.benchmarks import BENCHMARKS
 from xtr.catalogue.lookup import find_task
 from xtr.catalogue.task import Split, Task
@@ -86,7 +86,7 @@ class LinkScoring:
 
 
 def planned_links(
-    spec: SweepSpec, source: Source, chosen: Iterable[Winner], split: Split
+    spec: SweepSpec, source: Source, chosen: Iterable[Point], split: Split
 ) -> list[LinkScoring]:
     """List what `stages.evaluate.forgetting` asks of the winners' chains; nothing where it asks nothing.
 
@@ -95,10 +95,10 @@ def planned_links(
     """
     paths, asked = Paths(spec, source), asked_of_links(spec, source, split)
     return [
-        LinkScoring(best.pair.intermediate, best.pair.target, seed, link, after, stage)
-        for best in chosen
-        for seed in best.seeds
-        for link, after, stage in links_of(paths, paths.path(best.pair, best.params, seed), asked)
+        LinkScoring(point.pair.intermediate, point.pair.target, point.seed, link, after, stage)
+        for point in chosen
+        if point.wins
+        for link, after, stage in links_of(paths, paths.path(point.pair, point.params, point.seed), asked)
     ]
 
 
