@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
 from xtr.analysis.consistency import agreements_text
+from xtr.analysis.findings import Finding, findings_of
+from xtr.analysis.findings_text import findings_list, findings_text
 from xtr.analysis.forgetting import links_text
 from xtr.analysis.groups import groups_text
 from xtr.analysis.leaderboard import best_rows, leaderboard, scores_of_winners, winners
+from xtr.analysis.results import results_of
 from xtr.analysis.scores import ScoreRow, by_language, xtreme_scores
 from xtr.analysis.summary import summarise, summary_document, summary_text
 from xtr.analysis.tables import columns, percent
@@ -35,7 +38,15 @@ def winners_rows(spec: SweepSpec, rows: Sequence[ScoreRow]) -> list[ScoreRow]:
     return scores_of_winners(spec, read_trials(sweep_folder(spec)), rows)
 
 
-def evaluation_document(spec: SweepSpec, evaluation: Evaluation) -> dict[str, JSON]:
+def evaluation_findings(spec: SweepSpec, evaluation: Evaluation) -> list[Finding]:
+    """Give the sweep's contrasts their verdicts, on the split that was evaluated."""
+    split = evaluation.rows[0].split if evaluation.rows else None
+    return findings_of(spec, results_of(sweep_folder(spec)), split)
+
+
+def evaluation_document(
+    spec: SweepSpec, evaluation: Evaluation, findings: Sequence[Finding] = ()
+) -> dict[str, JSON]:
     """Return an evaluation as a JSON document; values of rows in [0, 1], of benchmarks 0 to 100."""
     benchmark, of_winners = spec.stages.evaluate.benchmark, winners_rows(spec, evaluation.rows)
     scores = xtreme_scores(of_winners, best_pairs(spec), benchmark)
@@ -58,10 +69,11 @@ def evaluation_document(spec: SweepSpec, evaluation: Evaluation) -> dict[str, JS
             benchmark: {"tasks": dict(scores.tasks), "groups": dict(scores.groups), "overall": scores.overall}
         },
         "summary": None if summary is None else summary_document(summary),
+        "findings": findings_list(findings),
     }
 
 
-def evaluation_text(spec: SweepSpec, evaluation: Evaluation) -> str:
+def evaluation_text(spec: SweepSpec, evaluation: Evaluation, findings: Sequence[Finding] = ()) -> str:
     """Write one table a target: scores by language for every pair's winner, and the transfer under them."""
     source, of_winners = spec.stages.source_language, winners_rows(spec, evaluation.rows)
     blocks = []
@@ -89,6 +101,7 @@ def evaluation_text(spec: SweepSpec, evaluation: Evaluation) -> str:
         )
     blocks.append(links_text(evaluation.links))
     blocks.append(f"prediction files: {evaluation.predictions}\nlabel files: {evaluation.labels}")
+    blocks.append(findings_text(findings))
     return "\n\n".join(block for block in blocks if block)
 
 
