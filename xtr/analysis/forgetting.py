@@ -121,14 +121,15 @@ def asked_of_links(spec: SweepSpec, source: Source, split: Split) -> Asked:
         return []
     of_benchmark = [name for group in BENCHMARKS[spec.stages.evaluate.benchmark].values() for name in group]
     retrieval = [name for name in of_benchmark if find_task(name).training_task is None]
-    names = [*retrieval, MLM] if forgetting is True else forgetting
+    named = forgetting if isinstance(forgetting, tuple) else ()
+    names = named or (*retrieval, MLM)
     asked = []
     for task in map(find_task, names):
         own = _held_out(source, task) if task.name == MLM else split
         at_hand = source.languages(task, own)
         wanted = evaluated_languages(spec, source, task, own)
         languages = tuple(code for code in at_hand if code in wanted or task.name == MLM)
-        if languages or forgetting is not True:
+        if languages or named:
             asked.append((task, own, languages or wanted))
     return asked
 
