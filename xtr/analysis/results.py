@@ -14,14 +14,18 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xtr.analysis.references import stage_keys
 from xtr.analysis.scores import read_scores
 from xtr.analysis.trials import read_trials
 from xtr.catalogue.lookup import find_task
-from xtr.fingerprint import canonical_json
+from xtr.fingerprint import JSON, canonical_json
 from xtr.spec.expressions import target_task
 from xtr.spec.space import Value
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +101,19 @@ def results_csv(rows: Sequence[Result]) -> str:
     return text.getvalue()
 
 
-def write_parquet(rows: Sequence[Result], path: Path) -> None:
-    """Write the table as Parquet."""
+def results_table(rows: Sequence[Result]) -> pandas.DataFrame:
+    """Make a data frame of the table, a column a field; trial and n are whole numbers that may be missing."""
     import pandas
 
-    pandas.DataFrame(map(_plain, rows)).astype({"trial": "Int64", "n": "Int64"}).to_parquet(path)
+    table = pandas.DataFrame(map(_plain, rows), columns=[each.name for each in fields(Result)])
+    return table.astype({"trial": "Int64", "n": "Int64"})
 
 
-def _plain(row: Result) -> dict[str, object]:
+def write_parquet(rows: Sequence[Result], path: Path) -> None:
+    """Write the table as Parquet."""
+    results_table(rows).to_parquet(path)
+
+
+def _plain(row: Result) -> dict[str, JSON]:
     """Write a row for a table, whose cells hold no mappings."""
     return asdict(row) | {"settings": canonical_json(dict(row.settings))}
