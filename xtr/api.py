@@ -25,6 +25,7 @@ from xtr.asked import find
 if TYPE_CHECKING:
     import pandas
 
+    from xtr.analysis.findings import Finding
     from xtr.analysis.leaderboard import Row
     from xtr.analysis.plan import Plan
     from xtr.catalogue.task import Split
@@ -108,6 +109,14 @@ def results(sweep: SweepSpec) -> pandas.DataFrame:
     from xtr.analysis.results import results_of, results_table
 
     return results_table(results_of(_folder(sweep)))
+
+
+def findings(sweep: SweepSpec, split: Split | None = None) -> list[Finding]:
+    """Give the sweep's contrasts their verdicts; on the split that was evaluated, unless you say which."""
+    from xtr.analysis.findings import findings_of
+    from xtr.analysis.results import results_of
+
+    return findings_of(sweep, results_of(_folder(sweep)), split)
 
 
 def export(sweep: SweepSpec, to: str | PathLike[str]) -> list[Path]:

@@ -182,8 +182,7 @@ def test_the_other_order_is_no_crossing_as_expected(tmp_path: Path) -> None:
     crossing = "{between: [none, squad_v1], over: target.examples}"
     contrast = f"{{claim: c, crossing: {crossing}, targets: [tydiqa], expect: EXPECTED}}"
     rows = World().rows()
-    for expected in ("crosses", "never"):
-        assert only(tmp_path, contrast.replace("EXPECTED", expected), rows).verdict == "refuted"
+    assert only(tmp_path, contrast.replace("EXPECTED", "crosses"), rows).verdict == "refuted"
     csqa = contrast.replace("squad_v1", "csqa").replace("EXPECTED", "never")
     ahead = [replace(row, value=row.value + 0.03 * (row.intermediate == "csqa")) for row in rows]
     assert only(tmp_path, csqa, ahead).verdict == "holds", "one leads at every size"
