@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xtr.analysis.leaderboard import winners
+from xtr.analysis.openings import note_opening
 from xtr.analysis.references import record_evaluations
 from xtr.analysis.scores import ScoreRow, write_scores
 from xtr.analysis.spending import Spent, note_spent, spent_by, spent_text
@@ -77,6 +78,8 @@ def evaluate_sweep(spec: SweepSpec, split: Split, say: Say) -> Evaluation:
         read_all(runner.source, ((find_task(task), part, language) for task, part, language in asked))
         record_left_out(folder, runner.source)
         missing = [s for stages in wanted.values() for s in stages if runner.store.open(s.key) is None]
+        n_wanted = sum(map(len, wanted.values()))
+        note_opening(folder, split, evaluations=n_wanted, computed=len(missing))
         if missing:
             say(f"scoring {len(chosen)} winners on {split}: {len(missing)} evaluations")
             total = Spent()
