@@ -17,9 +17,10 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from xtr.analysis.report.drawing import BASELINE, FAINT, INK, Look, draw, legend_above, looks
+from xtr.analysis.report.drawing import FAINT, INK, Look, draw, legend_above, looks
 from xtr.analysis.report.section import Figure
 
 WIDTH = 7.2
@@ -90,7 +91,7 @@ def heat_map(
         values: by (row, column).
         strong: cells whose number is printed bold.
     """
-    height = 0.9 + 0.34 * len(rows) + 0.055 * max(map(len, columns))
+    height = 0.5 + 0.32 * len(rows) + 0.055 * max(map(len, columns))
     scale = Normalize(min(values.values()), max(values.values()) + 1e-9)
     shades = colormaps["cividis"]
 
@@ -154,13 +155,11 @@ def panels(about: About, shown: Sequence[Panel], *, x: str, y: str, log: bool = 
     height = (2.0 if across > 1 else 2.8) * down + 0.35 + 0.2 * math.ceil(len(names) / 4)
 
     def paint(canvas: Canvas) -> None:
-        named: set[str] = set()
         grid = canvas.subplots(down, across, squeeze=False)
         places = [axes for row in grid for axes in row]
         for axes, panel in zip(places, shown, strict=False):
             for each in panel.series:
                 _curve(axes, each, look_of[each.name])
-                named.add(each.name)
             _scale(axes, panel, log=log)
             axes.set_title(panel.title)
         for axes in places[len(shown) :]:
@@ -194,7 +193,7 @@ def _mark(axes: Axes, x: Iterable[float], y: Iterable[float], look: Look, label:
         color=look.colour,
         markerfacecolor=look.face,
         label=label,
-        zorder=3,
+        zorder=3 if look.filled else 4,
     )
 
 
@@ -225,25 +224,33 @@ def _curve(axes: Axes, each: Series, look: Look) -> None:
 
 
 def _scale(axes: Axes, panel: Panel, *, log: bool) -> None:
-    where = sorted({x for each in panel.series for x in each.x})
     if not log:
+        if all(isinstance(x, int) for each in panel.series for x in each.x):
+            axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         return
+    where = sorted({x for each in panel.series for x in each.x})
     axes.set_xscale("log")
-    if len(where) <= 5:
-        axes.set_xticks(where)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.tick_params(axis="x", labelsize=7)
+    axes.set_xticks(where if len(where) <= 4 else _round_numbers(where[0], where[-1]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def _round_numbers(low: float, high: float) -> list[float]:
+    """Choose up to five numbers for a logarithmic axis: powers of ten, else 1, 2 and 5, else the ends."""
+    tens = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):
+        inside = [step * 10.0**ten for ten in tens for step in steps if low <= step * 10.0**ten <= high]
+        if len(inside) > 2:
+            return inside[:: math.ceil(len(inside) / 5)]
+    return [low, high]
 
 
 def _legend_of(canvas: Canvas, names: Sequence[str], look_of: Mapping[str, Look]) -> None:
-    from matplotlib.lines import Line2D
-
     handles = [
         Line2D(
             [],
             [],
-            color=look_of.get(name, BASELINE).colour,
+            color=look_of[name].colour,
             marker=look_of[name].marker,
             markerfacecolor=look_of[name].face,
             linestyle=look_of[name].line,

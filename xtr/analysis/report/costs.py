@@ -29,13 +29,11 @@ def costs(gathered: Gathered) -> Section:
     unsaid = (
         [] if tables or not gathered.trials else ["The trials do not say which stages they walked through."]
     )
-    asked = {key for row in gathered.trials for key in stage_keys(row)}
-    gone = len(asked - gathered.stages.keys())
-    if gone and asked:
-        unsaid.append(
-            f"{counted(gone, 'stage')} of {len(asked):,} not in the store any more: their kind and tokens "
-            "are not known."
-        )
+    walked = {key for row in gathered.trials if row.state == "complete" for key in stage_keys(row)}
+    gone = len(walked - gathered.stages.keys())
+    if gone:
+        told = f"{counted(gone, 'stage')} of the {len(walked):,} that finished trials walked through"
+        unsaid.append(f"{told} are not in the store any more: their tokens are not counted.")
     return Section("cost", "Cost, reuse and failures", tuple(words), tuple(tables), unsaid=tuple(unsaid))
 
 

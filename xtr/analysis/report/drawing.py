@@ -66,7 +66,7 @@ class Look:
     @property
     def face(self) -> str:
         """What its markers are filled with."""
-        return self.colour if self.filled else "white"
+        return self.colour if self.filled else "none"
 
 
 BASELINE = Look(INK, "o", (0, (4, 2)), filled=False)

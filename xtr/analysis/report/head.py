@@ -12,7 +12,7 @@ from xtr.analysis.report.standings import SIGNIFICANT, Standing, bounds
 def head(gathered: Gathered) -> Section:
     """Say in short what was asked and found."""
     spec = gathered.spec
-    question = spec.description or "The sweep file asks no question in words (`description`)."
+    question = f"*{spec.description}*" if spec.description else "The sweep file says no `description`."
     return Section(
         "summary",
         "What was asked, and what can be concluded",
@@ -61,7 +61,9 @@ def _largest(gathered: Gathered) -> str:
     assert best.same_settings is not None
     low, high = bounds(best.same_settings)
     within = (
-        "no interval" if low is None else f"95 % interval {shown(low, 'signed')} to {shown(high, 'signed')}"
+        "no interval"
+        if low is None
+        else f"95 % interval of this pair alone {shown(low, 'signed')} to {shown(high, 'signed')}"
     )
     return (
         f"The largest difference is that of {_name(best)}: {shown(best.same_settings.mean, 'signed')} points "

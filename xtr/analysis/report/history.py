@@ -93,7 +93,9 @@ def _importances(gathered: Gathered) -> Table:
 
 def _unsaid(gathered: Gathered) -> Iterable[str]:
     without = [pair for pair in gathered.winners if pair not in gathered.importances]
-    if without:
+    if without and not gathered.importances:
+        yield "No importance is told: every pair has too few finished trials, one dimension, or scores all alike."
+    elif without:
         names = [f"`{pair.intermediate}` for `{pair.target}`" for pair in without]
         yield (
             f"No importance for {listed(names)}: too few finished trials, one dimension at most, or scores "

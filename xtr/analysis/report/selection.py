@@ -5,25 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from xtr.analysis.report.gathered import Gathered
-from xtr.analysis.report.section import Cell, Column, Section, Table, counted
+from xtr.analysis.report.section import Cell, Column, Section, Table, counted, listed
 from xtr.catalogue.lookup import find_task
 from xtr.catalogue.task import Task
 from xtr.spec.expressions import target_task
+from xtr.spec.search import Confirm
 
 
 def selection(gathered: Gathered) -> Section:
     """Say what chose the winners, and who has looked at the test sets."""
-    spec = gathered.spec
-    confirm = spec.search.confirm
-    seeds = ", ".join(map(str, confirm.seeds))
     words = (
-        "A trial is scored on its target's select split alone. No other language and no test set has chosen "
-        "anything.",
-        f"The best {counted(confirm.top, 'trial')} of each pair are trained again on "
-        f"{'seed' if len(confirm.seeds) == 1 else 'seeds'} {seeds}, which the search has not used; their "
-        "mean is the score."
-        if confirm.seeds
-        else "Winners were not trained again on other seeds (`search.confirm.seeds`), so a lucky trial may lead.",
+        "A trial is scored on its target's select split alone: no other language and no test set has chosen anything.",
+        _confirmed(gathered.spec.search.confirm),
         _opened(gathered),
     )
     tables = [_selected(gathered)]
@@ -31,6 +24,18 @@ def selection(gathered: Gathered) -> Section:
         tables.append(_openings(gathered))
     return Section(
         "selection", "What was selected on what", words, tuple(tables), unsaid=tuple(_unsaid(gathered))
+    )
+
+
+def _confirmed(confirm: Confirm) -> str:
+    if not confirm.seeds:
+        return (
+            "Winners were not trained again on other seeds (`search.confirm.seeds`): a lucky trial may lead."
+        )
+    best = "best trial" if confirm.top == 1 else f"{confirm.top} best trials"
+    return (
+        f"The {best} of each pair trained again on {listed(list(map(str, confirm.seeds)), 12)}, seeds that the search "
+        "has not used; their mean is the score."
     )
 
 
@@ -62,7 +67,7 @@ def _select_split(gathered: Gathered, task: Task, trained: Task | None) -> str:
         return f"its select split in {', '.join(task.select_languages) or source}"
     if trained.held_out:
         return f"{trained.held_out:.0%} of the training rows, held out"
-    return f"the dev set of {trained.name} in what it is trained in"
+    return f"the dev set of {trained.name}, in the languages it is trained in"
 
 
 def _opened(gathered: Gathered) -> str:
