@@ -121,14 +121,26 @@ class Trials:
     def of_pair(self, pair: Pair) -> Iterator[TrialRow]:
         """Yield a pair's search and the trials that confirm its best."""
         searched = [
-            self.ended(TrialRow(*pair, n, "search", n, 1, self.params(pair), "running"))
+            self.ended(
+                TrialRow(pair.intermediate, pair.target, n, "search", n, 1, self.params(pair), "running")
+            )
             for n in range(TRIALS)
         ]
         yield from searched
         best = winner(searched, 1)
         assert best is not None
         for i, seed in enumerate(SEEDS):
-            row = TrialRow(*pair, TRIALS + i, "confirm", i, seed, best.params, "running", of=best.number)
+            row = TrialRow(
+                pair.intermediate,
+                pair.target,
+                TRIALS + i,
+                "confirm",
+                i,
+                seed,
+                best.params,
+                "running",
+                of=best.number,
+            )
             yield self.ended(row)
 
     def controls(self, pair: Pair, rows: list[TrialRow]) -> Iterator[TrialRow]:
@@ -183,7 +195,7 @@ def scores(draw: random.Random, pair: Pair) -> Iterator[ScoreRow]:
         for metric in task.metrics:
             for seed in SEEDS:
                 value = 0.5 + 0.02 * len(pair.intermediate) + draw.gauss(0, 0.02)
-                yield ScoreRow(*pair, seed, "test", language, metric, value, 1000)
+                yield ScoreRow(pair.intermediate, pair.target, seed, "test", language, metric, value, 1000)
 
 
 PARTS = {"report": report}

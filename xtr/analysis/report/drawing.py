@@ -98,6 +98,7 @@ def draw(
         svg, png = io.StringIO(), io.BytesIO()
         # No date and no version of the library: the same numbers are the same files.
         canvas.savefig(png, format="png", metadata={"Software": None})
+        canvas.set_layout_engine("none")  # all has its place by now
         canvas.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
     return Figure(name, caption, alt, svg.getvalue(), png.getvalue(), round(size[0] * PIXELS_PER_INCH))
 

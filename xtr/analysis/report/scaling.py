@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, quantiles
+from math import log
+from statistics import correlation, fmean, quantiles
 
 from xtr.analysis.groups import groups_of
 from xtr.analysis.report.charts import About, Panel, Series, panels
 from xtr.analysis.report.gathered import Gathered, settings_of
 from xtr.analysis.report.rates import finished, leading
-from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, listed, slug
+from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, counted, listed, slug
 from xtr.analysis.report.standings import bounds
 from xtr.fingerprint import canonical_json
 from xtr.spec.sweep import Pair
@@ -25,8 +26,10 @@ from xtr.statistics.scaling import FEWEST_SIZES, PowerLaw, bootstrap_laws, fit_p
 
 SIZES = (".fraction", ".examples")
 SELECT = "select"
-MOST_PANELS, MOST_PAIRS = 9, 4
+MOST_PANELS, MOST_PAIRS = 9, 3
 FEWEST_SEEDS, DRAWS, STEPS = 3, 200, 30
+RISES = 0.5
+"""Correlation of score and logarithm of the size from which on a law is fitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ def scaling(gathered: Gathered) -> Section:
     words = (
         "A point is the mean over seeds. A curve is the law loss = limit + scale · size^(−exponent), with "
         "loss = 1 − score, fitted as in arXiv 2203.15556; a band holds 95 % of the laws of seeds drawn anew. "
-        "A law can only rise or stay: where more data hurt, it lies flat through the points.",
+        "No law is fitted where scores do not rise with size; there the points are joined.",
     )
     unsaid = tuple(_unsaid(curves, laws))
     tables = [table for table in [_laws(laws)] if table.rows]
@@ -151,12 +154,14 @@ def _drawn(gathered: Gathered, curves: Iterable[Curve]) -> list[Curve]:
 
 
 def _law(curve: Curve) -> PowerLaw | None:
-    """Fit a law through all seeds; None where a score of 1 leaves no loss to fit, or all scores are alike."""
-    points = [(size, 1 - score) for each in curve.scores.values() for size, score in sorted(each.items())]
-    losses = [loss for _, loss in points]
-    if min(losses) <= 0 or max(losses) - min(losses) < 1e-9:
+    """Fit a law through all seeds; None where scores do not rise with size, or one of 1 leaves no loss to fit."""
+    points = [(size, score) for each in curve.scores.values() for size, score in sorted(each.items())]
+    sizes, scores = zip(*points, strict=True)
+    if max(scores) >= 1 or max(scores) - min(scores) < 1e-9:
         return None
-    return fit_power_law([size for size, _ in points], losses)
+    if correlation([log(size) for size in sizes], scores) < RISES:
+        return None
+    return fit_power_law(sizes, [1 - score for score in scores])
 
 
 Laws = Mapping[tuple[Pair, str, str], PowerLaw]
@@ -250,12 +255,13 @@ def _unsaid(curves: Sequence[Curve], laws: Laws) -> Iterator[str]:
     few = [each for each in curves if len(each.scores) < FEWEST_SEEDS]
     if few:
         yield (
-            f"{len(few)} of {len(curves)} curves stand on fewer than {FEWEST_SEEDS} seeds: they have no "
-            "band, and a bend in them may be chance."
+            f"{len(few)} of {counted(len(curves), 'curve')} stand on fewer than {FEWEST_SEEDS} seeds: they "
+            "have no band, and a bend in them may be chance."
         )
-    bare = [e for e in curves if max(max(v.values()) for v in e.scores.values()) >= 1]
-    if bare:
-        yield f"No law for {listed(sorted({f'`{each.pair.target}`' for each in bare}))}: 100 leaves no loss."
-    flat = [key for key, law in laws.items() if law.exponent < 0.01]
-    if flat:
-        yield f"{len(flat)} laws are flat or at the edge of what can be fitted: their limits say nothing."
+    perfect = {each.pair.target for each in curves if any(max(v.values()) >= 1 for v in each.scores.values())}
+    if perfect:
+        yield f"No law where a score is 100, for then no loss is left: {listed(sorted(perfect))}."
+    far = [pair for (pair, _, _), law in laws.items() if law.exponent < 0.01 or law.limit <= 0.001]
+    if far:
+        names = dict.fromkeys(f"`{pair.intermediate}` for `{pair.target}`" for pair in far)
+        yield f"The sizes do not show where scores level off, so the limit is a guess: {listed(list(names))}."

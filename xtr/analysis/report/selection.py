@@ -15,7 +15,7 @@ from xtr.spec.search import Confirm
 def selection(gathered: Gathered) -> Section:
     """Say what chose the winners, and who has looked at the test sets."""
     words = (
-        "A trial is scored on its target's select split alone: no other language and no test set has chosen anything.",
+        "A trial is scored on its target's select split alone: no other language or test set has chosen anything.",
         _confirmed(gathered.spec.search.confirm),
         _opened(gathered),
     )
@@ -32,10 +32,11 @@ def _confirmed(confirm: Confirm) -> str:
         return (
             "Winners were not trained again on other seeds (`search.confirm.seeds`): a lucky trial may lead."
         )
-    best = "best trial" if confirm.top == 1 else f"{confirm.top} best trials"
+    best = "the best trial was" if confirm.top == 1 else f"the {confirm.top} best trials were"
+    seeds = listed([str(seed) for seed in confirm.seeds], 12)
     return (
-        f"The {best} of each pair trained again on {listed(list(map(str, confirm.seeds)), 12)}, seeds that the search "
-        "has not used; their mean is the score."
+        f"Of each pair {best} trained again on the seeds {seeds}, which the search has not used; their mean is "
+        "the score."
     )
 
 
