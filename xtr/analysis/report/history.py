@@ -9,9 +9,9 @@ from statistics import fmean
 from xtr.analysis.report.charts import About, Dots, Panel, Series, dots, panels
 from xtr.analysis.report.gathered import Gathered
 from xtr.analysis.report.rates import finished, leading
-from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, listed
+from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, cut, listed
 
-MOST_PANELS, MOST_PAIRS = 9, 5
+MOST_PANELS, MOST_PAIRS = 6, 5
 FEWEST_TRIALS = 3
 
 
@@ -25,6 +25,7 @@ def history(gathered: Gathered) -> Section:
     words = [
         "The best select score so far, by finished search trial. A line that still rises at its end says "
         "that more trials may find more.",
+        *cut(len(gathered.targets), MOST_PANELS, rest="`learning-rates.csv` has the trials of all"),
     ]
     if tables:
         words.append(

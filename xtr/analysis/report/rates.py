@@ -10,11 +10,11 @@ from collections.abc import Iterable
 
 from xtr.analysis.report.charts import About, Panel, Series, panels
 from xtr.analysis.report.gathered import Gathered
-from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, listed, slug
+from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, cut, listed, slug
 from xtr.analysis.trials import TrialRow
 from xtr.spec.sweep import Pair
 
-MOST_PANELS, MOST_PAIRS = 9, 3
+MOST_PANELS, MOST_PAIRS = 6, 3
 """Targets that are drawn, and pairs in each: the leading ones and `none`; the table's file has all."""
 FEWEST_RATES = 3
 
@@ -25,8 +25,9 @@ def rates(gathered: Gathered) -> Section:
     figures = [figure for name in names for figure in _figures(gathered, name)]
     words = (
         "Each point is a finished search trial, and a ring marks the best of its pair; the other dimensions "
-        "vary with it. Trials that were stopped early are left out. What was tried is drawn for the leading "
-        "pairs of each target; `learning-rates.csv` has every trial.",
+        "vary with it. Trials that were stopped early are left out. Drawn are the leading pairs of each target; "
+        "`learning-rates.csv` has every trial.",
+        *cut(len(gathered.targets), MOST_PANELS, rest="the file has all"),
     )
     if not figures:
         why = f"Learning rates are drawn from {FEWEST_RATES} different ones on; no pair has finished with as many."

@@ -17,7 +17,7 @@ from xtr.analysis.groups import groups_of
 from xtr.analysis.report.charts import About, Panel, Series, panels
 from xtr.analysis.report.gathered import Gathered, settings_of
 from xtr.analysis.report.rates import finished, leading
-from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, counted, listed, slug
+from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, counted, cut, listed, slug
 from xtr.analysis.report.standings import bounds
 from xtr.fingerprint import canonical_json
 from xtr.spec.sweep import Pair
@@ -26,7 +26,7 @@ from xtr.statistics.scaling import FEWEST_SIZES, PowerLaw, bootstrap_laws, fit_p
 
 SIZES = (".fraction", ".examples")
 SELECT = "select"
-MOST_PANELS, MOST_PAIRS = 9, 3
+MOST_PANELS, MOST_PAIRS = 6, 3
 FEWEST_SEEDS, DRAWS, STEPS = 3, 200, 30
 RISES = 0.5
 """Correlation of score and logarithm of the size from which on a law is fitted."""
@@ -79,6 +79,7 @@ def scaling(gathered: Gathered) -> Section:
         "A point is the mean over seeds. A curve is the law loss = limit + scale · size^(−exponent), with "
         "loss = 1 − score, fitted as in arXiv 2203.15556; a band holds 95 % of the laws of seeds drawn anew. "
         "No law is fitted where scores do not rise with size; there the points are joined.",
+        *cut(len(gathered.targets), MOST_PANELS, rest="`sizes.csv` has all"),
     )
     unsaid = tuple(_unsaid(curves, laws))
     tables = [table for table in [_laws(laws)] if table.rows]
