@@ -45,6 +45,7 @@ def xtr(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         "export",
         "results",
         "compare",
+        "findings",
         "report",
         "data prepare",
         "data check",

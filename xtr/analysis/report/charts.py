@@ -21,7 +21,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from xtr.analysis.report.drawing import FAINT, INK, Look, draw, legend_above, looks
-from xtr.analysis.report.section import Figure
+from xtr.analysis.report.section import Figure, shown
 
 WIDTH = 7.2
 """Inches: what a page of the report takes without scaling."""
@@ -107,19 +107,28 @@ def heat_map(
             dark = 0.3 * shade[0] + 0.59 * shade[1] + 0.11 * shade[2] < 0.5
             weight = "bold" if (row, column) in strong else "normal"
             ink = "white" if dark else "black"
-            axes.text(x, y, f"{value:+.1f}", color=ink, ha="center", va="center", fontweight=weight)
+            axes.text(
+                x, y, shown(value / 100, "signed"), color=ink, ha="center", va="center", fontweight=weight
+            )
         _name_cells(axes, rows, columns)
 
     return draw(about.name, about.caption, about.alt, (min(WIDTH, 2.2 + 0.75 * len(columns)), height), paint)
 
 
 def dots(
-    about: About, names: Sequence[str], series: Sequence[Dots], x: str, breaks: Sequence[int] = ()
+    about: About,
+    names: Sequence[str],
+    series: Sequence[Dots],
+    x: str,
+    breaks: Sequence[int] = (),
+    *,
+    nought: bool = False,
 ) -> Figure:
     """Draw a row a name, a marker a series; of two series that belong together the distance is what counts.
 
     Args:
         breaks: rows above which a line parts groups of names.
+        nought: whether a line marks 0.
     """
     height = 0.75 + 0.19 * max(len(names), 3) + 0.2 * math.ceil(len(series) / 4)
     look_of = looks([*about.order, *(each.name for each in series)])
@@ -136,6 +145,8 @@ def dots(
             _mark(axes, [value for _, value in rows], [y for y, _ in rows], look, each.name)
         for row in breaks:
             axes.axhline(row - 0.5, color=FAINT, linewidth=0.8)
+        if nought:
+            axes.axvline(0, color=INK, linewidth=0.8)
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.set_xlabel(x)
@@ -145,11 +156,11 @@ def dots(
     return draw(about.name, about.caption, about.alt, (WIDTH, height), paint)
 
 
-def panels(about: About, shown: Sequence[Panel], *, x: str, y: str, log: bool = False) -> Figure:
+def panels(about: About, drawn: Sequence[Panel], *, x: str, y: str, log: bool = False) -> Figure:
     """Draw small charts beside each other, up to three in a row, with one legend for all."""
-    across = min(3, len(shown))
-    down = math.ceil(len(shown) / across)
-    names = list(dict.fromkeys(each.name for panel in shown for each in panel.series))
+    across = min(3, len(drawn))
+    down = math.ceil(len(drawn) / across)
+    names = list(dict.fromkeys(each.name for panel in drawn for each in panel.series))
     look_of = looks([*about.order, *names])
     width = WIDTH if across > 1 else 5.0
     height = (2.0 if across > 1 else 2.8) * down + 0.35 + 0.2 * math.ceil(len(names) / 4)
@@ -157,12 +168,12 @@ def panels(about: About, shown: Sequence[Panel], *, x: str, y: str, log: bool = 
     def paint(canvas: Canvas) -> None:
         grid = canvas.subplots(down, across, squeeze=False)
         places = [axes for row in grid for axes in row]
-        for axes, panel in zip(places, shown, strict=False):
+        for axes, panel in zip(places, drawn, strict=False):
             for each in panel.series:
                 _curve(axes, each, look_of[each.name])
             _scale(axes, panel, log=log)
             axes.set_title(panel.title)
-        for axes in places[len(shown) :]:
+        for axes in places[len(drawn) :]:
             axes.set_axis_off()
         canvas.supxlabel(x, fontsize=8.5)
         canvas.supylabel(y, fontsize=8.5)

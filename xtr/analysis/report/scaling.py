@@ -11,18 +11,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import log
-from statistics import correlation, fmean, quantiles
+from statistics import correlation, fmean
 
 from xtr.analysis.groups import groups_of
 from xtr.analysis.report.charts import About, Panel, Series, panels
-from xtr.analysis.report.gathered import Gathered, settings_of
+from xtr.analysis.report.gathered import Gathered
 from xtr.analysis.report.rates import finished, leading
 from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, counted, cut, listed, slug
 from xtr.analysis.report.standings import bounds
 from xtr.fingerprint import canonical_json
 from xtr.spec.sweep import Pair
 from xtr.statistics.intervals import mean_interval
-from xtr.statistics.scaling import FEWEST_SIZES, PowerLaw, bootstrap_laws, fit_power_law
+from xtr.statistics.scaling import FEWEST_SIZES, PowerLaw, bootstrap_laws, fit_power_law, loss_band
 
 SIZES = (".fraction", ".examples")
 SELECT = "select"
@@ -106,10 +106,9 @@ def _in_languages(gathered: Gathered, pair: Pair, name: str) -> Iterator[Curve]:
     by_point: dict[tuple[int, str], dict[str, float]] = {}
     size_of: dict[str, float] = {}
     for row in gathered.scores_of_pair.get(pair, ()):
-        settings = settings_of(row)
-        size = settings.get(name)
+        size = row.settings.get(name)
         if row.split == gathered.split and isinstance(size, (int, float)) and size > 0:
-            point = canonical_json(dict(settings))
+            point = canonical_json(dict(row.settings))
             size_of[point] = float(size)
             by_point.setdefault((row.seed, point), {})[row.language] = row.value
     if len(set(size_of.values())) < FEWEST_SIZES:
@@ -213,12 +212,8 @@ def _band(curve: Curve, steps: Sequence[float]) -> list[tuple[float, float, floa
     if len(whole) < FEWEST_SEEDS:
         return []
     losses = {seed: {size: 1 - score for size, score in each.items()} for seed, each in whole.items()}
-    laws = bootstrap_laws(losses, seed=0, n_draws=DRAWS)
-    band = []
-    for size in steps:
-        cuts = quantiles([100 * (1 - law.loss(size)) for law in laws], n=40)
-        band.append((size, cuts[0], cuts[-1]))
-    return band
+    ends = loss_band(bootstrap_laws(losses, seed=0, n_draws=DRAWS), steps)
+    return [(size, 100 * (1 - high), 100 * (1 - low)) for size, (low, high) in zip(steps, ends, strict=True)]
 
 
 def _laws(laws: Laws) -> Table:

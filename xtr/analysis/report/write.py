@@ -14,6 +14,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from xtr.analysis.report.claims import claims
 from xtr.analysis.report.costs import costs
 from xtr.analysis.report.files import table_csv, table_latex
 from xtr.analysis.report.gathered import Gathered
@@ -35,6 +36,7 @@ PAGE, LIST = "report.html", "report.json"
 SECTIONS: tuple[Callable[[Gathered], Section], ...] = (
     head,
     leaders,
+    claims,
     languages,
     scaling,
     rates,
