@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -20,7 +21,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from xtr.analysis.report.drawing import FAINT, INK, Look, draw, legend_above, looks
+from xtr.analysis.report.drawing import FAINT, INK, Line, Look, draw, legend_above, looks
 from xtr.analysis.report.section import Figure, shown
 
 WIDTH = 7.2
@@ -214,7 +215,7 @@ def _curve(axes: Axes, each: Series, look: Look) -> None:
         axes.fill_between(where, low, high, color=look.colour, alpha=0.15, linewidth=0)
     if each.curve:
         axes.plot(*zip(*each.curve, strict=True), color=look.colour, linestyle=look.line)
-    line = look.line if each.joined and not each.curve else ""
+    line: Line | Literal[""] = look.line if each.joined and not each.curve else ""
     axes.plot(
         each.x,
         each.y,

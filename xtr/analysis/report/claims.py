@@ -31,8 +31,8 @@ def claims(gathered: Gathered) -> Section:
     words = (
         f"{counted(len(found), 'claim')} declared in the sweep file: "
         f"{', '.join(f'{n} {VERDICTS[verdict]}' for verdict, n in told.items() if n)}.",
-        "Numbers are points of 100; of a curve points per doubling of its size, of a crossing the size itself. "
-        "Intervals hold 95 %, and p is corrected over all claims (Holm).",
+        "Numbers are points of 100; of a curve points per doubling of its size, of a crossing the size "
+        "itself. Intervals hold 95 %, and p is corrected over all claims (Holm).",
     )
     table = Table(
         "claims", "What was claimed, what was measured, and what follows.", COLUMNS, tuple(map(_line, found))

@@ -80,6 +80,11 @@ class Gathered:
             found.setdefault(row.pair, []).append(row)
         return found
 
+    def searched(self, pair: Pair) -> list[TrialRow]:
+        """A pair's finished search trials; of a design, whose settings are all repeated, those of every seed."""
+        phases = ("search",) if self.spec.search.design is None else ("search", "confirm")
+        return [row for row in self.of_pair[pair] if row.phase in phases and row.value is not None]
+
     @cached_property
     def scores_of_pair(self) -> dict[Pair, list[ScoreRow]]:
         """Scores in the targets' own metrics by pair, of all points of a design."""

@@ -122,7 +122,7 @@ def _figure(figure: Figure) -> str:
 def _table(table: Table) -> str:
     sides = ["" if is_text(column) else ' class="n"' for column in table.columns]
     head = "".join(f"<th{side}>{escape(c.name)}</th>" for side, c in zip(sides, table.columns, strict=True))
-    rows, before = [], ""
+    rows, before = list[str](), ""
     for cells in table.shown()[:MOST_ROWS]:
         told = "".join(f"<td{side}>{escape(cell)}</td>" for side, cell in zip(sides, cells, strict=True))
         rows.append(f"<tr{' class=new' if rows and cells[0] != before else ''}>{told}</tr>")

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from xtr.analysis.report.charts import About, Panel, Series, panels
 from xtr.analysis.report.gathered import Gathered
 from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, cut, listed, slug
-from xtr.analysis.trials import TrialRow
 from xtr.spec.sweep import Pair
 
 MOST_PANELS, MOST_PAIRS = 6, 3
@@ -24,9 +23,9 @@ def rates(gathered: Gathered) -> Section:
     names = sorted({n for row in gathered.trials for n in row.params if n.endswith("learning_rate")})
     figures = [figure for name in names for figure in _figures(gathered, name)]
     words = (
-        "Each point is a finished search trial, and a ring marks the best of its pair; the other dimensions "
-        "vary with it. Trials that were stopped early are left out. Drawn are the leading pairs of each target; "
-        "`learning-rates.csv` has every trial.",
+        "Each point is a finished trial of the search (of a design, of any seed), and a ring marks the best "
+        "of its pair; the other dimensions vary with it. Trials that were stopped early are left out. Drawn "
+        "are the leading pairs of each target; `learning-rates.csv` has every trial.",
         *cut(len(gathered.targets), MOST_PANELS, rest="the file has all"),
     )
     if not figures:
@@ -34,11 +33,6 @@ def rates(gathered: Gathered) -> Section:
         return Section("rates", "Learning rates", unsaid=(why,))
     unsaid = tuple(_at_borders(gathered, names))
     return Section("rates", "Learning rates", words, (), tuple(figures), unsaid, (_table(gathered, names),))
-
-
-def finished(rows: Iterable[TrialRow]) -> list[TrialRow]:
-    """Keep the search trials that were trained to their end."""
-    return [row for row in rows if row.phase == "search" and row.value is not None]
 
 
 def leading(gathered: Gathered, target: str, most: int) -> list[Pair]:
@@ -64,7 +58,7 @@ def _figures(gathered: Gathered, name: str) -> Iterable[Figure]:
 
 
 def _series(gathered: Gathered, pair: Pair, name: str) -> Series:
-    rows = [row for row in finished(gathered.of_pair[pair]) if _is_rate(row.params.get(name))]
+    rows = [row for row in gathered.searched(pair) if _is_rate(row.params.get(name))]
     points = sorted((float(row.params[name]), 100 * (row.value or 0.0)) for row in rows)
     best = max(points, key=lambda point: point[1], default=None)
     by_rate = {x for x, _ in points}
@@ -104,7 +98,7 @@ def _table(gathered: Gathered, names: list[str]) -> Table:
     )
     rows: list[tuple[Cell, ...]] = [
         (pair.target, pair.intermediate, row.number, row.seed, *(row.params.get(n) for n in names), row.value)
-        for pair, own in gathered.of_pair.items()
-        for row in finished(own)
+        for pair in gathered.of_pair
+        for row in gathered.searched(pair)
     ]
     return Table("learning-rates", "Every finished search trial by its learning rates.", columns, tuple(rows))

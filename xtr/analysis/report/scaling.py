@@ -16,7 +16,7 @@ from statistics import correlation, fmean
 from xtr.analysis.groups import groups_of
 from xtr.analysis.report.charts import About, Panel, Series, panels
 from xtr.analysis.report.gathered import Gathered
-from xtr.analysis.report.rates import finished, leading
+from xtr.analysis.report.rates import leading
 from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, counted, cut, listed, slug
 from xtr.analysis.report.standings import bounds
 from xtr.fingerprint import canonical_json
@@ -114,8 +114,7 @@ def _in_languages(gathered: Gathered, pair: Pair, name: str) -> Iterator[Curve]:
     if len(set(size_of.values())) < FEWEST_SIZES:
         return
     select = {
-        (row.seed, canonical_json(dict(row.params))): row.value or 0.0
-        for row in finished(gathered.of_pair[pair])
+        (row.seed, canonical_json(dict(row.params))): row.value or 0.0 for row in gathered.searched(pair)
     }
     for where, codes in _groups(gathered, {code for each in by_point.values() for code in each}):
         chosen: dict[int, dict[float, tuple[float, float]]] = {}

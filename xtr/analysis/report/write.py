@@ -91,7 +91,7 @@ def _document(gathered: Gathered, sections: Sequence[Section], files: Mapping[st
             {"name": each.name, "title": each.title, "words": list(each.words), "unsaid": list(each.unsaid)}
             for each in sections
         ],
-        "files": sorted(files),
+        "files": [*sorted(files)],
     }
 
 
