@@ -19,14 +19,11 @@ COLUMNS = (
 )
 
 
-def claims(gathered: Gathered) -> Section:
-    """Give the verdicts on the contrasts that the sweep file declares."""
-    title, found = "Claims", gathered.findings
+def claims(gathered: Gathered) -> Section | None:
+    """Give the verdicts on the contrasts that the sweep file declares; None where it declares none."""
+    found = gathered.findings
     if not found:
-        why = (
-            "The sweep file declares no `contrasts`, so no claim was made beforehand and none is tested here."
-        )
-        return Section("claims", title, unsaid=(why,))
+        return None
     told = {verdict: sum(each.verdict == verdict for each in found) for verdict in VERDICTS}
     words = (
         f"{counted(len(found), 'claim')} declared in the sweep file: "
@@ -37,7 +34,7 @@ def claims(gathered: Gathered) -> Section:
     table = Table(
         "claims", "What was claimed, what was measured, and what follows.", COLUMNS, tuple(map(_line, found))
     )
-    return Section("claims", title, words, (table,), tuple(_forest(found)), tuple(_unsaid(found)))
+    return Section("claims", "Claims", words, (table,), tuple(_forest(found)), tuple(_unsaid(found)))
 
 
 VERDICTS = {"holds": "held", "refuted": "refuted", "open": "left open", "not tested": "not tested"}

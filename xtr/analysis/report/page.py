@@ -114,7 +114,7 @@ def _figure(figure: Figure) -> str:
     data = base64.b64encode(content).decode()
     return (
         f'<figure><div class="wide"><img src="data:image/{kind};base64,{data}" alt="{escape(figure.alt)}"'
-        f' width="{figure.width}"{" class=small" if figure.width < 460 else ""}></div>\n'
+        f' width="{figure.width}"{" class=small" if figure.width < 550 else ""}></div>\n'
         f"<figcaption>{prose(figure.caption)}</figcaption></figure>"
     )
 
