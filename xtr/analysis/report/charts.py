@@ -24,6 +24,10 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 from xtr.analysis.report.drawing import FAINT, INK, Line, Look, draw, legend_above, looks
 from xtr.analysis.report.section import Figure, shown
 
+MANY = 40
+"""Points of a series from which on their markers are small, and on a line only some of them are marked."""
+MOST_APART = 8
+"""Rows of dots up to which series that coincide are set a little apart."""
 WIDTH = 7.2
 """Inches: what a page of the report takes without scaling."""
 
@@ -133,12 +137,13 @@ def dots(
     """
     height = 0.75 + 0.19 * max(len(names), 3) + 0.2 * math.ceil(len(series) / 4)
     look_of = looks([*about.order, *(each.name for each in series)])
+    apart = len(names) <= MOST_APART or any(each.intervals for each in series)
 
     def paint(canvas: Canvas) -> None:
         axes = canvas.add_subplot()
         for i, each in enumerate(series):
             look = look_of[each.name]
-            offset = 0.0 if not any(one.intervals for one in series) else 0.3 * (i / len(series) - 0.25)
+            offset = 0.4 * (i + 0.5) / len(series) - 0.2 if apart else 0.0
             rows = [(names.index(name) + offset, value) for name, value in each.values.items()]
             for name, (low, high) in each.intervals.items():
                 y = names.index(name) + offset
@@ -216,11 +221,14 @@ def _curve(axes: Axes, each: Series, look: Look) -> None:
     if each.curve:
         axes.plot(*zip(*each.curve, strict=True), color=look.colour, linestyle=look.line)
     line: Line | Literal[""] = look.line if each.joined and not each.curve else ""
+    many = len(each.x) > MANY
     axes.plot(
         each.x,
         each.y,
         linestyle=line,
-        marker=look.marker if len(each.x) <= 60 else "",
+        marker=look.marker,
+        markersize=3 if many and not line else 4.5,
+        markevery=len(each.x) // 6 if many and line else None,
         color=look.colour,
         markerfacecolor=look.face,
     )
@@ -243,7 +251,7 @@ def _scale(axes: Axes, panel: Panel, *, log: bool) -> None:
     where = sorted({x for each in panel.series for x in each.x})
     axes.set_xscale("log")
     axes.set_xticks(where if len(where) <= 4 else _round_numbers(where[0], where[-1]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
     axes.xaxis.set_minor_locator(NullLocator())
 
 

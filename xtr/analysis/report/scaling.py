@@ -183,9 +183,8 @@ def _figures(gathered: Gathered, name: str, curves: Sequence[Curve], laws: Laws)
     caption = f"Score on {where} by `{name}`, in points of 100, with fitted laws."
     alt = f"Score by {name} for {listed(list(shown))}, the size on a logarithmic scale."
     drawn = [Panel(title, tuple(series)) for title, series in shown.items()][:MOST_PANELS]
-    yield panels(
-        About(f"scaling-{where}-{slug(name)}", caption, alt), drawn, x=name, y=f"{where} score", log=True
-    )
+    about = About(f"scaling-{where}-{slug(name)}", caption, alt, gathered.intermediates)
+    yield panels(about, drawn, x=name, y=f"{where} score", log=True)
 
 
 def _without(gathered: Gathered, target: str, beside: Sequence[Series]) -> Iterator[Series]:
