@@ -17,7 +17,7 @@ from xtr.evaluate.predict import run_examples
 from xtr.families.family import Example, HeadSettings
 from xtr.families.registry import family_of, head_id
 from xtr.model.encoder import Encoder, load_encoder, save_encoder
-from xtr.model.heads import PLACES, TaskModel
+from xtr.model.heads import TaskModel
 from xtr.model.plain import plain_model
 from xtr.stages.portable import write_portable
 
@@ -102,7 +102,7 @@ def test_an_encoder_goes_alone_where_no_head_was_trained_or_none_is_known(
 
 
 @pytest.mark.parametrize("auto_class", ["AutoModelForSequenceClassification", "AutoModelForMultipleChoice"])
-def test_heads_of_bert_are_mapped_and_those_of_another_form_are_not(auto_class: str, tmp_path: Path) -> None:
+def test_heads_of_bert_are_mapped_and_those_of_another_form_are_not(auto_class: str) -> None:
     """BERT pools with tanh as we do; ELECTRA's head has the same layers under the same names, but GELU inside."""
     sizes = {"vocab_size": 60, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
     known = transformers.BertTokenizerFast(vocab={f"w{i}": i for i in range(55)} | {"[UNK]": 55, "[PAD]": 56})

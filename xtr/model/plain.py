@@ -3,8 +3,8 @@
     plain = plain_model(encoder, head, "AutoModelForTokenClassification", labels=("O", "B-PER"))
     plain.save_pretrained(folder)        -> AutoModelForTokenClassification.from_pretrained(folder)
 
-Transformers' own classes have heads of the same form for the usual encoders, under other names. Whether the form is
-the same is tried out on a few tokens, so that a head is never handed on that would score otherwise.
+Transformers' own classes have heads of the same form for the usual encoders, under other names. Whether the form
+is the same is tried out on a few tokens, so that a head is never handed on that would score otherwise.
 """
 
 from __future__ import annotations
@@ -109,5 +109,5 @@ def _scores(plain: transformers.PreTrainedModel, inputs: Mapping[str, Tensor]) -
     outputs = plain(**inputs)
     if "start_logits" in outputs:
         return torch.stack([outputs.start_logits, outputs.end_logits], dim=-1)
-    scores = outputs.logits
-    return scores
+    logits: Tensor = outputs.logits
+    return logits

@@ -1,6 +1,6 @@
 """This is where what a stage has trained is written as plain transformers reads it.
 
-    write_portable(store.checked(key), find_task("tydiqa"), folder)    -> "AutoModelForQuestionAnswering"
+write_portable(store.checked(key), find_task("tydiqa"), folder)    -> "AutoModelForQuestionAnswering"
 """
 
 from __future__ import annotations
