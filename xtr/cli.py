@@ -26,7 +26,7 @@ from xtr.asked import one_of as _one_of
 from xtr.catalogue.lookup import TASKS, find_task, forget_own, names
 from xtr.cli_store import store
 from xtr.cli_tables import compare, results
-from xtr.cli_views import export
+from xtr.cli_views import export, ui
 from xtr.errors import InputError, Problem, XtrError
 
 if TYPE_CHECKING:
@@ -266,6 +266,7 @@ def score(
 app.command(epilog="Example: xtr export demo --to best --weights")(export)
 app.command(epilog="Example: xtr results demo --to demo.csv")(results)
 app.command(epilog="Example: xtr compare demo/squad_v1 demo/none")(compare)
+app.command(epilog="Example: xtr ui demo")(ui)
 
 
 @data.command(epilog="Example: xtr data prepare sweeps/demo.yaml")

@@ -40,3 +40,18 @@ def export(
         for model in export_models(spec, folder, to):
             load = f'{model.auto_class}.from_pretrained("{model.folder}")'
             say(f"wrote {model.folder}/    seed {model.seed}; load it: {load}")
+
+
+def ui(
+    sweep: Annotated[
+        str | None, typer.Argument(metavar="[SWEEP]", help="A sweep's name, or its file.")
+    ] = None,
+    root: Root = "runs",
+    host: Annotated[str, typer.Option(help="This machine's own address; no other is served.")] = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="By default a free one.")] = None,
+) -> None:
+    """Open MLflow's pages on the store that shows a sweep, for this machine alone, until Ctrl-C."""
+    from xtr.track.serve import open_ui
+
+    spec = None if sweep is None else find(sweep, root)[0]
+    open_ui(spec, host, port, say)

@@ -197,7 +197,7 @@ def plain_answers(place: Place, language: str) -> dict[str, str]:
     from xtr.families.span import Span
 
     task, family = find_task("tydiqa"), Span()
-    rows = DemoSource(place.folder / "runs/data/demo", seed=0, scale=0.02).rows(task, "test", language)
+    rows = DemoSource(place.folder / "runs/data", seed=0, scale=0.02).rows(task, "test", language)
     model = AutoModelForQuestionAnswering.from_pretrained(place.folder / "best/tydiqa").eval()
     tokenizer = AutoTokenizer.from_pretrained(place.folder / "best/tydiqa")
     examples, scores = family.encode(rows, task, tokenizer, 96), []

@@ -11,7 +11,8 @@ from mlflow.tracking import MlflowClient
 from tests.search.specs import sweep
 from xtr.analysis.trials import TrialRow
 from xtr.spec.sweep import Pair, SweepSpec
-from xtr.track.mlflow import Tracker, tracking_uri
+from xtr.track.mlflow import Tracker
+from xtr.track.where import tracking_uri
 
 ROW = TrialRow(
     intermediate="squad_v1",
@@ -60,7 +61,7 @@ def test_a_resumed_sweep_adds_to_the_runs_it_has(spec: SweepSpec) -> None:
 def test_winners_scores_stand_on_their_pairs_run(spec: SweepSpec) -> None:
     tracker = Tracker(spec, complain=refuse)
     tracker.open([])
-    tracker.scores(Pair("none", "tydiqa"), {"test/tydiqa/xd/f1": 0.25}, {"xtr.best.target.epochs": "2"})
+    tracker.scores(Pair("none", "tydiqa"), {"test/tydiqa/xd/f1": 0.25})
     tracker.summary({"xtreme/tydiqa": 25.0})
     client = MlflowClient(tracking_uri=spec.tracking.uri)
     experiment = client.get_experiment_by_name("xtr/studied")

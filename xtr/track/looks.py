@@ -1,0 +1,176 @@
+"""This is where it is said how a sweep looks in MLflow: names and descriptions of runs, columns of its table.
+
+    run_name(row)      -> "squad_v1 → tydiqa, confirm 3 with seed 2"
+    views(spec)        -> {"leaderboard": {...}, "trials": {...}}: under these names `xtr ui` opens the runs table
+
+MLflow keeps a shared view as a tag of the experiment, the way its own "share" button does, and opens it by
+`?viewStateShareKey=NAME`. A version that knew nothing of it would show its default columns.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from xtr.analysis.leaderboard import Row
+from xtr.analysis.tables import percent, settings_text
+from xtr.analysis.trials import TrialRow
+from xtr.catalogue.lookup import find_task
+from xtr.fingerprint import JSON, digest
+from xtr.spec.expressions import target_task
+from xtr.spec.sweep import Pair, SweepSpec
+from xtr.stages.store import Manifest
+
+NOTE, VIEW = "mlflow.note.content", "mlflow.sharedViewState."
+PLACE, TRANSFER, SAME_SETTINGS = "leaderboard/place", "transfer/best", "transfer/same_settings"
+MEAN, GAP = "mean", "gap"
+"""Of a split's scores: over its languages, and the source language minus the others."""
+
+
+def pair_name(pair: Pair) -> str:
+    """Name a pair's run."""
+    return f"{pair.intermediate} → {pair.target}"
+
+
+def run_name(row: TrialRow) -> str:
+    """Name a trial's run so that it can be told in a chart's legend, far from its parent."""
+    if row.phase == "search":
+        return f"{pair_name(row.pair)}, search {row.index:03d}"
+    which = "control" if row.of is None else f"{row.phase} of {row.of:03d}"
+    return f"{pair_name(row.pair)}, {which} with seed {row.seed}"
+
+
+# -- descriptions, in Markdown -----------------------------------------------------------------------------
+
+
+def experiment_note(spec: SweepSpec, experiment: str) -> str:
+    """Say what the sweep asks and where to look."""
+    page = f"#/experiments/{experiment}/runs?viewStateShareKey="
+    about = f"{spec.description}\n\n" if spec.description else ""
+    return (
+        f"{about}Model `{spec.model.name}`, {len(spec.pairs.pairs())} pairs of intermediate and target task. "
+        f"[Leaderboard]({page}leaderboard): a run a pair, scores of its winner. [Trials]({page}trials): every "
+        "trial. The run named after the sweep holds its file and what else belongs to all of it.\n\n"
+        "`select/...` chose the winners; `test/...` was scored after them, by `xtr evaluate`. All are in [0, 1]."
+    )
+
+
+def sweep_note(spec: SweepSpec, leaderboard: str) -> str:
+    """Show the leaderboard as text."""
+    about = f"{spec.description}\n\n" if spec.description else ""
+    return f"{about}```text\n{leaderboard}\n```"
+
+
+def winner_note(spec: SweepSpec, row: Row) -> str:
+    """Say what a pair's winner is and what it brings."""
+    task = find_task(target_task(row.target))
+    after = "alone" if row.intermediate == "none" else f"after `{row.intermediate}`"
+    lines = [
+        f"`{row.target}` ({task.title}) {after}: {task.metric} {percent(row.score)} on the select split, mean of "
+        f"{len(row.seeds)} seed{'s' * (len(row.seeds) > 1)} ({', '.join(map(str, row.seeds))}).",
+        f"Settings: {settings_text(row.config)}.",
+    ]
+    if row.transfer is not None and row.intermediate != "none":
+        same = percent(row.transfer_same_settings, signed=True)
+        lines.append(
+            f"Transfer over `none`: {percent(row.transfer, signed=True)} points, at equal settings {same}."
+        )
+    lines.append(f"Model and scores as a folder: `xtr export {spec.name} --to best --weights`.")
+    return "\n\n".join(lines)
+
+
+def failure_note(error: object) -> str:
+    """Show an error's last line; all of it is in error.txt."""
+    last = next((line for line in reversed(str(error).splitlines()) if line.strip()), "no message")
+    return f"Failed: `{last.strip()[:400]}`. All of it stands in the artifact error.txt."
+
+
+# -- metrics -----------------------------------------------------------------------------------------------
+
+
+def epoch_scores(trained: Manifest) -> Iterator[tuple[int, dict[str, float]]]:
+    """Yield each epoch of a training stage with its select scores by `select/<task>/<metric>`."""
+    parts, epochs = trained.recipe["parts"], trained.result["epochs"]
+    assert isinstance(parts, list)
+    assert isinstance(epochs, list)
+    [task] = [part["task"] for part in parts if isinstance(part, dict)]
+    for epoch in epochs:
+        assert isinstance(epoch, dict)
+        scores: Any = epoch["scores"]
+        yield int(str(epoch["epoch"])), {f"select/{task}/{name}": value for name, value in scores.items()}
+
+
+def metric_name(name: str) -> str:
+    """Keep to the signs that MLflow takes: `select/tydiqa@en,sw` becomes `select/tydiqa:en-sw`."""
+    return name.replace("@", ":").replace(",", "-").replace("+", "_").replace(">", "_")
+
+
+# -- data sets ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """What a run has read: a name, a digest of the rows' identities, these themselves, and for what."""
+
+    name: str
+    identities: tuple[str, ...]
+    context: str
+
+    @property
+    def digest(self) -> str:
+        """Tell this content from another under the same name."""
+        return digest(list(self.identities))[:12]
+
+
+def data_sets(manifests: Iterable[Manifest]) -> list[DataSet]:
+    """List what stages have learnt from and were scored on, each once."""
+    return list(dict.fromkeys(each for manifest in manifests for each in _data_sets(manifest)))
+
+
+def _data_sets(manifest: Manifest) -> Iterator[DataSet]:
+    recipe = manifest.recipe
+    if recipe["kind"] == "evaluate":
+        yield DataSet(f"{recipe['task']} {recipe['split']}", (str(recipe["data"]),), "validation")
+    parts = recipe.get("parts")
+    for part in parts if isinstance(parts, list) else []:
+        assert isinstance(part, dict)
+        for name, context in (("train", "training"), ("select", "validation")):
+            identities = part.get(f"{name}_data")
+            if isinstance(identities, list) and identities:
+                yield DataSet(f"{part['task']} {name}", tuple(map(str, identities)), context)
+
+
+# -- the runs table ----------------------------------------------------------------------------------------
+
+
+def views(spec: SweepSpec) -> Mapping[str, str]:
+    """Describe the views of the runs table in MLflow's words (JSON): winners by place, and all trials nested."""
+    split = spec.stages.evaluate.split
+    scores = ("select/score", TRANSFER, SAME_SETTINGS, f"{split}/{MEAN}", f"{split}/{GAP}")
+    leaderboard: dict[str, JSON] = {
+        "searchFilter": "tags.`xtr.kind` = 'pair'",
+        "orderByKey": _column("metrics", PLACE),
+        "orderByAsc": True,
+        "selectedColumns": [*_columns("metrics", (PLACE, *scores)), *_columns("tags", ("xtr.seeds",))],
+    }
+    trials: dict[str, JSON] = {  # nested, as MLflow does without an order or a filter
+        "selectedColumns": [
+            *_columns("metrics", ("select/score", "select/rung", "tokens", "seconds")),
+            *_columns("tags", ("xtr.state",)),
+            *_columns("params", list(spec.search.space)),
+        ],
+    }
+    return {
+        name: json.dumps(view, ensure_ascii=False)
+        for name, view in (("leaderboard", leaderboard), ("trials", trials))
+    }
+
+
+def _columns(kind: str, names: Sequence[str]) -> list[JSON]:
+    return [_column(kind, name) for name in names]
+
+
+def _column(kind: str, name: str) -> str:
+    return f"{kind}.`{name}`"
