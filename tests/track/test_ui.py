@@ -6,6 +6,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from mlflow.tracking import MlflowClient
 
 from tests.search.specs import drive, sweep
 from xtr.analysis.leaderboard import leaderboard
@@ -23,7 +25,8 @@ from xtr.search.book import Book
 from xtr.search.sweep import sweep_folder
 from xtr.search.sync import sync_tracking
 from xtr.spec.dump import to_yaml
-from xtr.spec.sweep import SweepSpec
+from xtr.spec.sweep import Pair, SweepSpec
+from xtr.track.looks import pair_name
 from xtr.track.serve import open_ui
 
 
@@ -128,6 +131,33 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
 @pytest.mark.slow
 def test_the_leaderboard_is_read_off_the_runs_table(ui: Ui) -> None:
     page = ui.open(ui.pages["leaderboard of studied"])
-    Path("/tmp/ui-page.html").write_text(page)
     ranked = leaderboard(ui.spec, read_trials(sweep_folder(ui.spec)))
-    assert ranked
+    places = [page.index(f">{pair_name(Pair(row.intermediate, row.target))}<") for row in ranked]
+    assert len(places) == 6
+    assert places == sorted(places), "best first, target by target"
+    for column in ("select/score", "transfer/best", "transfer/same_settings"):
+        assert f">{column}<" in page
+    for row in ranked:
+        assert f"{round(row.score, 4):g}" in page
+    assert "search 000" not in page, "winners alone"
+
+
+@pytest.mark.slow
+def test_an_artifact_opens(ui: Ui) -> None:
+    client = MlflowClient(tracking_uri=ui.spec.tracking.uri)
+    experiment = client.get_experiment_by_name("xtr/studied")
+    [run] = client.search_runs([experiment.experiment_id], "tags.`xtr.kind` = 'sweep'")
+    url = ui.pages["leaderboard of studied"].partition("#")[0]
+    run_page = f"{url}#/experiments/{experiment.experiment_id}/runs/{run.info.run_id}"
+    page = ui.open(f"{run_page}/artifacts/sweep.yaml")
+    words = re.sub(r"<[^>]*>", "", page)
+    assert "trials_per_pair: 2" in words
+    assert "target: [tydiqa, tatoeba]" in words
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_it_and_leaves_no_process(ui: Ui) -> None:
+    assert ui.processes()
+    ui.process.send_signal(signal.SIGINT)
+    assert ui.process.wait(60) == 0
+    assert ui.processes() == []

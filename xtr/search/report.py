@@ -104,9 +104,9 @@ def _pair_metrics(spec: SweepSpec, rows: Sequence[ScoreRow], pair: Pair) -> dict
     }
     own = by_language(rows, pair, find_task(pair.target_task).metric)
     for split in {row.split for row in rows if own}:
-        named[f"{split}/{MEAN}"] = sum(own.values()) / len(own)
+        named[f"{split}/{MEAN}"] = round(sum(own.values()) / len(own), 4)
         gap = _gap(own, spec.stages.source_language)
-        named |= {} if gap is None else {f"{split}/{GAP}": gap}
+        named |= {} if gap is None else {f"{split}/{GAP}": round(gap, 4)}
     return named
 
 

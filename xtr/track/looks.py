@@ -24,6 +24,7 @@ from xtr.spec.sweep import Pair, SweepSpec
 from xtr.stages.store import Manifest
 
 NOTE, VIEW = "mlflow.note.content", "mlflow.sharedViewState."
+NAME_COLUMN = "attributes.`Run Name`"
 PLACE, TRANSFER, SAME_SETTINGS = "leaderboard/place", "transfer/best", "transfer/same_settings"
 MEAN, GAP = "mean", "gap"
 """Of a split's scores: over its languages, and the source language minus the others."""
@@ -47,12 +48,12 @@ def run_name(row: TrialRow) -> str:
 
 def experiment_note(spec: SweepSpec, experiment: str) -> str:
     """Say what the sweep asks and where to look."""
-    page = f"#/experiments/{experiment}/runs?viewStateShareKey="
+    leaderboard, trials, tree = (view_page(experiment, view) for view in ("leaderboard", "trials", "tree"))
     about = f"{spec.description}\n\n" if spec.description else ""
     return (
         f"{about}Model `{spec.model.name}`, {len(spec.pairs.pairs())} pairs of intermediate and target task. "
-        f"[Leaderboard]({page}leaderboard): a run a pair, scores of its winner. [Trials]({page}trials): every "
-        "trial. The run named after the sweep holds its file and what else belongs to all of it.\n\n"
+        f"[Leaderboard]({leaderboard}): a run a pair, scores of its winner. [Trials]({trials}), best first. "
+        f"[Tree]({tree}): sweep, pairs, trials. The sweep's run holds its file and what belongs to all of it.\n\n"
         "`select/...` chose the winners; `test/...` was scored after them, by `xtr evaluate`. All are in [0, 1]."
     )
 
@@ -145,30 +146,43 @@ def _data_sets(manifest: Manifest) -> Iterator[DataSet]:
 # -- the runs table ----------------------------------------------------------------------------------------
 
 
+def view_page(experiment: str, view: str) -> str:
+    """Name the page of an experiment's view, below the server's URL."""
+    return f"#/experiments/{experiment}/runs?workflowType=machine_learning&viewStateShareKey={view}"
+
+
 def views(spec: SweepSpec) -> Mapping[str, str]:
-    """Describe the views of the runs table in MLflow's words (JSON): winners by place, and all trials nested."""
+    """Describe views of the runs table as MLflow keeps them (JSON): winners by place, trials, all runs nested."""
     split = spec.stages.evaluate.split
     scores = ("select/score", TRANSFER, SAME_SETTINGS, f"{split}/{MEAN}", f"{split}/{GAP}")
-    leaderboard: dict[str, JSON] = {
-        "searchFilter": "tags.`xtr.kind` = 'pair'",
-        "orderByKey": _column("metrics", PLACE),
-        "orderByAsc": True,
-        "selectedColumns": [*_columns("metrics", (PLACE, *scores)), *_columns("tags", ("xtr.seeds",))],
+    winners = [*_columns("metrics", scores), *_columns("tags", ("xtr.seeds",)), _column("metrics", PLACE)]
+    spent = _columns("metrics", ("select/score", "select/rung", "tokens", "seconds"))
+    trials = [*spent, *_columns("tags", ("xtr.state",)), *_columns("params", list(spec.search.space))]
+    documents: dict[str, dict[str, JSON]] = {
+        "leaderboard": {**_of_kind("pair", PLACE, ascending=True), **_shown(winners, name_width=220)},
+        "trials": {**_of_kind("trial", "select/score", ascending=False), **_shown(trials)},
+        "tree": _shown(trials),  # MLflow nests runs where neither filter nor order is asked for
     }
-    trials: dict[str, JSON] = {  # nested, as MLflow does without an order or a filter
-        "selectedColumns": [
-            *_columns("metrics", ("select/score", "select/rung", "tokens", "seconds")),
-            *_columns("tags", ("xtr.state",)),
-            *_columns("params", list(spec.search.space)),
-        ],
-    }
+    return {name: json.dumps(document, ensure_ascii=False) for name, document in documents.items()}
+
+
+def _of_kind(kind: str, metric: str, *, ascending: bool) -> dict[str, JSON]:
+    order = {"orderByKey": _column("metrics", metric), "orderByAsc": ascending}
+    return {"searchFilter": f"tags.`xtr.kind` = '{kind}'", **order}
+
+
+def _shown(columns: Sequence[str], name_width: int = 330) -> dict[str, JSON]:
+    """Show these columns, in this order, wide enough for their names; widths are in pixels."""
+    widths: dict[str, JSON] = {each: 8 * len(each.partition("`")[2]) + 24 for each in columns}
+    order = [NAME_COLUMN, *columns]
     return {
-        name: json.dumps(view, ensure_ascii=False)
-        for name, view in (("leaderboard", leaderboard), ("trials", trials))
+        "selectedColumns": [*columns],
+        "columnOrder": [*order],
+        "columnWidths": {NAME_COLUMN: name_width, **widths},
     }
 
 
-def _columns(kind: str, names: Sequence[str]) -> list[JSON]:
+def _columns(kind: str, names: Sequence[str]) -> list[str]:
     return [_column(kind, name) for name in names]
 
 

@@ -253,7 +253,8 @@ class Tracker:
             }
             tags = {f"xtr.best.{name}": f"{value:g}" for name, value in row.config.items()}
             tags |= {"xtr.seeds": ", ".join(map(str, row.seeds)), NOTE: winner_note(self.spec, row)}
-            self._write(run, {name: each for name, each in metrics.items() if each is not None}, tags=tags)
+            shown = {name: round(each, 4) for name, each in metrics.items() if each is not None}
+            self._write(run, shown, tags=tags)
             self._write_data_sets(run, data_sets(self._stages_of(row, trials)))
         best = {f"select/{row.target}": row.score for row in best_rows(ranked)}
         note = sweep_note(self.spec, leaderboard_text(self.spec, trials))

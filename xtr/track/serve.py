@@ -19,6 +19,7 @@ from typing import IO
 
 from xtr.errors import InputError, Problem, XtrError
 from xtr.spec.sweep import SweepSpec
+from xtr.track.looks import view_page, views
 from xtr.track.where import (
     DATABASES,
     SERVERS,
@@ -59,7 +60,8 @@ def open_ui(spec: SweepSpec | None, host: str, port: int | None, say: Callable[[
             )
         )
     if uri.startswith(SERVERS):
-        _say_where(uri.rstrip("/"), uri, spec, say)
+        scheme, _, place = uri.rstrip("/").partition("://")
+        _say_where(f"{scheme}://{place.rpartition('@')[2]}", uri, spec, say)
         return
     _check(uri)
     host = LOOPBACK[0] if host == "localhost" else host
@@ -95,9 +97,8 @@ def _say_where(url: str, uri: str, spec: SweepSpec | None, say: Callable[[str], 
     if found is None:
         say(f"it does not show {name} yet: xtr run FILE, or xtr track sync {spec.name}")
         return
-    page = f"{url}/#/experiments/{found.experiment_id}/runs?viewStateShareKey="
-    say(f"leaderboard of {spec.name}: {page}leaderboard")
-    say(f"all of its trials: {page}trials")
+    for view in views(spec):
+        say(f"{view} of {spec.name}: {url}/{view_page(found.experiment_id, view)}")
 
 
 # -- the server ------------------------------------------------------------------------------------------
