@@ -203,18 +203,14 @@ def _loading(card: Card) -> str:
         "```python\n"
         f"from transformers import AutoTokenizer, {card.auto_class}\n\n"
         'tokenizer = AutoTokenizer.from_pretrained("FOLDER")\n'
-        f'model = {card.auto_class}.from_pretrained("FOLDER"{_without_pooler(card)})\n'
+        f'model = {card.auto_class}.from_pretrained("FOLDER")\n'
         f"{_use(card)}"
         "```"
     )
     reason = WITHOUT_HEAD.get(card.task.family, "transformers has no head of this form for this encoder.")
-    alone = f"\n\nThis is the encoder alone. {reason}" if card.auto_class == "AutoModel" else ""
+    pooler = "A pooler that transformers says it has made up is read by nobody."
+    alone = f"\n\nThis is the encoder alone. {reason} {pooler}" if card.auto_class == "AutoModel" else ""
     return load + alone
-
-
-def _without_pooler(card: Card) -> str:
-    """The encoder has none; transformers would make one up."""
-    return ", add_pooling_layer=False" if card.auto_class == "AutoModel" else ""
 
 
 def _use(card: Card) -> str:

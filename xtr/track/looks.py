@@ -26,6 +26,9 @@ from xtr.stages.store import Manifest
 NOTE, VIEW = "mlflow.note.content", "mlflow.sharedViewState."
 NAME_COLUMN = "attributes.`Run Name`"
 PLACE, TRANSFER, SAME_SETTINGS = "leaderboard/place", "transfer/best", "transfer/same_settings"
+MOST_SETTINGS = 12
+"""Columns of settings that are shown; MLflow's "Columns" button has the others."""
+CUT = "\n(the rest is told by xtr best)"
 MEAN, GAP = "mean", "gap"
 """Of a split's scores: over its languages, and the source language minus the others."""
 
@@ -46,10 +49,17 @@ def run_name(row: TrialRow) -> str:
 # -- descriptions, in Markdown -----------------------------------------------------------------------------
 
 
+def fitting(text: str, longest: int) -> str:
+    """Cut a text at a line's end to what MLflow takes: 5,000 characters at an experiment, 8,000 at a run."""
+    if len(text) <= longest:
+        return text
+    return text[: longest - len(CUT)].rpartition("\n")[0] + CUT
+
+
 def experiment_note(spec: SweepSpec, experiment: str) -> str:
     """Say what the sweep asks and where to look."""
     leaderboard, trials, tree = (view_page(experiment, view) for view in ("leaderboard", "trials", "tree"))
-    about = f"{spec.description}\n\n" if spec.description else ""
+    about = fitting(f"{spec.description}\n\n" if spec.description else "", 3000)
     return (
         f"{about}Model `{spec.model.name}`, {len(spec.pairs.pairs())} pairs of intermediate and target task. "
         f"[Leaderboard]({leaderboard}): a run a pair, scores of its winner. [Trials]({trials}), best first. "
@@ -60,8 +70,8 @@ def experiment_note(spec: SweepSpec, experiment: str) -> str:
 
 def sweep_note(spec: SweepSpec, leaderboard: str) -> str:
     """Show the leaderboard as text."""
-    about = f"{spec.description}\n\n" if spec.description else ""
-    return f"{about}```text\n{leaderboard}\n```"
+    about = fitting(f"{spec.description}\n\n" if spec.description else "", 3000)
+    return f"{about}```text\n{fitting(leaderboard, 4500)}\n```"
 
 
 def winner_note(spec: SweepSpec, row: Row) -> str:
@@ -157,7 +167,11 @@ def views(spec: SweepSpec) -> Mapping[str, str]:
     scores = ("select/score", TRANSFER, SAME_SETTINGS, f"{split}/{MEAN}", f"{split}/{GAP}")
     winners = [*_columns("metrics", scores), *_columns("tags", ("xtr.seeds",)), _column("metrics", PLACE)]
     spent = _columns("metrics", ("select/score", "select/rung", "tokens", "seconds"))
-    trials = [*spent, *_columns("tags", ("xtr.state",)), *_columns("params", list(spec.search.space))]
+    trials = [
+        *spent,
+        *_columns("tags", ("xtr.state",)),
+        *_columns("params", list(spec.search.space)[:MOST_SETTINGS]),
+    ]
     documents: dict[str, dict[str, JSON]] = {
         "leaderboard": {**_of_kind("pair", PLACE, ascending=True), **_shown(winners, name_width=220)},
         "trials": {**_of_kind("trial", "select/score", ascending=False), **_shown(trials)},
