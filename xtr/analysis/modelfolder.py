@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from xtr.analysis.export import config_path
-from xtr.analysis.leaderboard import Row, best_rows, leaderboard, winners
+from xtr.analysis.leaderboard import Row, best_rows, leaderboard, scores_of_winners, winners
 from xtr.analysis.modelcard import Card, model_card
 from xtr.analysis.references import recorded_evaluations, stage_keys
 from xtr.analysis.scores import read_scores
@@ -60,7 +60,8 @@ def export_models(spec: SweepSpec, sweep: Path, to: Path) -> list[ModelFolder]:
     Raises:
         InputError: the weights are no longer stored, or something else lies where a folder is to be written.
     """
-    trials, scores = read_trials(sweep), read_scores(sweep)
+    trials = read_trials(sweep)
+    scores = scores_of_winners(spec, trials, read_scores(sweep))
     chosen, ranked = winners(spec, trials), leaderboard(spec, trials)
     for row in best_rows(ranked):
         _check_free(to / row.target)

@@ -167,11 +167,8 @@ def views(spec: SweepSpec) -> Mapping[str, str]:
     scores = ("select/score", TRANSFER, SAME_SETTINGS, f"{split}/{MEAN}", f"{split}/{GAP}")
     winners = [*_columns("metrics", scores), *_columns("tags", ("xtr.seeds",)), _column("metrics", PLACE)]
     spent = _columns("metrics", ("select/score", "select/rung", "tokens", "seconds"))
-    trials = [
-        *spent,
-        *_columns("tags", ("xtr.state",)),
-        *_columns("params", list(spec.search.space)[:MOST_SETTINGS]),
-    ]
+    settings = list(spec.search.space)[:MOST_SETTINGS]
+    trials = [*spent, *_columns("tags", ("xtr.state",)), *_columns("params", settings)]
     documents: dict[str, dict[str, JSON]] = {
         "leaderboard": {**_of_kind("pair", PLACE, ascending=True), **_shown(winners, name_width=220)},
         "trials": {**_of_kind("trial", "select/score", ascending=False), **_shown(trials)},
