@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from xtr.catalogue.lookup import find_task
-from xtr.catalogue.task import Task
+from xtr.catalogue.task import Split, Task
 from xtr.data.demo.source import DemoSource
 from xtr.evaluate.predict import run_examples
 from xtr.families.family import Example, HeadSettings
@@ -62,7 +62,7 @@ def test_transformers_alone_scores_as_xtr_does(
     task = find_task(name)
     family = family_of(task)
     model = a_stage(encoder, task, tmp_path / "stage")
-    split = "train" if name == "mlm" else "select" if name == "csqa" else "test"
+    split: Split = "train" if name == "mlm" else "select" if name == "csqa" else "test"
     rows = demo.rows(task, split, "xa" if name == "mlm" else "en")[:12]
     examples = family.encode(rows, task, encoder.tokenizer, 64)
     auto_class = write_portable(tmp_path / "stage", task, tmp_path / "plain")

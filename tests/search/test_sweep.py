@@ -194,9 +194,10 @@ def plain_answers(place: Place, language: str) -> dict[str, str]:
 
     from xtr.catalogue.lookup import find_task
     from xtr.data.demo.source import DemoSource
-    from xtr.families.span import Span
+    from xtr.families.registry import family_of
 
-    task, family = find_task("tydiqa"), Span()
+    task = find_task("tydiqa")
+    family = family_of(task)
     rows = DemoSource(place.folder / "runs/data", seed=0, scale=0.02).rows(task, "test", language)
     model = AutoModelForQuestionAnswering.from_pretrained(place.folder / "best/tydiqa").eval()
     tokenizer = AutoTokenizer.from_pretrained(place.folder / "best/tydiqa")

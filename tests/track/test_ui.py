@@ -72,7 +72,9 @@ class Ui:
 
     @property
     def port(self) -> str:
-        return re.findall(r"127\.0\.0\.1:(\d+)", self.pages["leaderboard of studied"])[0]
+        found = re.search(r"127\.0\.0\.1:(\d+)", self.pages["leaderboard of studied"])
+        assert found is not None
+        return found[1]
 
     def processes(self) -> list[int]:
         """Find what runs on the pages' port."""

@@ -125,7 +125,7 @@ def front_matter(card: Card) -> dict[str, object]:
     languages = [] if card.is_synthetic else sorted(codes & LANGUAGES.keys())
     datasets = [] if card.is_synthetic else _datasets([*card.trained_on, card.task])
     base = card.spec.model.name if _is_hub_id(card.spec.model.name) else None
-    known = {
+    known: dict[str, object] = {
         "language": languages,
         "library_name": "transformers",
         "pipeline_tag": PIPELINES.get(card.auto_class, "feature-extraction"),

@@ -55,7 +55,7 @@ def plain_model(
     found = _head_weights(head, plain)
     if found is None:
         return None
-    loaded = plain.load_state_dict(weights | found, strict=False, assign=True)
+    loaded = plain.load_state_dict({**weights, **found}, strict=False, assign=True)
     plain.tie_weights()
     whole = not loaded.unexpected_keys and _all_tied(plain, loaded.missing_keys)
     plain.eval()

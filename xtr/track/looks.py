@@ -178,8 +178,11 @@ def views(spec: SweepSpec) -> Mapping[str, str]:
 
 
 def _of_kind(kind: str, metric: str, *, ascending: bool) -> dict[str, JSON]:
-    order = {"orderByKey": _column("metrics", metric), "orderByAsc": ascending}
-    return {"searchFilter": f"tags.`xtr.kind` = '{kind}'", **order}
+    return {
+        "searchFilter": f"tags.`xtr.kind` = '{kind}'",
+        "orderByKey": _column("metrics", metric),
+        "orderByAsc": ascending,
+    }
 
 
 def _shown(columns: Sequence[str], name_width: int = 330) -> dict[str, JSON]:
