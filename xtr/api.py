@@ -119,14 +119,26 @@ def findings(sweep: SweepSpec, split: Split | None = None) -> list[Finding]:
     return findings_of(sweep, results_of(_folder(sweep)), split)
 
 
-def export(sweep: SweepSpec, to: str | PathLike[str]) -> list[Path]:
-    """Write the best config of each target as a file that `run` reruns to the same score; return the paths."""
+def export(sweep: SweepSpec, to: str | PathLike[str], *, weights: bool = False) -> list[Path]:
+    """Write the best config of each target as a file that `run` reruns to the same score; return the paths.
+
+    Args:
+        weights: write a folder a target beside it, too, which transformers loads, and return those as well.
+
+    Raises:
+        InputError: weights are asked for that are no longer stored.
+    """
     from xtr.analysis.export import export_best
     from xtr.analysis.scores import read_scores
     from xtr.analysis.trials import read_trials
 
     folder = _folder(sweep)
-    return export_best(sweep, read_trials(folder), read_scores(folder), Path(to))
+    paths = export_best(sweep, read_trials(folder), read_scores(folder), Path(to))
+    if not weights:
+        return paths
+    from xtr.analysis.modelfolder import export_models
+
+    return [*paths, *(model.folder for model in export_models(sweep, folder, Path(to)))]
 
 
 def _folder(sweep: SweepSpec) -> Path:

@@ -26,6 +26,7 @@ from xtr.asked import one_of as _one_of
 from xtr.catalogue.lookup import TASKS, find_task, forget_own, names
 from xtr.cli_store import store
 from xtr.cli_tables import compare, findings, report, results
+from xtr.cli_views import export, ui
 from xtr.errors import InputError, Problem, XtrError
 
 if TYPE_CHECKING:
@@ -255,29 +256,12 @@ def score(
     _show(document, text, as_json=as_json)
 
 
-@app.command(epilog="Example: xtr export demo --to best/")
-def export(
-    sweep: Sweep,
-    to: Annotated[Path, typer.Option(help="Folder for one YAML per target.")],
-    root: Root = "runs",
-) -> None:
-    """Write the best config of each target as a file that `xtr run` reruns to the same score."""
-    from xtr.analysis.export import export_best
-    from xtr.analysis.scores import read_scores
-    from xtr.analysis.trials import read_trials
-
-    spec, folder = _find(sweep, root)
-    paths = export_best(spec, read_trials(folder), read_scores(folder), to)
-    for path in paths:
-        _say(f"wrote {path}    rerun it: xtr run {path}")
-    if not paths:
-        raise InputError(Problem("this sweep has no finished trial yet", received=sweep, hint="xtr run FILE"))
-
-
+app.command(epilog="Example: xtr export demo --to best --weights")(export)
 app.command(epilog="Example: xtr results demo --to demo.csv")(results)
 app.command(epilog="Example: xtr compare demo/squad_v1 demo/none")(compare)
 app.command(epilog="Example: xtr findings demo --json")(findings)
 app.command(epilog="Example: xtr report demo --to demo-report")(report)
+app.command(epilog="Example: xtr ui demo")(ui)
 
 
 @data.command(epilog="Example: xtr data prepare sweeps/demo.yaml")

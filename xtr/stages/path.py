@@ -82,7 +82,7 @@ class Paths:
     def path(self, pair: Pair, params: Mapping[str, Value], seed: int) -> Path:
         """Resolve one trial's stages from its parameters and its training seed."""
         target = find_task(pair.target_task)
-        start, links = self._start_of(pair), self.links(pair, params, seed)
+        start, links = self.start_of(pair), self.links(pair, params, seed)
         end: Start | TrainStage = links[-1] if links else start
         trained = training_task(target)
         if trained is None:
@@ -96,11 +96,11 @@ class Paths:
         """Resolve the intermediate stages alone, one a link of the chain."""
         links: list[TrainStage] = []
         for link in parse_intermediate(pair.intermediate).links:
-            parent = links[-1] if links else self._start_of(pair)
+            parent = links[-1] if links else self.start_of(pair)
             links.append(self._training(parent, link, "intermediate", params, seed))
         return tuple(links)
 
-    def _start_of(self, pair: Pair) -> Start:
+    def start_of(self, pair: Pair) -> Start:
         """The encoder that a pair begins with: a checkpoint of its own, or the sweep's."""
         checkpoint = parse_intermediate(pair.intermediate).checkpoint
         if checkpoint is None:
