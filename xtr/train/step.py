@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from transformers import PreTrainedTokenizerFast
 
 from xtr.families.family import Example, Family
@@ -102,8 +103,7 @@ def step_loss(
     """Run one step forward and backward and return the mean loss over the whole step.
 
     The loss is normalised over the step's items on all ranks, so cutting the step into micro-batches changes
-    nothing but the order of summation. A rank without examples runs the first one with weight 0, because every
-    rank must take part in the reduction of gradients.
+    nothing but the order of summation.
 
     Args:
         max_tokens: that go through the encoder at once; None takes what is usual for the device.
@@ -111,25 +111,39 @@ def step_loss(
     max_tokens = max_tokens or tokens_at_once(runner, torch.device(world.device))
     if lesson.family.whole_step:
         return _whole_step_loss(runner, tokenizer, lesson, batch, world, max_tokens)
-    share = balanced_share(batch, rank=world.rank, world_size=world.size)
-    weight = 1.0 if share else 0.0
     family = lesson.family
     n_items = max(1, sum(family.n_items(example) for example in batch))
     # DistributedDataParallel averages gradients over ranks; the sum is wanted.
-    scale = weight * world.size / n_items
+    scale = world.size / n_items
     device = torch.device(world.device)
     total = torch.zeros((), device=device)
-    micro_batches = cut_step(share or batch[:1], runner, max_tokens)
-    for i, examples in enumerate(micro_batches):
-        last = i + 1 == len(micro_batches)
-        with nullcontext() if last or world.size == 1 else runner.no_sync():  # type: ignore[operator]
+    passes = _passes(runner, batch, world, max_tokens)
+    for i, (examples, weight) in enumerate(passes):
+        last = i + 1 == len(passes)
+        with runner.no_sync() if isinstance(runner, DistributedDataParallel) and not last else nullcontext():
             outputs = runner(family.inputs(examples, tokenizer, device), lesson.head)
-            loss = family.loss(outputs, examples) * scale
+            loss = family.loss(outputs, examples) * weight * scale
             torch.autograd.backward(loss)
         total += loss.detach() / world.size
     if world.size > 1:
         torch.distributed.all_reduce(total)
     return float(total)
+
+
+def _passes(
+    runner: nn.Module, batch: Sequence[Example], world: World, max_tokens: int
+) -> list[tuple[Sequence[Example], float]]:
+    """List this rank's micro-batches of a step, and what each counts: 1, or 0 where it only takes part.
+
+    Every rank must take part in the reduction of gradients and, where the model is sharded, in each pass of every
+    other, since that gathers what all of them hold.
+    """
+    cuts = []
+    for rank in range(world.size) if world.sharded else [world.rank]:
+        share = balanced_share(batch, rank=rank, world_size=world.size)
+        cuts.append(cut_step(share, runner, max_tokens) if share else [])
+    own = [(examples, 1.0) for examples in cuts[world.rank if world.sharded else 0]]
+    return own + [(batch[:1], 0.0)] * (max(1, *map(len, cuts)) - len(own))
 
 
 def _whole_step_loss(
@@ -146,8 +160,10 @@ def _whole_step_loss(
     So its gradient is the part that its share has in that loss, and the sum over ranks is the whole.
     """
     device = torch.device(world.device)
-    share = rank_share(batch, rank=world.rank, world_size=world.size)
-    outputs = _all_outputs(runner, tokenizer, lesson, share or batch[:1], device, max_tokens)
+    shares = [rank_share(batch, rank=rank, world_size=world.size) or batch[:1] for rank in range(world.size)]
+    parts = [cut_step(_one_by_one(share), runner, max_tokens) for share in shares]
+    at_least = max(map(len, parts)) if world.sharded else 0
+    outputs = _all_outputs(runner, tokenizer, lesson, parts[world.rank], device, at_least)
     whole = _gathered(outputs, len(batch), len(batch[0].sequences), world) if world.size > 1 else outputs
     n_items = sum(lesson.family.n_items(example) for example in batch)
     loss = lesson.family.loss(whole, batch) / n_items
@@ -160,18 +176,31 @@ def _all_outputs(
     runner: nn.Module,
     tokenizer: PreTrainedTokenizerFast,
     lesson: Lesson,
-    examples: Sequence[Example],
+    parts: Sequence[Sequence[Example]],
     device: torch.device,
-    max_tokens: int,
+    at_least: int,
 ) -> Tensor:
-    """Run all sequences, similar lengths together, and return their outputs in order, one a sequence."""
-    sequences = [sequence for example in examples for sequence in example.sequences]
-    parts = cut_step([Example(i, (each,)) for i, each in enumerate(sequences)], runner, max_tokens)
-    outputs = torch.cat(
-        [runner(lesson.family.inputs(part, tokenizer, device), lesson.head) for part in parts]
-    )
+    """Run parts that hold a sequence an example and return their outputs in order, one a sequence.
+
+    Args:
+        at_least: passes that are made, the last of them for nothing but to take part.
+    """
+
+    def run(part: Sequence[Example]) -> Tensor:
+        made: Tensor = runner(lesson.family.inputs(part, tokenizer, device), lesson.head)
+        return made
+
+    outputs = torch.cat([run(part) for part in parts])
+    for _ in range(at_least - len(parts)):
+        outputs = outputs + 0 * run(parts[0]).sum()
     places = torch.tensor([each.row for part in parts for each in part], device=device)
     return outputs[torch.argsort(places)]
+
+
+def _one_by_one(examples: Sequence[Example]) -> list[Example]:
+    """Make an example of each sequence, numbered in their order."""
+    sequences = [sequence for example in examples for sequence in example.sequences]
+    return [Example(i, (each,)) for i, each in enumerate(sequences)]
 
 
 def _gathered(outputs: Tensor, n_examples: int, n_sequences: int, world: World) -> Tensor:
