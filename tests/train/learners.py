@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,14 +12,14 @@ from torch import Tensor
 from xtr.catalogue.lookup import find_task
 from xtr.data.demo.source import DemoSource
 from xtr.evaluate.predict import predict
-from xtr.families.family import HeadSettings
+from xtr.families.family import Example, HeadSettings
 from xtr.families.registry import family_of
 from xtr.model.encoder import load_encoder
 from xtr.model.heads import TaskModel
 from xtr.model.world import World
 from xtr.train.loop import Learner, Pause, Recipe, Scorer, train
 from xtr.train.progress import Progress
-from xtr.train.step import Lesson
+from xtr.train.step import Lesson, prepare, step_loss
 
 RECIPE = Recipe(
     task="mnli",
@@ -84,6 +84,12 @@ def run(
 ) -> Progress:
     pause = Pause(folder, every_steps, after_epoch, after_step, stop=stop)
     return train(learner, recipe, pause=pause, score=scorer, world=world)
+
+
+def one_step(learner: Learner, batch: Sequence[Example]) -> float:
+    """Run one step of the first lesson forward and backward, and return its loss."""
+    step = prepare(learner.model, learner.tokenizer, learner.lessons[0], batch, World())
+    return float(step_loss(learner.model, step, World()))
 
 
 def weights(learner: Learner) -> dict[str, Tensor]:

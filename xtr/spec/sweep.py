@@ -63,6 +63,7 @@ NotBelowZero = Annotated[Real, Field(ge=0)]
 AboveZero = Annotated[Real, Field(gt=0)]
 Text = Annotated[str, Field(min_length=1)]
 Sharding = Literal["auto", "never", "always"]
+Compiling = Literal["auto", "never"]
 
 
 def _read_slug(value: object) -> object:
@@ -179,6 +180,11 @@ class ComputeSpec(Described):
         default="auto",
         description="always: each worker of a training stage holds a part of the weights, their gradients and "
         "moments (FSDP); never: all of them; auto: a part where all would not fit one GPU.",
+    )
+    compile: Compiling = Field(
+        default="auto",
+        description="auto: the encoder's blocks are compiled (torch.compile) on GPUs, where a training stage is "
+        "long enough for it to pay; never: they are not.",
     )
     retries: Retries = Field(default=Retries(), description="How often something is tried again.")
     checkpoint_every_steps: Count = Field(

@@ -41,7 +41,7 @@ def made(
         worker_seconds: of all workers together, where their number has changed.
         computed_on: hardware of the workers, where this process is none of them.
         how: it was computed, whatever was asked for: the precision and, of a training, whether workers held a part
-            of the weights each.
+            of the weights each, and whether blocks were compiled.
     """
     return {
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),

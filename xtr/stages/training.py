@@ -40,7 +40,8 @@ from xtr.stages.stage import Part, TrainStage, TrunkStage
 from xtr.stages.store import StageStore
 from xtr.stages.subset import chosen_rows, n_chosen
 from xtr.stages.work import ENCODER, HEADS, capped, encoder_of, kept, source_of, store_of
-from xtr.train.loop import Learner, Pause, Recipe, Scorer, decay_of_run, train
+from xtr.train.compiling import compiles
+from xtr.train.loop import Learner, Pause, Recipe, Scorer, decay_of_run, steps_of_run, train
 from xtr.train.progress import Progress
 from xtr.train.sharding import shards
 from xtr.train.step import Lesson
@@ -97,10 +98,13 @@ def train_once(job: TrainJob, world: World) -> Progress:
         keep_rows(encoder.model, occurring_pieces(_examples(learner, selections), special))
     world = replace(world, sharded=shards(job.spec.compute.shard, learner.model, world))
     score, recipe = _select_scorer(stage, learner, selections), _recipe(stage)
+    n_steps = steps_of_run(learner, recipe)
+    compiled = compiles(job.spec.compute.compile, n_steps=n_steps, device=world.device)
+    learner = replace(learner, compiled=compiled)
     with store.keeping_states(job.key) as saved:
         progress = train(learner, recipe, pause=job.pause(saved), score=score, world=world)
     progress.hardware, progress.precision = hardware(world.device), learner.model.precision
-    progress.sharded = world.sharded
+    progress.sharded, progress.compiled = world.sharded, learner.compiled
     if world.leads and job.trunk is None and len(progress.epochs) == stage.settings.epochs:
         restore_rows(encoder.model, decay=decay_of_run(learner, recipe))
         if adapted is not None:

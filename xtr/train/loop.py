@@ -24,13 +24,14 @@ from xtr.fingerprint import derive_seed
 from xtr.model.heads import TaskModel
 from xtr.model.world import World
 from xtr.train.batches import Batch, Member, Sampling, Schedule
+from xtr.train.compiling import compile_blocks
 from xtr.train.optimise import make_optimizer, update
 from xtr.train.progress import Epoch, Progress
 from xtr.train.rates import linear_schedule, wsd_schedule
 from xtr.train.room import Room
 from xtr.train.sharding import cut, gather
 from xtr.train.state import StateWriter, load_state
-from xtr.train.step import Lesson, agreed, check_together
+from xtr.train.step import Lesson, Prepared, agreed, check_together
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +86,16 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Learner:
-    """A model, changed in place, and the lessons it learns from: one task, or the members of a mixture."""
+    """A model, changed in place, and the lessons it learns from: one task, or the members of a mixture.
+
+    Attributes:
+        compiled: the model's blocks are compiled before the first step.
+    """
 
     model: TaskModel
     tokenizer: PreTrainedTokenizerFast
     lessons: tuple[Lesson, ...]
+    compiled: bool = False
 
 
 Scorer = Callable[[TaskModel], dict[str, float]]
@@ -112,6 +118,8 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
     """
     whole = learner.model
     model = cut(whole, world) if world.sharded else whole.to(torch.device(world.device))
+    if learner.compiled:
+        compile_blocks(model.encoder)
     with StateWriter(pause.folder, pause.saved, leads=world.leads) as writer:
         progress = _train(replace(learner, model=model), recipe, pause, score, world, writer)
     if world.sharded:
@@ -138,18 +146,19 @@ def _train(
         return progress
     started = time.monotonic() - progress.seconds
 
-    for step, (number, chosen) in _remaining_steps(schedule, progress.step):
+    coming = _prepared(learner, recipe, schedule, room, progress.step)
+    ready = next(coming, None)
+    while ready is not None:
+        step, prepared = ready
         model.train()
-        lesson = learner.lessons[number]
-        masks = derive_seed(recipe.seed, lesson.name, "masks", step)
-        batch = lesson.drawn(chosen, learner.tokenizer, masks)
         dropout = derive_seed(recipe.seed, recipe.task, "dropout", step, world.rank)
-        loss = _finite(room.step_loss(runner, lesson, batch, dropout), step, recipe)
+        loss = room.step_loss(runner, prepared, dropout)
         update(model, optimizer, learning_rate=_rate(recipe, step, schedule.n_steps))
+        ready = next(coming, None)  # while a GPU still computes; only the loss waits for it
+        progress.open_loss += _finite(float(loss), step, recipe)
         fault("train.step_done")
         progress.step = step + 1
-        progress.tokens += sum(example.n_tokens for example in batch)
-        progress.open_loss += loss
+        progress.tokens += sum(example.n_tokens for example in prepared.batch)
         _close_epoch(progress, schedule, pause, model, score, world)
         progress.spend(time.monotonic() - started, world.size)
         paused = pause.reached(progress) and progress.step < schedule.n_steps
@@ -164,9 +173,24 @@ def _train(
     return progress
 
 
+def _prepared(
+    learner: Learner, recipe: Recipe, schedule: Schedule, room: Room, done: int
+) -> Iterator[tuple[int, Prepared]]:
+    """Yield the steps from step `done` on, each made ready when it is asked for."""
+    for step, (number, chosen) in _remaining_steps(schedule, done):
+        lesson = learner.lessons[number]
+        masks = derive_seed(recipe.seed, lesson.name, "masks", step)
+        yield step, room.prepare(lesson, lesson.drawn(chosen, learner.tokenizer, masks))
+
+
+def steps_of_run(learner: Learner, recipe: Recipe) -> int:
+    """Count the optimiser steps of a whole run."""
+    return _schedule(learner, recipe).n_steps
+
+
 def decay_of_run(learner: Learner, recipe: Recipe) -> float:
     """Compute what the weight decay of a whole run leaves of a weight that never has a gradient, in float64."""
-    n_steps = _schedule(learner, recipe).n_steps
+    n_steps = steps_of_run(learner, recipe)
     return math.prod(1 - _rate(recipe, step, n_steps) * recipe.weight_decay for step in range(n_steps))
 
 
