@@ -20,8 +20,8 @@ from xtr.spec.sweep import Compiling
 LOG = logging.getLogger(__name__)
 
 PAYS_FROM_STEPS = 10_000
-"""Compiling takes half a minute to a minute and a half, and spares about a tenth of a step (ModernBERT, Warner et al.
-2024, arXiv 2412.13663). At 60 ms a step, as large encoders take on a GPU, that is even after 10,000 steps.
+"""Compiling takes half a minute to a minute and a half, and spares about a tenth of a step (Warner et al. 2024,
+arXiv 2412.13663, of ModernBERT). At 60 ms a step, as large encoders take on a GPU, that is even after 10,000.
 """
 
 
