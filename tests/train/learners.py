@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from transformers import XLMRobertaXLConfig, XLMRobertaXLModel
 
 from xtr.catalogue.lookup import find_task
 from xtr.data.demo.source import DemoSource
@@ -56,6 +57,28 @@ def make_mixture(encoder_folder: Path, demo: DemoSource, names: tuple[str, ...],
     model = TaskModel(alone[0].model.encoder, *heads)  # type: ignore[arg-type]
     lessons = tuple(replace(learner.lessons[0], head=i) for i, learner in enumerate(alone))
     return Learner(model, alone[0].tokenizer, lessons)
+
+
+def make_xl(encoder_folder: Path) -> Path:
+    """Leave a tiny encoder of the architecture of XLM-R XL beside another one, with its tokenizer."""
+    folder = encoder_folder.with_name("xl")
+    if not (folder / "config.json").exists():
+        tokenizer = load_encoder(str(encoder_folder)).tokenizer
+        config = XLMRobertaXLConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=16,
+            num_hidden_layers=3,
+            num_attention_heads=2,
+            intermediate_size=32,
+            max_position_embeddings=40,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+        torch.manual_seed(0)
+        tokenizer.save_pretrained(folder)
+        XLMRobertaXLModel(config).save_pretrained(folder)
+    return folder
 
 
 def select_scorer(learner: Learner, demo: DemoSource, name: str = "mnli") -> Scorer:

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.distributed.tensor import DTensor
 
-from tests.train.learners import make_mixture, run, select_scorer, weights
+from tests.train.learners import make_learner, make_mixture, make_xl, one_step, run, select_scorer, weights
 from tests.train.test_rows import pieces_of
 from tests.train.test_workers import N_ROWS, SMALL, on_two_ranks
 from xtr.data.demo.source import DemoSource
@@ -25,10 +25,16 @@ from xtr.model.world import World
 from xtr.spec.settings import LoraSettings
 from xtr.spec.sweep import Sharding
 from xtr.train.loop import Learner, Recipe, decay_of_run
-from xtr.train.sharding import choose
-from xtr.train.step import MICRO_BATCH_TOKENS
+from xtr.train.optimise import gradient_norm
+from xtr.train.sharding import choose, cut
+from xtr.train.step import MICRO_BATCH_TOKENS, prepare, step_loss
 
-TASKS = {"rows": "udpos", "ranking": "squad_qa_retrieval", "whole table": "mlm+mnli", "adapters": "mnli"}
+TASKS = {
+    "rows": "udpos",
+    "ranking": "squad_qa_retrieval",
+    "whole table": "mlm+mnli",
+    "adapters of an XL": "mnli",
+}
 
 
 @contextmanager
@@ -36,9 +42,10 @@ def prepared(
     what: str, recipe: Recipe, encoder_folder: Path, demo: DemoSource, world: World
 ) -> Iterator[Learner]:
     """Make a learner as a stage does and, where the weights are in the end, a plain encoder of it again."""
-    learner = make_mixture(encoder_folder, demo, tuple(TASKS[what].split("+")), N_ROWS)
+    folder = encoder_folder if what != "adapters of an XL" else make_xl(encoder_folder)
+    learner = make_mixture(folder, demo, tuple(TASKS[what].split("+")), N_ROWS)
     encoder = learner.model.encoder
-    if what == "adapters":
+    if what == "adapters of an XL":
         adapted = put_on(encoder, LoraSettings(rank=2, alpha=4, modules=("query", "value")), seed=1)
         yield learner
         if world.leads:
@@ -116,12 +123,24 @@ def work(world: World, encoder_folder: Path, demo: DemoSource, folder: Path) -> 
         if world.leads:
             keep(name, learner, epochs, folder)
         torch.distributed.barrier()
+    assert_norms_are_equal(parts, encoder_folder, demo)
     torch.distributed.destroy_process_group()
+
+
+def assert_norms_are_equal(ranks: World, encoder_folder: Path, demo: DemoSource) -> None:
+    """Adam hides what a wrong norm would do to gradients that are clipped."""
+    alone, shared = (make_learner(encoder_folder, demo, "udpos") for _ in range(2))
+    batch = alone.lessons[0].examples
+    one_step(alone, batch)
+    model = cut(shared.model, ranks)
+    step_loss(model, prepare(model, shared.tokenizer, shared.lessons[0], batch, ranks), ranks)
+    assert float(gradient_norm(model)) == pytest.approx(float(gradient_norm(alone.model)), rel=1e-5)
 
 
 @pytest.fixture(scope="module")
 def ran(encoder_folder: Path, demo: DemoSource, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sharded")
+    make_xl(encoder_folder)
     on_two_ranks(work, lambda world: (world, encoder_folder, demo, folder))
     return folder
 
