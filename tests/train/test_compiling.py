@@ -19,7 +19,7 @@ def test_compiled_blocks_train_what_plain_ones_train(
 ) -> None:
     graphs: list[torch.fx.GraphModule] = []
 
-    def backend(graph: torch.fx.GraphModule, _: object) -> object:
+    def backend(graph: torch.fx.GraphModule, _: object) -> torch.fx.GraphModule:
         graphs.append(graph)
         return graph
 

@@ -105,7 +105,7 @@ def work(world: World, encoder_folder: Path, demo: DemoSource, folder: Path) -> 
     )
     MICRO_BATCH_TOKENS["cpu"] = 30  # so that the ranks of a step need different numbers of passes
     whole, parts = replace(world, sharded=False), replace(world, sharded=True)
-    runs = [
+    runs: list[tuple[str, str, World | None, World]] = [
         (f"{what}, {name}", what, None, ranks)
         for what in TASKS
         for name, ranks in (("whole", whole), ("parts", parts))

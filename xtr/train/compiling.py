@@ -10,6 +10,8 @@ adapters in stays outside. Lengths are left open, since every step has others.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
@@ -41,7 +43,7 @@ def choose(asked: Compiling, n_steps: int, kind: str) -> tuple[bool, str]:
     return n_steps >= PAYS_FROM_STEPS, f"{n_steps} steps, and it pays from {PAYS_FROM_STEPS} on"
 
 
-def compile_blocks(encoder: nn.Module, backend: str = "inductor") -> None:
+def compile_blocks(encoder: nn.Module, backend: str | Callable[..., Any] = "inductor") -> None:
     """Have each block run compiled code, in place; weights and their names stay as they are."""
     for block in blocks_of(encoder):
-        block.forward = torch.compile(block.forward, backend=backend, dynamic=True)  # type: ignore[method-assign]
+        block.forward = torch.compile(block.forward, backend=backend, dynamic=True)

@@ -22,6 +22,7 @@ from transformers import PreTrainedTokenizerFast
 from xtr.families.family import Example
 from xtr.model.memory import attempt, too_long
 from xtr.model.world import World
+from xtr.train.sharding import bytes_held
 from xtr.train.step import Lesson, Prepared, cut_step, prepare, step_loss, tokens_at_once
 
 LOG = logging.getLogger(__name__)
@@ -102,12 +103,11 @@ class Room:
         if device.type == "cpu":
             return self.tokens
         free, _ = torch.cuda.mem_get_info(device)
-        shards = [weights.to_local() for weights in self.model.parameters() if weights.requires_grad]  # type: ignore[operator]
-        to_come = 3 * sum(each.nbytes for each in shards)  # gradients and moments
+        to_come = 3 * bytes_held(self.model)  # gradients and moments
         config: Any = self.model.encoder.config  # type: ignore[union-attr]
-        a_token = ACTIVATION_BYTES * config.hidden_size * config.num_hidden_layers
+        a_token: int = ACTIVATION_BYTES * config.hidden_size * config.num_hidden_layers
         # The other half is for the blocks that are gathered and the exchange of their gradients.
-        return max(1, min(self.tokens, (free - to_come) // 2 // a_token))
+        return max(1, min(self.tokens, int(free - to_come) // 2 // a_token))
 
     def _fitting(self, lesson: Lesson) -> int:
         """Halve the tokens until the longest examples fit; 0 where one alone does not."""

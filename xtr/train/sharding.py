@@ -112,6 +112,12 @@ def parted(whole: Tensor, like: Tensor) -> Tensor:
     return distribute_tensor(whole, like.device_mesh, like.placements, src_data_rank=None)
 
 
+def bytes_held(sharded: nn.Module) -> int:
+    """Count the bytes of those trained weights that lie on this rank."""
+    trained = (weights for weights in sharded.parameters() if weights.requires_grad)
+    return sum((each.to_local() if isinstance(each, DTensor) else each).nbytes for each in trained)
+
+
 def _twin(model: TaskModel) -> TaskModel:
     """Copy a model without copying its weights: the copy's stand in the same memory until they are cut."""
     known: dict[int, object] = {
