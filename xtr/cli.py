@@ -25,7 +25,7 @@ from xtr.asked import load as _load
 from xtr.asked import one_of as _one_of
 from xtr.catalogue.lookup import TASKS, find_task, forget_own, names
 from xtr.cli_store import store
-from xtr.cli_tables import compare, results
+from xtr.cli_tables import compare, findings, results
 from xtr.errors import InputError, Problem, XtrError
 
 if TYPE_CHECKING:
@@ -90,27 +90,13 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Tell the price of a sweep before it runs: stages, tokens, hours, money, disk and wall time."""
-    from xtr.analysis.changes import changes_since
-    from xtr.analysis.plan import plan_sweep
+    from xtr.analysis.plan import plan_now
     from xtr.analysis.plan_text import plan_text
-    from xtr.analysis.trials import read_trials
-    from xtr.data.open import open_source
-    from xtr.stages.store import StageStore
 
-    spec = _load(file, set_)
-    if gpus and not spec.compute.per_worker.GPU:
-        problem = Problem("this sweep trains on the CPU", "--gpus", hint="--set compute.per_worker.GPU=1")
-        raise InputError(problem)
-    place = spec.storage.workplace()
-    place.check_readable()
-    folder = place.read_sweep(spec.name)
-    trials, source = read_trials(folder), open_source(spec.data, place, resolve=False)
-    changes = changes_since(folder, spec, trials)
-    kept = list(changes.kept) if changes else trials
-    counted = plan_sweep(spec, source, StageStore(place), kept, gpus=gpus, file=str(file))
+    counted, changes = plan_now(_load(file, set_), gpus=gpus, file=str(file))
     document = {**counted.document(), "changes": changes.document() if changes else None}
     text = plan_text(counted, file)
-    _show(document, f"{changes.text(spec.name)}\n\n{text}" if changes else text, as_json=as_json)
+    _show(document, f"{changes.text(counted.sweep)}\n\n{text}" if changes else text, as_json=as_json)
 
 
 @app.command(epilog="Example: xtr validate sweeps/*.yaml")
@@ -202,16 +188,23 @@ def evaluate(
     split: Annotated[str | None, typer.Option(help="test or dev; by default what the sweep says.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score the winners in every language and write XTREME's prediction files."""
+    """Score the winners, or all of a design, in every language; write XTREME's prediction files."""
     spec, _ = _find(sweep, root)
     chosen = split or spec.stages.evaluate.split
     _one_of("--split", chosen, ("test", "dev"))
     from xtr.search.evaluation import evaluate_sweep
-    from xtr.search.report import evaluation_document, evaluation_text, track_evaluation
+    from xtr.search.report import (
+        evaluation_document,
+        evaluation_findings,
+        evaluation_text,
+        track_evaluation,
+    )
 
     evaluation = evaluate_sweep(spec, chosen, _say if not as_json else _hush)  # type: ignore[arg-type]
     track_evaluation(spec, evaluation.rows, _hush if as_json else _say)
-    _show(evaluation_document(spec, evaluation), evaluation_text(spec, evaluation), as_json=as_json)
+    found = evaluation_findings(spec, evaluation)
+    document, text = evaluation_document(spec, evaluation, found), evaluation_text(spec, evaluation, found)
+    _show(document, text, as_json=as_json)
 
 
 @app.command(epilog="Example: xtr stage sweeps/demo.yaml --pair none:tatoeba")
@@ -283,6 +276,7 @@ def export(
 
 app.command(epilog="Example: xtr results demo --to demo.csv")(results)
 app.command(epilog="Example: xtr compare demo/squad_v1 demo/none")(compare)
+app.command(epilog="Example: xtr findings demo --json")(findings)
 
 
 @data.command(epilog="Example: xtr data prepare sweeps/demo.yaml")
