@@ -300,7 +300,7 @@ class Runner:
             progress.workers,
             worker_seconds=progress.worker_seconds,
             computed_on=progress.hardware,
-            precision=progress.precision,
+            how={each: getattr(progress, each) for each in ("precision", "sharded", "compiled")},
         )
 
     def _spent(self, key: str, before: Progress, now: Progress) -> Outcome:
