@@ -72,6 +72,16 @@ def test_what_is_wrong_in_a_demo_is_told_where_it_stands(tmp_path: Path) -> None
     assert "[squad]" in file.read_text().splitlines()[line - 1]
 
 
+def test_a_demo_leaves_out_the_contrasts_that_it_makes_null(tmp_path: Path) -> None:
+    kept = "{claim: it helps, difference: {of: mnli}, expect: {above: 0}}"
+    contrasts = f"contrasts: {{kept: {kept}, gone: {kept}}}\n"
+    demo = DEMO + "  contrasts: {kept: {difference: {of: squad_v1}, expect: {within: 2}}, gone: null}\n"
+    spec = load_sweep(write(tmp_path, FULL + contrasts + demo), env={}, demo=True)
+    (contrast,) = spec.contrasts.values()
+    assert contrast.arms == ("squad_v1", "none")
+    assert str(contrast.expect) == "within 2"
+
+
 @pytest.mark.parametrize("said", ["", "demo: small\n"])
 def test_a_sweep_that_says_no_demo_is_refused_as_one(tmp_path: Path, said: str) -> None:
     with pytest.raises(InputError, match="this sweep has no demo"):

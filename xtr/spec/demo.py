@@ -7,8 +7,8 @@
     load_sweep(Path("sweeps/q1-size.yaml"), demo=True).name    -> "q1-size-demo"
 
 Model, data, sizes, compute and limits are those of the demo world, whatever the file says of them. All else is the
-file's own, and over it lies its `demo` section, as a file lies over what it extends. Another name keeps the two
-apart.
+file's own, and over it lies its `demo` section, as a file lies over what it extends; a contrast that is null there is left
+out. Another name keeps the two apart.
 """
 
 from __future__ import annotations
@@ -81,6 +81,15 @@ def demo_of(document: Document, section: Document, file: str) -> Document:
     if isinstance(tracking, dict):
         tracking.pop("experiment", None)  # the demo is shown apart
     merged = merge(document, section)
+    _leave_out(merged, "contrasts")
     if isinstance(name, str):
         put(merged, ("name",), Document(f"{name}{SUFFIX}", {(): document.where(("name",))}))
     return merged
+
+
+def _leave_out(document: Document, block: str) -> None:
+    """Drop what the section makes null: the demo world has nothing to compare for it."""
+    assert isinstance(document.values, dict)
+    named = document.values.get(block)
+    if isinstance(named, dict):
+        document.values[block] = {name: each for name, each in named.items() if each is not None}
