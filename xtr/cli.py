@@ -101,27 +101,14 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Tell the price of a sweep before it runs: stages, tokens, hours, money, disk and wall time."""
-    from xtr.analysis.changes import changes_since
-    from xtr.analysis.plan import plan_sweep
+    from xtr.analysis.plan import plan_now
     from xtr.analysis.plan_text import plan_text
-    from xtr.analysis.trials import read_trials
-    from xtr.data.open import open_source
-    from xtr.stages.store import StageStore
 
-    spec, asked = _load(file, set_, demo=demo), _as_asked(file, demo=demo)
-    if gpus and not spec.compute.per_worker.GPU:
-        problem = Problem("this sweep trains on the CPU", "--gpus", hint="--set compute.per_worker.GPU=1")
-        raise InputError(problem)
-    place = spec.storage.workplace()
-    place.check_readable()
-    folder = place.read_sweep(spec.name)
-    trials, source = read_trials(folder), open_source(spec.data, place, resolve=False)
-    changes = changes_since(folder, spec, trials)
-    kept = list(changes.kept) if changes else trials
-    counted = plan_sweep(spec, source, StageStore(place), kept, gpus=gpus, file=asked)
+    asked = _as_asked(file, demo=demo)
+    counted, changes = plan_now(_load(file, set_, demo=demo), gpus=gpus, file=asked)
     document = {**counted.document(), "changes": changes.document() if changes else None}
     text = plan_text(counted, asked)
-    _show(document, f"{changes.text(spec.name)}\n\n{text}" if changes else text, as_json=as_json)
+    _show(document, f"{changes.text(counted.sweep)}\n\n{text}" if changes else text, as_json=as_json)
 
 
 @app.command(epilog="Example: xtr validate sweeps/*.yaml")

@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from xtr.analysis.advice import advice
+from xtr.analysis.changes import Changes, changes_since
 from xtr.analysis.forecast import Foreseen
 from xtr.analysis.guesses import Guess
 from xtr.analysis.ledger import HOUR, Ledger, Price, StageCount, TrainTokens, Wall
 from xtr.analysis.schedule import longest_chain
-from xtr.analysis.trials import TrialRow
+from xtr.analysis.trials import TrialRow, read_trials
+from xtr.data.open import open_source
 from xtr.data.source import Source
+from xtr.errors import InputError, Problem
 from xtr.fingerprint import JSON
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.store import StageStore
@@ -128,6 +131,24 @@ def plan_sweep(
         warnings=tuple(advice(ledger, wall[0], gpus, replanned)),
         guesses=tuple(ledger.guesses.all),
     )
+
+
+def plan_now(spec: SweepSpec, *, gpus: Sequence[int] = (), file: str = "FILE") -> tuple[Plan, Changes | None]:
+    """Plan a sweep as its storage stands: given the trials that still fit, and what has changed since they ran.
+
+    Raises:
+        InputError: wall times on GPUs are asked of a sweep that trains on the CPU.
+    """
+    if gpus and not spec.compute.per_worker.GPU:
+        problem = Problem("this sweep trains on the CPU", "--gpus", hint="--set compute.per_worker.GPU=1")
+        raise InputError(problem)
+    place = spec.storage.workplace()
+    place.check_readable()
+    folder = place.read_sweep(spec.name)
+    trials, source = read_trials(folder), open_source(spec.data, place, resolve=False)
+    changes = changes_since(folder, spec, trials)
+    kept = list(changes.kept) if changes else trials
+    return plan_sweep(spec, source, StageStore(place), kept, gpus=gpus, file=file), changes
 
 
 def _chain_text(trial: Foreseen | None) -> str:

@@ -14,6 +14,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xtr.analysis.references import stage_keys
 from xtr.analysis.scores import read_scores
@@ -22,6 +23,9 @@ from xtr.catalogue.lookup import find_task
 from xtr.fingerprint import canonical_json
 from xtr.spec.expressions import target_task
 from xtr.spec.space import Value
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +101,18 @@ def results_csv(rows: Sequence[Result]) -> str:
     return text.getvalue()
 
 
-def write_parquet(rows: Sequence[Result], path: Path) -> None:
-    """Write the table as Parquet."""
+def results_table(rows: Sequence[Result]) -> pandas.DataFrame:
+    """Make a data frame of the table, a column a field; trial and n are whole numbers that may be missing."""
     import pandas
 
-    pandas.DataFrame(map(_plain, rows)).astype({"trial": "Int64", "n": "Int64"}).to_parquet(path)
+    columns = [each.name for each in fields(Result)]
+    table = pandas.DataFrame([_plain(row) for row in rows], columns=columns)
+    return table.astype({"trial": "Int64", "n": "Int64"})
+
+
+def write_parquet(rows: Sequence[Result], path: Path) -> None:
+    """Write the table as Parquet."""
+    results_table(rows).to_parquet(path)
 
 
 def _plain(row: Result) -> dict[str, object]:

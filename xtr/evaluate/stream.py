@@ -24,7 +24,7 @@ from xtr.model.heads import PLACES, TaskModel
 from xtr.model.memory import attempt, too_long
 from xtr.model.world import World
 
-TOKENS_AT_ONCE = {"cpu": 512, "cuda": 16384}
+TOKENS_AT_ONCE = {"cpu": 1024, "cuda": 16384}
 """Tokens of a batch, padding included. Of each width one batch is filled up, so more would waste more."""
 
 

@@ -7,8 +7,8 @@
     load_sweep(Path("sweeps/q1-size.yaml"), demo=True).name    -> "q1-size-demo"
 
 Model, data, sizes, compute and limits are those of the demo world, whatever the file says of them. All else is the
-file's own, and over it lies its `demo` section, as a file lies over what it extends; a contrast that is null there is left
-out. Another name keeps the two apart.
+file's own, and over it lies its `demo` section, as a file lies over what it extends; a contrast that is null there
+is left out. Another name keeps the two apart.
 """
 
 from __future__ import annotations
