@@ -100,11 +100,9 @@ def test_the_five_questions_are_there() -> None:
 
 @pytest.mark.parametrize("demo", [False, True], ids=["full", "demo"])
 @pytest.mark.parametrize("path", QUESTIONS, ids=lambda path: path.stem)
-def test_a_question_is_a_design_that_can_be_planned(
-    path: Path, demo: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XTR_DATA", str(tmp_path))
-    spec = load_sweep(path, [f"storage.root={tmp_path}"], demo=demo)
+def test_a_question_is_a_design_that_can_be_planned(path: Path, demo: bool, tmp_path: Path) -> None:
+    env = {} if demo else {"XTR_DATA": str(tmp_path)}
+    spec = load_sweep(path, [f"storage.root={tmp_path}"], env, demo=demo)
     source = open_source(spec.data, spec.storage.workplace(), resolve=False)
     plan = plan_sweep(spec, source, StageStore(spec.storage.workplace()), [])
     assert spec.search.design is not None
