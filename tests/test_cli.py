@@ -43,6 +43,7 @@ def xtr(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         "stage",
         "score",
         "export",
+        "findings",
         "data prepare",
         "data check",
         *(f"store {verb}" for verb in ("ls", "show", "why", "verify", "pin", "unpin", "gc")),

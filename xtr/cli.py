@@ -26,7 +26,7 @@ from xtr.asked import load as _load
 from xtr.asked import one_of as _one_of
 from xtr.catalogue.lookup import TASKS, find_task, forget_own, names
 from xtr.cli_store import store
-from xtr.cli_tables import compare, results
+from xtr.cli_tables import compare, findings, results
 from xtr.errors import InputError, Problem, XtrError
 
 if TYPE_CHECKING:
@@ -207,11 +207,18 @@ def evaluate(
     chosen = split or spec.stages.evaluate.split
     _one_of("--split", chosen, ("test", "dev"))
     from xtr.search.evaluation import evaluate_sweep
-    from xtr.search.report import evaluation_document, evaluation_text, track_evaluation
+    from xtr.search.report import (
+        evaluation_document,
+        evaluation_findings,
+        evaluation_text,
+        track_evaluation,
+    )
 
     evaluation = evaluate_sweep(spec, chosen, _say if not as_json else _hush)  # type: ignore[arg-type]
     track_evaluation(spec, evaluation.rows, _hush if as_json else _say)
-    _show(evaluation_document(spec, evaluation), evaluation_text(spec, evaluation), as_json=as_json)
+    found = evaluation_findings(spec, evaluation)
+    document, text = evaluation_document(spec, evaluation, found), evaluation_text(spec, evaluation, found)
+    _show(document, text, as_json=as_json)
 
 
 @app.command(epilog="Example: xtr stage sweeps/demo.yaml --pair none:tatoeba")
@@ -283,6 +290,7 @@ def export(
 
 app.command(epilog="Example: xtr results demo --to demo.csv")(results)
 app.command(epilog="Example: xtr compare demo/squad_v1 demo/none")(compare)
+app.command(epilog="Example: xtr findings demo --json")(findings)
 
 
 @data.command(epilog="Example: xtr data prepare sweeps/demo.yaml")

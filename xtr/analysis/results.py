@@ -20,7 +20,7 @@ from xtr.analysis.references import stage_keys
 from xtr.analysis.scores import read_scores
 from xtr.analysis.trials import read_trials
 from xtr.catalogue.lookup import find_task
-from xtr.fingerprint import canonical_json
+from xtr.fingerprint import JSON, canonical_json
 from xtr.spec.expressions import target_task
 from xtr.spec.space import Value
 
@@ -105,8 +105,7 @@ def results_table(rows: Sequence[Result]) -> pandas.DataFrame:
     """Make a data frame of the table, a column a field; trial and n are whole numbers that may be missing."""
     import pandas
 
-    columns = [each.name for each in fields(Result)]
-    table = pandas.DataFrame([_plain(row) for row in rows], columns=columns)
+    table = pandas.DataFrame(map(_plain, rows), columns=[each.name for each in fields(Result)])
     return table.astype({"trial": "Int64", "n": "Int64"})
 
 
@@ -115,6 +114,6 @@ def write_parquet(rows: Sequence[Result], path: Path) -> None:
     results_table(rows).to_parquet(path)
 
 
-def _plain(row: Result) -> dict[str, object]:
+def _plain(row: Result) -> dict[str, JSON]:
     """Write a row for a table, whose cells hold no mappings."""
     return asdict(row) | {"settings": canonical_json(dict(row.settings))}

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
+from xtr.analysis.findings import Finding, findings_of
+from xtr.analysis.findings_text import findings_list, findings_text
 from xtr.analysis.groups import groups_text
 from xtr.analysis.leaderboard import best_rows, leaderboard, scores_of_winners, winners
+from xtr.analysis.results import results_of
 from xtr.analysis.scores import ScoreRow, by_language, xtreme_scores
 from xtr.analysis.summary import summarise, summary_document, summary_text
 from xtr.analysis.tables import columns, percent
@@ -33,7 +36,15 @@ def winners_rows(spec: SweepSpec, rows: Sequence[ScoreRow]) -> list[ScoreRow]:
     return scores_of_winners(spec, read_trials(sweep_folder(spec)), rows)
 
 
-def evaluation_document(spec: SweepSpec, evaluation: Evaluation) -> dict[str, JSON]:
+def evaluation_findings(spec: SweepSpec, evaluation: Evaluation) -> list[Finding]:
+    """Give the sweep's contrasts their verdicts, on the split that was evaluated."""
+    split = evaluation.rows[0].split if evaluation.rows else None
+    return findings_of(spec, results_of(sweep_folder(spec)), split)
+
+
+def evaluation_document(
+    spec: SweepSpec, evaluation: Evaluation, findings: Sequence[Finding] = ()
+) -> dict[str, JSON]:
     """Return an evaluation as a JSON document; values of rows in [0, 1], of benchmarks 0 to 100."""
     benchmark, of_winners = spec.stages.evaluate.benchmark, winners_rows(spec, evaluation.rows)
     scores = xtreme_scores(of_winners, best_pairs(spec), benchmark)
@@ -54,10 +65,11 @@ def evaluation_document(spec: SweepSpec, evaluation: Evaluation) -> dict[str, JS
             benchmark: {"tasks": dict(scores.tasks), "groups": dict(scores.groups), "overall": scores.overall}
         },
         "summary": None if summary is None else summary_document(summary),
+        "findings": findings_list(findings),
     }
 
 
-def evaluation_text(spec: SweepSpec, evaluation: Evaluation) -> str:
+def evaluation_text(spec: SweepSpec, evaluation: Evaluation, findings: Sequence[Finding] = ()) -> str:
     """Write one table a target: scores by language for every pair's winner, and the transfer under them."""
     of_winners = winners_rows(spec, evaluation.rows)
     blocks = [_target_table(spec, of_winners, target) for target in dict.fromkeys(spec.pairs.target)]
@@ -84,6 +96,7 @@ def evaluation_text(spec: SweepSpec, evaluation: Evaluation) -> str:
         n = len({(row.pair, row.seed, *sorted(row.settings.items())) for row in evaluation.rows})
         blocks.append(f"shown are winners, of {n} points of the design; all of them: xtr results {spec.name}")
     blocks.append(f"prediction files: {evaluation.predictions}\nlabel files: {evaluation.labels}")
+    blocks.append(findings_text(findings))
     return "\n\n".join(block for block in blocks if block)
 
 

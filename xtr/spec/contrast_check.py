@@ -72,6 +72,9 @@ def _targets(spec: SweepSpec, contrast: Contrast, keys: Keys) -> Iterator[Findin
     if isinstance(compared, DifferenceOfDifferences):
         for side in ("among", "against"):
             named[*keys, contrast.kind, side] = getattr(compared, side).targets
+        if compared.among == compared.against:
+            place = (*keys, contrast.kind, "against")
+            yield Finding(place, Problem("a part is held against itself", received="the same as among"))
     for place, targets in named.items():
         for target in targets:
             if target not in known:
