@@ -36,18 +36,19 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 
-def load_sweep(file: str | PathLike[str], overrides: Sequence[str] = ()) -> SweepSpec:
+def load_sweep(file: str | PathLike[str], overrides: Sequence[str] = (), *, demo: bool = False) -> SweepSpec:
     """Read and check a sweep file or an exported config.
 
     Args:
         overrides: `a.b=c` each, as `--set` takes them.
+        demo: take its form on the demo world, as `--demo` does.
 
     Raises:
         InputError: everything that is wrong, with file and line.
     """
     from xtr.spec.load import load_sweep as load
 
-    return load(Path(file), overrides)
+    return load(Path(file), overrides, demo=demo)
 
 
 def open_sweep(name: str, root: str = "runs") -> SweepSpec:
