@@ -11,7 +11,7 @@ from xtr.errors import InputError, Problem
 from xtr.model.encoder import Encoder
 from xtr.model.heads import MaskedHead
 
-_NAMES = {
+NAMES = {
     "dense.weight": ("lm_head.dense.weight", "cls.predictions.transform.dense.weight"),
     "dense.bias": ("lm_head.dense.bias", "cls.predictions.transform.dense.bias"),
     "norm.weight": ("lm_head.layer_norm.weight", "cls.predictions.transform.LayerNorm.weight"),
@@ -26,8 +26,8 @@ def masked_head(encoder: Encoder) -> MaskedHead:
 
     A checkpoint that was saved after another training has none; its head begins anew. `put_back` gives it one.
     """
-    embeddings = encoder.model.get_input_embeddings().weight
-    assert isinstance(embeddings, nn.Parameter)
+    embeddings = encoder.model.get_input_embeddings()
+    assert isinstance(embeddings, nn.Embedding)
     head = MaskedHead(embeddings, eps=float(encoder.model.config.layer_norm_eps))
     weights = _pretrained_weights(encoder.model.name_or_path, encoder.revision)
     if weights is not None:
@@ -64,7 +64,7 @@ def _pretrained_weights(name: str, revision: str | None) -> Mapping[str, Tensor]
     )
     stored = dict(model.state_dict())
     weights = {}
-    for ours, theirs in _NAMES.items():
+    for ours, theirs in NAMES.items():
         found = next((each for each in theirs if each in stored), None)
         if found is None or found in loading["missing_keys"]:
             return None

@@ -14,6 +14,7 @@ from pathlib import Path
 from xtr.analysis.consistency import Agreement, agreements
 from xtr.analysis.forgetting import LinkRow, LinkScoring, planned_links, write_links
 from xtr.analysis.leaderboard import Point, points
+from xtr.analysis.openings import note_opening
 from xtr.analysis.references import record_evaluations
 from xtr.analysis.scores import ScoreRow, write_scores
 from xtr.analysis.spending import Spent, note_spent, spent_by, spent_text
@@ -85,7 +86,9 @@ def evaluate_sweep(spec: SweepSpec, split: Split, say: Say) -> Evaluation:
         asked = dict.fromkeys(each for stage in every for each in stage.reads)
         read_all(runner.source, ((find_task(task), part, language) for task, part, language in asked))
         record_left_out(folder, runner.source)
-        missing = [s for s in {s.key: s for s in every}.values() if runner.store.open(s.key) is None]
+        distinct = {stage.key: stage for stage in every}.values()
+        missing = [stage for stage in distinct if runner.store.open(stage.key) is None]
+        note_opening(folder, split, evaluations=len(distinct), computed=len(missing))
         if missing:
             n_winners = len({point.pair for point in chosen})
             what = f"{n_winners} winners" if spec.search.design is None else f"{len(chosen)} points"
