@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis.report_sweeps import EXPONENT, LIMIT, SEEDS, Sweep, pairs, true_score, whole
+from tests.analysis.report_sweeps import EXPONENT, LANGUAGES, LIMIT, SEEDS, Sweep, pairs, true_score, whole
+from xtr.analysis.forgetting import LinkRow, write_links
 from xtr.analysis.leaderboard import leaderboard
+from xtr.analysis.report.chains import chains
 from xtr.analysis.report.claims import claims
 from xtr.analysis.report.costs import costs
 from xtr.analysis.report.drawing import looks
@@ -408,3 +410,28 @@ def test_claims_stand_with_their_verdicts_and_what_was_not_tested_says_why(desig
     assert "nli-helps (holds)" in forest.alt
     assert "never-run" not in forest.alt
     assert claims(replace(design, findings=())) is None
+
+
+def test_what_a_chain_forgets_is_drawn_by_language_where_it_was_asked_for(tmp_path: Path) -> None:
+    sweep = whole(tmp_path)
+    assert chains(sweep.gathered()) is None, "nobody asked"
+    rows = [
+        LinkRow("mnli", "pawsx", seed, link, after, task, "test", code, metric, value, 20)
+        for seed in SEEDS
+        for link, after in enumerate(("pretrained", "mnli", "mnli>pawsx"))
+        for place, code in enumerate(LANGUAGES)
+        for task, metric, value in (
+            ("tatoeba", "accuracy", 0.5 - 0.01 * link * place),
+            ("mlm", "likelihood", math.exp(-2 - 0.1 * link * place)),
+        )
+    ]
+    write_links(sweep.folder, rows, "test")
+    shown = chains(sweep.gathered())
+    assert shown is not None
+    assert [figure.name for figure in shown.figures] == ["forgetting-mlm", "forgetting-tatoeba"]
+    losses, _ = shown.kept_apart
+    told = {(row[2], row[4]): row[5] for row in losses.rows}
+    last = LANGUAGES[-1]
+    assert len(told) == len(losses.rows) == 3 * len(LANGUAGES), "seeds are averaged"
+    assert told[0, last] == pytest.approx(2)
+    assert told[2, last] == pytest.approx(2 + 0.2 * (len(LANGUAGES) - 1))

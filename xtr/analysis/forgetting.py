@@ -37,6 +37,8 @@ from xtr.storage import read_lines, write_atomic
 
 FILE = "forgetting.jsonl"
 PRETRAINED, MLM = "pretrained", "mlm"
+SMALLEST = 1e-300
+"""Likelihood below which all are alike, so that no loss is endless."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,47 +152,75 @@ def read_links(folder: Folder) -> list[LinkRow]:
     return [LinkRow(**json.loads(line)) for line in read_lines(folder / FILE)]
 
 
-def links_text(rows: Sequence[LinkRow]) -> str:
-    """Write one table a winner and task: scores after each link by language, and what has changed in the end."""
+@dataclass(frozen=True, slots=True)
+class Slopes:
+    """What a task says of a winner's chain, link by link, over seeds.
+
+    Attributes:
+        measure: what `values` are.
+        links: (number, after which trainings), in order; the first is the pretrained encoder.
+        values: by (link, language): the loss in nats, or points of 100.
+    """
+
+    intermediate: str
+    target: str
+    task: str
+    measure: str
+    links: tuple[tuple[int, str], ...]
+    languages: tuple[str, ...]
+    values: Mapping[tuple[int, str], float]
+
+    @property
+    def chain(self) -> str:
+        """Name the winner: `mnli > tydiqa`, and of `none` the target alone."""
+        return self.target if self.intermediate == "none" else f"{self.intermediate} > {self.target}"
+
+    @property
+    def changes(self) -> dict[str, float]:
+        """The last link minus the first, by language that has both."""
+        first, last = self.links[0][0], self.links[-1][0]
+        both = (code for code in self.languages if {(first, code), (last, code)} <= self.values.keys())
+        return {code: self.values[last, code] - self.values[first, code] for code in both}
+
+
+def slopes_of(rows: Iterable[LinkRow]) -> list[Slopes]:
+    """Average rows over seeds, by task and chain, in the measure that people read: a loss, or points."""
     tables: dict[tuple[str, str, str], list[LinkRow]] = {}
     for row in rows:
-        if row.metric == _shown(row.task):
+        if row.metric == ("likelihood" if row.task == MLM else find_task(row.task).metric):
             tables.setdefault((row.task, row.intermediate, row.target), []).append(row)
-    return "\n\n".join(_table(*name, each) for name, each in tables.items() if each)
+    return [_slopes(each) for each in tables.values()]
 
 
-def _shown(task: str) -> str:
-    return "likelihood" if task == MLM else find_task(task).metric
-
-
-def _table(task: str, intermediate: str, target: str, rows: Sequence[LinkRow]) -> str:
-    languages = list(dict.fromkeys(row.language for row in rows))
-    links = sorted({(row.link, row.after) for row in rows})
-    told: dict[tuple[int, str], float] = {}
-    for link, _ in links:
-        for language in languages:
-            values = [_told(row) for row in rows if (row.link, row.language) == (link, language)]
-            if values:
-                told[link, language] = fmean(values)
-    lines = [(after, *_cells([told.get((link, each)) for each in languages])) for link, after in links]
-    first, last = links[0][0], links[-1][0]
-    changes = [
-        told[last, each] - told[first, each] if {(last, each), (first, each)} <= told.keys() else None
-        for each in languages
-    ]
-    lines.append(("change", *_cells(changes, signed=True)))
-    what = (
-        "loss in nats a hidden piece, lower is better"
-        if task == MLM
-        else f"{_shown(task)} on {rows[0].split}"
+def _slopes(rows: Sequence[LinkRow]) -> Slopes:
+    first, over_seeds = rows[0], dict[tuple[int, str], list[float]]()
+    for row in rows:
+        value = -math.log(max(row.value, SMALLEST)) if row.task == MLM else 100 * row.value
+        over_seeds.setdefault((row.link, row.language), []).append(value)
+    measure = "loss in nats a hidden piece, lower is better"
+    return Slopes(
+        first.intermediate,
+        first.target,
+        first.task,
+        measure if first.task == MLM else f"{first.metric} on {first.split}",
+        tuple(sorted({(row.link, row.after) for row in rows})),
+        tuple(dict.fromkeys(row.language for row in rows)),
+        {place: fmean(values) for place, values in over_seeds.items()},
     )
-    chain = target if intermediate == "none" else f"{intermediate} > {target}"
-    return f"{chain}, link by link: {task}, {what}\n{columns(('after', *languages), lines)}"
 
 
-def _told(row: LinkRow) -> float:
-    return -math.log(row.value) if row.metric == "likelihood" else 100 * row.value
+def links_text(rows: Sequence[LinkRow]) -> str:
+    """Write one table a winner and task: scores after each link by language, and what has changed in the end."""
+    return "\n\n".join(map(_table, slopes_of(rows)))
 
 
-def _cells(values: Iterable[float | None], *, signed: bool = False) -> list[str]:
-    return ["-" if value is None else f"{value:+.2f}" if signed else f"{value:.2f}" for value in values]
+def _table(slopes: Slopes) -> str:
+    languages, values = slopes.languages, slopes.values
+    lines = [
+        (after, *(f"{values[link, each]:.2f}" if (link, each) in values else "-" for each in languages))
+        for link, after in slopes.links
+    ]
+    changes = slopes.changes
+    lines.append(("change", *(f"{changes[each]:+.2f}" if each in changes else "-" for each in languages)))
+    title = f"{slopes.chain}, link by link: {slopes.task}, {slopes.measure}"
+    return f"{title}\n{columns(('after', *languages), lines)}"

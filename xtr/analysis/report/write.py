@@ -14,6 +14,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from xtr.analysis.report.chains import chains
 from xtr.analysis.report.claims import claims
 from xtr.analysis.report.costs import costs
 from xtr.analysis.report.files import table_csv, table_latex
@@ -38,6 +39,7 @@ SECTIONS: tuple[Callable[[Gathered], Section | None], ...] = (
     leaders,
     claims,
     languages,
+    chains,
     scaling,
     rates,
     history,
