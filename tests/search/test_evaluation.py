@@ -107,7 +107,7 @@ def test_an_evaluation_tells_every_link_of_the_winners_chains_and_how_languages_
     }
     assert read_links(folder) == list(evaluation.links)
     assert {(row.target, row.metric) for row in evaluation.rows} == {("xnli", "accuracy")}, "winners alone"
-    asked = {stage for row in (*evaluation.links, *evaluation.rows) for stage in [row.stage]}
+    asked = {*(row.stage for row in evaluation.links), *(row.stage for row in evaluation.rows)}
     assert asked <= set(json.loads((folder / "evaluations.json").read_text())["splits"]["test"]), "kept by gc"
 
     text, document = evaluation_text(spec, evaluation), evaluation_document(spec, evaluation)
