@@ -33,9 +33,11 @@ def xtr(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     "command",
     [
+        "init",
         "run",
         "plan",
         "validate",
+        "schema",
         "tasks",
         "status",
         "best",
@@ -43,6 +45,8 @@ def xtr(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         "stage",
         "score",
         "export",
+        "results",
+        "compare",
         "data prepare",
         "data check",
         *(f"store {verb}" for verb in ("ls", "show", "why", "verify", "pin", "unpin", "gc")),

@@ -15,7 +15,7 @@ MODULES = sorted((ROOT / "xtr").rglob("*.py"))
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("__init__", "__main__"),
     ("cli",),
-    ("api", "cli_store", "cli_tables"),
+    ("api", "cli_start", "cli_store", "cli_tables"),
     ("answer", "asked"),
     ("search",),
     ("track",),
@@ -35,7 +35,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 STAGE_WORK = ("stages/training.py", "stages/evaluating.py")
 NEURAL = ("model/", "families/", "train/", "evaluate/", "stages/made.py", "stages/encoding.py", *STAGE_WORK)
 OWNERS: dict[str, tuple[str, ...]] = {
-    "typer": ("cli.py", "cli_store.py", "cli_tables.py", "answer.py", "asked.py"),
+    "typer": ("cli.py", "cli_start.py", "cli_store.py", "cli_tables.py", "answer.py", "asked.py"),
     "click": ("cli.py",),
     "ray": ("search/", "train/distributed.py"),
     "optuna": ("search/",),

@@ -24,6 +24,7 @@ from xtr.asked import find as _find
 from xtr.asked import load as _load
 from xtr.asked import one_of as _one_of
 from xtr.catalogue.lookup import TASKS, find_task, forget_own, names
+from xtr.cli_start import init, schema
 from xtr.cli_store import store
 from xtr.cli_tables import compare, results
 from xtr.errors import InputError, Problem, XtrError
@@ -50,6 +51,9 @@ app.add_typer(store, name="store")
 
 track = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look after what MLflow shows.")
 app.add_typer(track, name="track")
+
+
+app.command(epilog="Example: xtr init my-sweep.yaml --model xlm-roberta-base --target xnli")(init)
 
 
 @app.command(epilog="Example: xtr run sweeps/demo.yaml --set search.trials_per_pair=8")
@@ -116,6 +120,9 @@ def validate(
             _say(f"{file}: valid ({len(spec.pairs.pairs())} pairs); next: xtr plan {file}")
     if problems:
         raise InputError(problems)
+
+
+app.command(epilog="Example: xtr schema > sweep.schema.json")(schema)
 
 
 @app.command(epilog="Example: xtr tasks xnli")
