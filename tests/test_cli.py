@@ -35,6 +35,7 @@ def xtr(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     [
         "init",
         "run",
+        "submit",
         "plan",
         "validate",
         "schema",
@@ -47,6 +48,7 @@ def xtr(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         "export",
         "results",
         "compare",
+        "doctor",
         "data prepare",
         "data check",
         *(f"store {verb}" for verb in ("ls", "show", "why", "verify", "pin", "unpin", "gc")),

@@ -34,6 +34,7 @@ Path(report).write_text(json.dumps({"code": code, "modules": sorted(sys.modules)
     [
         ["--help"],
         ["run", "--help"],
+        ["submit", "--help"],
         ["init"],
         ["validate", DEMO],
         ["schema"],

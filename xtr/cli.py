@@ -24,7 +24,7 @@ from xtr.asked import find as _find
 from xtr.asked import load as _load
 from xtr.asked import one_of as _one_of
 from xtr.catalogue.lookup import TASKS, find_task, forget_own, names
-from xtr.cli_start import init, schema
+from xtr.cli_start import doctor, init, schema, submit
 from xtr.cli_store import store
 from xtr.cli_tables import compare, results
 from xtr.errors import InputError, Problem, XtrError
@@ -81,6 +81,9 @@ def run(file: File, set_: Set = [], skip_bad: SkipBad = None) -> None:  # noqa: 
         _say(f"next: mend it, then xtr run {file} tries them again")
         raise typer.Exit(SOME_FAILED)
     _say(f"\nnext: xtr evaluate {spec.name}{_root_option(spec)}    (scores in every language)")
+
+
+app.command(epilog="Example: xtr submit sweep.yaml --address http://127.0.0.1:8265 --follow")(submit)
 
 
 @app.command(epilog="Example: xtr plan sweeps/one-night.yaml --gpus 4 --gpus 8")
@@ -276,6 +279,7 @@ def export(
 
 app.command(epilog="Example: xtr results demo --to demo.csv")(results)
 app.command(epilog="Example: xtr compare demo/squad_v1 demo/none")(compare)
+app.command(epilog="Example: xtr doctor sweep.yaml")(doctor)
 
 
 @data.command(epilog="Example: xtr data prepare sweeps/demo.yaml")

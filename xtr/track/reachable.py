@@ -1,0 +1,35 @@
+"""This is where MLflow is asked whether it answers, before a sweep relies on it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+__all__ = ["reach", "without_password"]
+
+SQLITE = "sqlite:///"
+
+
+def reach(uri: str) -> str:
+    """Ask a tracking store for its experiments and say in words what is there; nothing is made.
+
+    Raises:
+        OSError: it does not answer, with the reason.
+    """
+    file = Path(uri.removeprefix(SQLITE))
+    if uri.startswith(SQLITE) and not file.exists():
+        return "made at the first run"
+    try:
+        found = MlflowClient(tracking_uri=uri).search_experiments()
+    except MlflowException as error:
+        first = str(error).splitlines()[0]
+        raise OSError(first.partition(" failed with exception")[0]) from error
+    return f"{len(found)} experiments"
+
+
+def without_password(text: str) -> str:
+    """Write a URI as it may be shown."""
+    return re.sub(r"(://[^:/@]*):.*@", r"\1:***@", text)
