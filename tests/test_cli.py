@@ -48,6 +48,7 @@ def xtr(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         "export",
         "results",
         "compare",
+        "findings",
         "doctor",
         "data prepare",
         "data check",

@@ -48,7 +48,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "huggingface_hub": ("data/hub.py",),
     "faiss": ("families/neighbours.py",),
     "peft": ("model/lora.py",),
-    "numpy": ("statistics/", "analysis/compare.py"),
+    "numpy": ("statistics/", "analysis/compare.py", "analysis/outcomes.py"),
     "scipy": ("statistics/",),
     "pandas": ("analysis/results.py", "api.py"),
     "packaging": ("doctor.py",),

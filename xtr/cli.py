@@ -26,7 +26,7 @@ from xtr.asked import one_of as _one_of
 from xtr.catalogue.lookup import TASKS, find_task, forget_own, names
 from xtr.cli_start import doctor, init, schema, submit
 from xtr.cli_store import store
-from xtr.cli_tables import compare, results
+from xtr.cli_tables import compare, findings, results
 from xtr.errors import InputError, Problem, XtrError
 
 if TYPE_CHECKING:
@@ -198,16 +198,23 @@ def evaluate(
     split: Annotated[str | None, typer.Option(help="test or dev; by default what the sweep says.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score the winners in every language and write XTREME's prediction files."""
+    """Score the winners, or all of a design, in every language; write XTREME's prediction files."""
     spec, _ = _find(sweep, root)
     chosen = split or spec.stages.evaluate.split
     _one_of("--split", chosen, ("test", "dev"))
     from xtr.search.evaluation import evaluate_sweep
-    from xtr.search.report import evaluation_document, evaluation_text, track_evaluation
+    from xtr.search.report import (
+        evaluation_document,
+        evaluation_findings,
+        evaluation_text,
+        track_evaluation,
+    )
 
     evaluation = evaluate_sweep(spec, chosen, _say if not as_json else _hush)  # type: ignore[arg-type]
     track_evaluation(spec, evaluation.rows, _hush if as_json else _say)
-    _show(evaluation_document(spec, evaluation), evaluation_text(spec, evaluation), as_json=as_json)
+    found = evaluation_findings(spec, evaluation)
+    document, text = evaluation_document(spec, evaluation, found), evaluation_text(spec, evaluation, found)
+    _show(document, text, as_json=as_json)
 
 
 @app.command(epilog="Example: xtr stage sweeps/demo.yaml --pair none:tatoeba")
@@ -279,6 +286,7 @@ def export(
 
 app.command(epilog="Example: xtr results demo --to demo.csv")(results)
 app.command(epilog="Example: xtr compare demo/squad_v1 demo/none")(compare)
+app.command(epilog="Example: xtr findings demo --json")(findings)
 app.command(epilog="Example: xtr doctor sweep.yaml")(doctor)
 
 

@@ -1,4 +1,4 @@
-"""This is the door to tables that others read on: `xtr results` and `xtr compare`."""
+"""This is the door to tables that others read on: `xtr results`, `xtr compare` and `xtr findings`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xtr.answer import AsJson, say, show
-from xtr.asked import Root, Sweep, find, one_of
+from xtr.asked import Root, Sweep, find, load, one_of
 from xtr.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -60,6 +60,33 @@ def compare(
     compared = compare_sides(ours, theirs, split)  # type: ignore[arg-type]
     document = comparison_document(ours, theirs, compared, split)  # type: ignore[arg-type]
     show(document, comparison_text(ours, theirs, compared), as_json=as_json)
+
+
+def findings(
+    sweep: Sweep,
+    root: Root = "runs",
+    split: Annotated[
+        str | None, typer.Option(help="test or dev; by default what the sweep was evaluated on.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hold what a sweep's contrasts expect against its scores; of a sweep's file, as it declares them by now."""
+    if split is not None:
+        one_of("--split", split, ("test", "dev"))
+    from xtr.analysis.findings import findings_of
+    from xtr.analysis.findings_text import findings_document, findings_text
+    from xtr.analysis.results import results_of
+
+    spec, folder = find(sweep, root)
+    if sweep.endswith((".yaml", ".yml")):
+        spec = spec.model_copy(update={"contrasts": load(Path(sweep), []).contrasts})
+    if not spec.contrasts:
+        hint = (
+            "contrasts: in its file (docs/sweep-file.md), then xtr findings FILE; nothing is trained for it"
+        )
+        raise InputError(Problem("this sweep declares no contrasts", received=sweep, hint=hint))
+    found = findings_of(spec, results_of(folder), split)  # type: ignore[arg-type]
+    show(findings_document(spec.name, found), findings_text(found), as_json=as_json)
 
 
 def _side(name: str, root: str) -> Side:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.stages.sample import a_sweep
+from xtr.analysis.leaderboard import Point
 from xtr.analysis.official import score_folders
 from xtr.analysis.scores import read_scores
 from xtr.catalogue.lookup import find_task
@@ -22,13 +23,13 @@ def test_the_official_scorer_finds_the_scores_of_the_evaluation_in_its_files(
 ) -> None:
     runner = Runner(a_sweep(tmp_path, str(encoder_folder)))
     paths = Paths(runner.spec, runner.source)
-    wanted = {}
+    wanted = []
     for target in ("xnli", "xquad", "udpos", "tatoeba"):
         path = paths.path(Pair("none", target), {}, 1)
         languages = ("xa", "xd") if target == "tatoeba" else ("en", "xd")
         stages = paths.evaluations(path.end, path.target, find_task(target), "test", languages)
         runner.evaluate(stages)
-        wanted["none", target, 1] = stages
+        wanted.append((Point(Pair("none", target), {}, 1, wins=True), stages))
     evaluation = _collect(runner, tmp_path / "sweep", wanted, "test")
     assert evaluation.unlabelled == ()
     assert read_scores(tmp_path / "sweep") == list(evaluation.rows)

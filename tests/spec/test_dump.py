@@ -168,7 +168,8 @@ PATHS = [
     "pairs.exclude", "stages", "stages.target", "stages.target.tasks", "stages.target.tasks.mnli",
     "stages.target.learning_rate", "stages.evaluate.languages", "stages.evaluate.layer", "search",
     "search.space", "search.space.target.epochs", "search.start_with", "search.early_stopping",
-    "search.confirm.seeds", "search.trials_per_pair", "compute.per_worker", "data.files", "data.folders",
+    "search.confirm.seeds", "search.design", "search.design.seeds", "search.trials_per_pair",
+    "compute.per_worker", "data.files", "data.folders",
     "data.official_root", "data.source", "storage.root", "tracking", "result",
 ]  # fmt: skip
 

@@ -9,7 +9,16 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from xtr.statistics.intervals import items_interval, mean_interval, paired_differences, paired_interval
+from xtr.statistics.intervals import (
+    Summand,
+    f1_of,
+    items_interval,
+    jackknife_interval,
+    mean_interval,
+    paired_differences,
+    paired_interval,
+    pigeonhole_draws,
+)
 
 
 def test_the_t_interval_is_scipy_s_and_a_textbook_s() -> None:
@@ -110,3 +119,38 @@ def test_the_bootstrap_is_wider_for_fewer_items_and_for_fewer_seeds() -> None:
 
     assert width(40, 800) < width(10, 800)
     assert width(40, 800) < width(40, 50)
+
+
+def test_the_jackknife_of_a_mean_is_the_t_interval_and_of_another_number_holds_it() -> None:
+    values = [5.1, 4.9, 5.6, 5.8, 5.0]
+    left_out = [float(np.mean([*values[:i], *values[i + 1 :]])) for i in range(5)]
+    found, expected = jackknife_interval(float(np.mean(values)), left_out), mean_interval(values)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    alone = jackknife_interval(1.0, [2.0])
+    assert (alone.mean, alone.low, alone.method) == (1.0, None, "none")
+    draw, held = np.random.default_rng(0), []
+    for sample in draw.normal(3.0, 0.3, size=(1000, 6)):
+        left = [math.log(float(np.delete(sample, i).mean())) for i in range(6)]
+        of_log = jackknife_interval(math.log(float(sample.mean())), left)
+        held.append((of_log.low or 0) <= math.log(3.0) <= (of_log.high or 0))
+    assert abs(np.mean(held) - 0.95) < 0.03
+
+
+def test_sums_of_scores_are_drawn_with_the_seeds_and_items_that_they_share() -> None:
+    draw = np.random.default_rng(4)
+    one = {seed: counted(draw.random(60) < 0.5) for seed in range(10)}
+    same = [Summand(1.0, one, items="a"), Summand(-1.0, one, items="a")]
+    assert np.abs(pigeonhole_draws(same, seed=1)).max() == pytest.approx(0)
+    other_items = [Summand(1.0, one, items="a"), Summand(-1.0, one, items="b")]
+    assert pigeonhole_draws(other_items, seed=1).std() > 0.02
+    halves = [Summand(0.5, one, items="a"), Summand(0.5, one, items="a")]
+    whole = pigeonhole_draws([Summand(1.0, one, items="a")], seed=1)
+    assert pigeonhole_draws(halves, seed=1) == pytest.approx(whole)
+    mean = float(np.mean([each[:, 0].mean() for each in one.values()]))
+    assert whole.mean() == pytest.approx(mean, abs=0.01)
+    three = {seed: np.stack([each[:, 0], each[:, 1], each[:, 1]], 1) for seed, each in one.items()}
+    assert pigeonhole_draws([Summand(1.0, three, f1_of)], seed=1).mean() == pytest.approx(mean, abs=0.01)
+    with pytest.raises(ValueError, match="same seeds"):
+        pigeonhole_draws([Summand(1.0, one), Summand(1.0, {0: one[0]})], seed=1)
+    with pytest.raises(ValueError, match="same items"):
+        pigeonhole_draws([Summand(1.0, one), Summand(1.0, {i: each[1:] for i, each in one.items()})], seed=1)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from xtr.statistics.scaling import PowerLaw, bootstrap_laws, crossing, fit_power_law
+from xtr.statistics.scaling import PowerLaw, bootstrap_laws, crossing, fit_power_law, loss_band
 
 SIZES = [100.0, 300.0, 1000.0, 3000.0, 10_000.0, 30_000.0]
 LAW = PowerLaw(limit=0.2, scale=3.0, exponent=0.4)
@@ -43,6 +43,16 @@ def test_the_spread_over_seeds_holds_the_truth() -> None:
     assert at_1000[0] <= LAW.loss(1000) <= at_1000[1]
     assert at_1000[1] - at_1000[0] < 0.05
     assert laws == bootstrap_laws(noisy(LAW, seeds=5, noise=0.01), seed=1, n_draws=60)
+    [(low, high)] = loss_band(laws, [1000.0])
+    assert (low, high) == pytest.approx(tuple(at_1000))
+
+
+def test_a_fit_that_starts_near_ends_where_many_starts_do() -> None:
+    losses = [LAW.loss(size) * (1 + 0.01 * (-1) ** i) for i, size in enumerate(SIZES)]
+    near = fit_power_law(SIZES, losses, near=LAW)
+    assert [near.loss(each) for each in SIZES] == pytest.approx(
+        [fit_power_law(SIZES, losses).loss(each) for each in SIZES], rel=1e-4
+    )
 
 
 def test_effective_data_are_what_direct_training_needs() -> None:

@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from xtr.statistics.intervals import f1_of
-from xtr.statistics.significance import equivalence, holm, paired_p, permutation_p
+from xtr.statistics.significance import (
+    drawn_side,
+    drawn_within,
+    equivalence,
+    holm,
+    paired_p,
+    permutation_p,
+    side_of,
+    within,
+)
 
 
 def outcomes(right: Sequence[float]) -> NDArray[np.float64]:
@@ -78,3 +87,50 @@ def test_no_effect_is_a_finding_where_the_seeds_lie_close_and_only_there() -> No
     assert equivalence([0.0], margin=0.005) is None
     with pytest.raises(ValueError, match="above 0"):
         equivalence(close, margin=0)
+
+
+def test_equivalence_is_the_larger_of_scipy_s_one_sided_tests() -> None:
+    values = [0.3, -0.1, 0.25, 0.05]
+    from_below = stats.ttest_1samp(values, -0.5, alternative="greater").pvalue
+    from_above = stats.ttest_1samp(values, 0.5, alternative="less").pvalue
+    assert equivalence(values, margin=0.5) == pytest.approx(max(from_below, from_above))
+    assert equivalence([-each for each in values], margin=0.5) == pytest.approx(max(from_below, from_above))
+
+
+def test_the_side_of_a_bound_is_scipy_s_test_against_it() -> None:
+    values = [2.1, 1.4, 1.9, 1.2]
+    found = side_of(values, 1.0, above=True)
+    assert found is not None
+    assert found.p == pytest.approx(stats.ttest_1samp(values, 1.0).pvalue)
+    assert found.as_expected
+    below = side_of(values, 1.0, above=False)
+    assert below is not None
+    assert (below.p, below.as_expected) == (found.p, False)
+    assert side_of([1.5], 1.0, above=True) is None
+    assert side_of([0.1 + 0.2, 0.3], 1.0, above=True) is None, "a spread of rounding is none"
+
+
+def test_beyond_the_margin_it_is_tested_whether_it_is_beyond() -> None:
+    inside, outside = within([0.1, -0.1, 0.05], 1.0), within([2.1, 1.9, 2.0], 1.0)
+    assert inside is not None
+    assert outside is not None
+    assert inside.as_expected
+    assert inside.p < 0.05
+    assert not outside.as_expected
+    assert outside.p == pytest.approx(stats.ttest_1samp([2.1, 1.9, 2.0], 1.0).pvalue)
+    assert within([-each for each in (2.1, 1.9, 2.0)], 1.0) == outside
+    assert within([0.5, 0.5], 1.0) is None
+
+
+def test_draws_decide_as_the_t_test_does_where_both_can() -> None:
+    draw = np.random.default_rng(0)
+    draws = draw.normal(2.0, 1.0, 20_000)
+    above = drawn_side(draws, 2.0, 0.0, above=True)
+    assert above.as_expected
+    assert above.p == pytest.approx(2 * stats.norm.sf(2.0), rel=0.15)
+    assert not drawn_side(draws, 2.0, 0.0, above=False).as_expected
+    assert drawn_within(draws, 2.0, 4.0).p == pytest.approx(stats.norm.sf(2.0), rel=0.2)
+    beyond = drawn_within(draws, 2.0, 1.0)
+    assert not beyond.as_expected
+    assert beyond.p == pytest.approx(2 * stats.norm.sf(1.0), rel=0.1)
+    assert drawn_side(np.full(99, 5.0), 5.0, 0.0, above=True).p == pytest.approx(0.02), "never nought"

@@ -27,7 +27,7 @@ from xtr.spec.sweep import Pair, SweepSpec
 
 NO_EFFECT = {
     *(("compute",), ("budget",), ("prices",), ("storage",), ("tracking",), ("description",), ("tags",)),
-    *(("result",), ("search", "concurrent_trials")),
+    *(("result",), ("contrasts",), ("search", "concurrent_trials")),
 }
 SECRET = {("tracking", "uri")}
 """May hold a password; only that it has changed is told."""
@@ -137,7 +137,7 @@ def _kept(before: SweepSpec, now: SweepSpec, pair: Pair, rows: Sequence[TrialRow
 
 def _proposed_by(spec: SweepSpec) -> dict[str, JSON]:
     """Name what decides which trials are proposed, besides the dimensions; how many is left out."""
-    amounts = {"space", "trials_per_pair", "concurrent_trials", "confirm", "training_seed"}
+    amounts = {"space", "trials_per_pair", "concurrent_trials", "confirm", "training_seed", "design"}
     return spec.search.model_dump(mode="json", exclude=amounts)
 
 

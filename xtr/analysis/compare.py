@@ -9,7 +9,6 @@ both have; each language's test swaps the outcomes of the same items, and Holm's
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,26 +17,21 @@ from statistics import fmean
 import numpy as np
 
 from xtr.analysis.leaderboard import Row, best_rows, leaderboard
-from xtr.analysis.scores import ScoreRow, read_scores
+from xtr.analysis.outcomes import read_items, value_of
+from xtr.analysis.scores import ScoreRow, at_settings, read_scores
 from xtr.analysis.trials import read_trials
 from xtr.catalogue.lookup import find_task
 from xtr.catalogue.task import Split
 from xtr.errors import InputError, Problem
 from xtr.spec.expressions import target_task
 from xtr.spec.space import Value
-from xtr.spec.sweep import SweepSpec
-from xtr.stages.stage import ITEMS
+from xtr.spec.sweep import Pair, SweepSpec
 from xtr.stages.store import StageStore
-from xtr.statistics.intervals import Counts, Interval, f1_of, items_interval, mean_interval, share_of
+from xtr.statistics.intervals import Counts, Interval, items_interval, mean_interval
 from xtr.statistics.significance import holm, permutation_p
 
 SEED = 0
 """Of the permutations: two calls say the same."""
-F1_COUNTS = (
-    ("chunks_right", "chunks_found", "chunks_gold"),
-    ("pairs_right", "pairs_found", "pairs_gold"),
-)
-"""Outcomes of families whose F1 is of sums over items: right, found, gold. Other metrics are means over items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +111,8 @@ def find_side(name: str, spec: SweepSpec, folder: Path, intermediate: str = "") 
                 "no finished trial to compare", received=name, allowed=", ".join(known) or "xtr run it first"
             )
         )
-    scores = read_scores(folder)
+    settings = {Pair(row.intermediate, row.target): row.config for row in chosen}
+    scores = at_settings(read_scores(folder), settings)
     return Side(name, {row.target: row for row in chosen}, scores, StageStore(spec.storage.workplace()))
 
 
@@ -178,7 +173,7 @@ def _compare_language(
 ) -> LanguageDifference:
     metric = next(iter(rows.values()))[0].metric
     ours, theirs = (
-        {seed: _items(side.store, pair[place].stage, metric) for seed, pair in rows.items()}
+        {seed: read_items(side.store, pair[place].stage, metric) for seed, pair in rows.items()}
         for place, side in enumerate((one, other))
     )
     if {ids for ids, _ in ours.values()} != {ids for ids, _ in theirs.values()}:
@@ -188,7 +183,7 @@ def _compare_language(
                 hint="compare sweeps with the same data and stages.evaluate.max_rows",
             )
         )
-    value = f1_of if _is_of_sums(ours) else share_of
+    value = value_of(next(iter(ours.values()))[1])
     counts = [{seed: each for seed, (_, each) in side.items()} for side in (ours, theirs)]
     p = permutation_p(_summed(counts[0]), _summed(counts[1]), value, seed=SEED)
     return LanguageDifference(
@@ -202,35 +197,7 @@ def _compare_language(
     )
 
 
-Items = tuple[tuple[str, ...], Counts]
-"""The ids of the rows, and what became of each."""
-
-
 def _summed(by_seed: Mapping[int, Counts]) -> Counts:
     """Add an item's counts over seeds."""
     summed: Counts = np.sum(list(by_seed.values()), axis=0)
     return summed
-
-
-def _is_of_sums(items: Mapping[int, Items]) -> bool:
-    return bool(next(iter(items.values()))[1].shape[1] == len(F1_COUNTS[0]))
-
-
-def _items(store: StageStore, key: str, metric: str) -> Items:
-    """Read how each row of an evaluation went.
-
-    Raises:
-        InputError: the stage is no longer there.
-    """
-    if not key or store.open(key) is None:
-        raise InputError(
-            Problem(
-                "how each row went is no longer stored", received=key[:12] or "-", hint="xtr evaluate again"
-            )
-        )
-    lines = [
-        json.loads(line) for line in (store.checked(key) / ITEMS).read_text(encoding="utf-8").splitlines()
-    ]
-    names = next((each for each in F1_COUNTS if each[0] in lines[0]), None)
-    numbers = [[line[name] for name in names] if names else [line[metric], 1.0] for line in lines]
-    return tuple(str(line["id"]) for line in lines), np.array(numbers, dtype=float)

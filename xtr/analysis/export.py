@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from xtr.analysis.leaderboard import Row, best_rows, leaderboard
+from xtr.analysis.leaderboard import Row, best_rows, leaderboard, scores_of_winners
 from xtr.analysis.references import stage_keys, write_pin
 from xtr.analysis.scores import ScoreRow, by_language
 from xtr.analysis.trials import TrialRow
@@ -20,7 +20,7 @@ def export_best(
     spec: SweepSpec, trials: Sequence[TrialRow], scores: Sequence[ScoreRow], folder: Path
 ) -> list[Path]:
     """Write one YAML a target, pin the stages that running it again reads, and return the paths."""
-    paths, keys = [], []
+    paths, keys, scores = [], [], scores_of_winners(spec, trials, scores)
     for row in best_rows(leaderboard(spec, trials)):
         path = folder / f"{row.target}.yaml"
         header = (
@@ -65,6 +65,7 @@ def exported_spec(
             "generation": 1,
             "early_stopping": None,
             "start_with": (),
+            "design": None,
             # Nothing is searched any more, so the first seed counts: those of the score, and no other.
             "training_seed": row.seeds[0],
             "confirm": Confirm(seeds=row.seeds[1:]),

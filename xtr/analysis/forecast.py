@@ -201,7 +201,10 @@ class Forecast:
         return search.confirm.seeds
 
     def settled(self, pair: Pair) -> list[tuple[Params, int]] | None:
-        """Return the winner's settings at each of its seeds, where they are known already."""
+        """Return what is evaluated, where that is known: the winner at each of its seeds, of a design all."""
+        if self.spec.search.design is not None:
+            points = grid(pair_dimensions(self.spec, pair))
+            return list(itertools.product(points, self.winner_seeds()))
         if not self.is_over(pair):
             size = space_size(pair_dimensions(self.spec, pair))
             point = grid(pair_dimensions(self.spec, pair))[0] if size == 1 else None

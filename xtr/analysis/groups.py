@@ -3,18 +3,24 @@
     groups_of(["de", "nl", "tr", "sw"])[0]    -> Group("branch", "Germanic", ("de", "nl"))
     groups_text({"none": {...}, "mnli": {...}}, "en")
 
-Languages outside the catalogue, such as the demo world's, are in no group. The language that was trained in stands
-apart: every gap is held against it.
+    members_of("low_resource", ["en", "de", "sw"], "en", [])        -> ("sw",)
+
+Languages outside the catalogue, such as the demo world's, are in no group of the tables. The language that was
+trained in stands apart: every gap is held against it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 from xtr.analysis.tables import columns, percent
-from xtr.catalogue.typology import FACTS, Facts
+from xtr.catalogue.typology import FACTS, HIGH_RESOURCE, LOW_RESOURCE, Facts
+from xtr.data.demo.world import LOW_RESOURCE as DEMO_LOW_RESOURCE
+from xtr.data.demo.world import TARGET_LANGUAGES as DEMO_LANGUAGES
+from xtr.spec.contrasts import LanguageGroup
+from xtr.spec.expressions import parse_intermediate
 
 FEWEST_LANGUAGES = 4
 """Fewer than these known languages are seen at a glance without groups."""
@@ -77,3 +83,37 @@ def groups_text(scores: Mapping[str, Mapping[str, float]], source: str) -> str:
         by = group.by if i == 0 or groups[i - 1].by != group.by else ""
         rows.append((by, group.name, str(len(group.languages)), *map(percent, means.values()), *behind))
     return columns(header, rows)
+
+
+def members_of(
+    group: LanguageGroup | tuple[str, ...], scored: Iterable[str], source: str, arms: Sequence[Sequence[str]]
+) -> tuple[str, ...]:
+    """Tell which of the languages that were scored a contrast means.
+
+    Args:
+        arms: the intermediates that are compared, first those whose languages are `seen`.
+    """
+    if isinstance(group, tuple):
+        return tuple(code for code in scored if code in group)
+    others = [code for code in scored if code != source]
+    wanted: dict[LanguageGroup, Container[str]] = {
+        "source": {source},
+        "all": {source, *others},
+        "other": others,
+        "seen": _trained_in(arms[:1]) - {source},
+        "unseen": set(others) - _trained_in(arms),
+        "low_resource": {*LOW_RESOURCE, *DEMO_LOW_RESOURCE} - {source},
+        "high_resource": {*HIGH_RESOURCE, *DEMO_LANGUAGES} - {source, *DEMO_LOW_RESOURCE},
+    }
+    return tuple(code for code in scored if code in wanted[group])
+
+
+def _trained_in(arms: Iterable[Sequence[str]]) -> set[str]:
+    """List the languages that expressions name; the source language goes without saying."""
+    return {
+        code
+        for arm in arms
+        for expression in arm
+        for member in parse_intermediate(expression).members
+        for code in member.languages
+    }

@@ -3,13 +3,16 @@
 transfer                 the pair's best minus the best of `none`
 transfer_same_settings   the pair's best minus `none` at the same target settings and seeds
 expected_best            expected score of the best of n of the pair's search trials; a target's pairs have one n
+
+Beside it stands what `xtr evaluate` scores: the winners, of a design every point.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 
+from xtr.analysis.scores import ScoreRow, at_settings
 from xtr.analysis.trials import TrialRow, Winner, winner
 from xtr.fingerprint import JSON
 from xtr.metrics.expected_best import expected_best
@@ -47,6 +50,36 @@ def winners(spec: SweepSpec, trials: Sequence[TrialRow]) -> dict[Pair, Winner]:
     top, searched = spec.search.confirm.top, searches(spec)
     found = {pair: winner(by_pair.get(pair, []), top, searched=searched) for pair in spec.pairs.pairs()}
     return {pair: each for pair, each in found.items() if each is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What is scored in every language: settings of a pair at a seed; `wins` where they are its winner's."""
+
+    pair: Pair
+    params: dict[str, Value]
+    seed: int
+    wins: bool
+
+
+def points(spec: SweepSpec, trials: Sequence[TrialRow]) -> list[Point]:
+    """List what is to be scored in every language: winners at their seeds, of a design all that has completed."""
+    chosen = winners(spec, trials)
+    if spec.search.design is None:
+        return [Point(pair, best.params, seed, True) for pair, best in chosen.items() for seed in best.seeds]
+    done = [row for row in trials if row.state == "complete" and row.pair in chosen]
+    order = {pair: place for place, pair in enumerate(chosen)}
+    return [
+        Point(row.pair, row.params, row.seed, row.params == chosen[row.pair].params)
+        for row in sorted(done, key=lambda row: order[row.pair])
+    ]
+
+
+def scores_of_winners(
+    spec: SweepSpec, trials: Sequence[TrialRow], scores: Iterable[ScoreRow]
+) -> list[ScoreRow]:
+    """Keep the scores of the pairs' winners."""
+    return at_settings(scores, {pair: best.params for pair, best in winners(spec, trials).items()})
 
 
 def leaderboard(spec: SweepSpec, trials: Sequence[TrialRow]) -> list[Row]:

@@ -1,13 +1,13 @@
-"""This is where winners' scores in every language are kept and summed up.
+"""This is where scores in every language are kept and summed up: of winners, and of all points of a design.
 
-sweeps/<name>/scores.jsonl    one row per pair, seed, split, language and metric; values in [0, 1]
+sweeps/<name>/scores.jsonl    one row per pair, settings, seed, split, language and metric; in [0, 1]
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from xtr.catalogue.benchmarks import benchmark_languages, counted_languages
@@ -16,6 +16,7 @@ from xtr.catalogue.lookup import TASKS, find_task
 from xtr.catalogue.task import Split
 from xtr.fingerprint import canonical_json
 from xtr.metrics.xtreme import BenchmarkScore, benchmark_score
+from xtr.spec.space import Value
 from xtr.spec.sweep import Pair
 from xtr.storage import read_lines, write_atomic
 
@@ -24,7 +25,13 @@ FILE = "scores.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class ScoreRow:
-    """One metric of one winner in one language, over `n` rows; `stage` is the evaluation's key."""
+    """One metric in one language, over `n` rows.
+
+    Attributes:
+        stage: the evaluation's key.
+        settings: the trial's dimensions by dotted name; empty where there are none, or where nobody has said:
+            then the row is the winner's.
+    """
 
     intermediate: str
     target: str
@@ -35,6 +42,7 @@ class ScoreRow:
     value: float
     n: int
     stage: str = ""
+    settings: Mapping[str, Value] = field(default_factory=dict)
 
     @property
     def pair(self) -> Pair:
@@ -51,6 +59,11 @@ def write_scores(folder: Path, rows: Iterable[ScoreRow], split: Split) -> None:
 def read_scores(folder: Path) -> list[ScoreRow]:
     """Read every row."""
     return [ScoreRow(**json.loads(line)) for line in read_lines(folder / FILE)]
+
+
+def at_settings(rows: Iterable[ScoreRow], settings: Mapping[Pair, Mapping[str, Value]]) -> list[ScoreRow]:
+    """Keep each pair's rows at its settings here, such as its winner's; other pairs are left out."""
+    return [row for row in rows if row.pair in settings and row.settings in ({}, dict(settings[row.pair]))]
 
 
 def by_language(rows: Sequence[ScoreRow], pair: Pair, metric: str) -> dict[str, float]:

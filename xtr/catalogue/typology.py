@@ -72,6 +72,9 @@ Quechuan                 Latin: qu1
 Creole                   Latin: ht2
 """
 NOT_IN_XLM_R = frozenset({"ht", "qu", "wo", "yo"})
+_LOW, _HIGH = "sw ur te jv yo my kk ka ml mr tl af eu qu ht wo", "de fr es ru zh ja"
+LOW_RESOURCE, HIGH_RESOURCE = frozenset(_LOW.split()), frozenset(_HIGH.split())
+"""Groups that were fixed before anything was compared; what lies between is in neither."""
 
 
 def _read() -> dict[str, Facts]:

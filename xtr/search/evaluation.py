@@ -1,6 +1,7 @@
 """This is where winners are scored in every language, after they are frozen: one evaluation a language and seed.
 
-Every pair's winner is scored, so that transfer shows in each language and not only for the best pair.
+Every pair's winner is scored, so that transfer shows in each language and not only for the best pair. Of a design
+every point is, because nothing is chosen among them; prediction files are laid out of winners alone.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xtr.analysis.leaderboard import winners
+from xtr.analysis.leaderboard import Point, points
 from xtr.analysis.references import record_evaluations
 from xtr.analysis.scores import ScoreRow, write_scores
 from xtr.analysis.spending import Spent, note_spent, spent_by, spent_text
-from xtr.analysis.trials import Winner, read_trials
+from xtr.analysis.trials import read_trials
 from xtr.catalogue.lookup import find_task
 from xtr.catalogue.task import Split
 from xtr.data.source import Source
@@ -41,7 +42,7 @@ class Evaluation:
     """What an evaluation came to.
 
     Attributes:
-        rows: a score per winner, seed, language and metric.
+        rows: a score per winner, of a design per point, and seed, language and metric.
         unlabelled: (target, language) whose files carry no labels, so only predictions were written.
         predictions: the folder that holds `<intermediate>/seed-<n>[@<languages>]/<task>/test-<lang>.<suffix>`.
         labels: the folder that holds the gold, `<task>/test-<lang>.<suffix>`, of languages that have it; from
@@ -55,7 +56,7 @@ class Evaluation:
 
 
 def evaluate_sweep(spec: SweepSpec, split: Split, say: Say) -> Evaluation:
-    """Score every pair's winner on a split, reusing what is stored.
+    """Score every pair's winner, of a design every point, on a split, reusing what is stored.
 
     Raises:
         InputError: the sweep has no finished trial, or a language's file is missing or malformed.
@@ -63,7 +64,7 @@ def evaluate_sweep(spec: SweepSpec, split: Split, say: Say) -> Evaluation:
     runner = Runner(spec)
     with hold_sweep(spec.storage.workplace(), spec.name, say) as held:
         folder = held.folder
-        chosen = winners(spec, read_trials(folder))
+        chosen = points(spec, read_trials(folder))
         if not chosen:
             raise InputError(
                 Problem(
@@ -72,13 +73,15 @@ def evaluate_sweep(spec: SweepSpec, split: Split, say: Say) -> Evaluation:
                     hint="xtr run FILE, then again",
                 )
             )
-        wanted = _wanted(spec, runner.source, list(chosen.values()), split)
-        asked = dict.fromkeys(each for stages in wanted.values() for stage in stages for each in stage.reads)
+        wanted = _wanted(spec, runner.source, chosen, split)
+        asked = dict.fromkeys(each for _, stages in wanted for stage in stages for each in stage.reads)
         read_all(runner.source, ((find_task(task), part, language) for task, part, language in asked))
         record_left_out(folder, runner.source)
-        missing = [s for stages in wanted.values() for s in stages if runner.store.open(s.key) is None]
+        missing = [s for _, stages in wanted for s in stages if runner.store.open(s.key) is None]
         if missing:
-            say(f"scoring {len(chosen)} winners on {split}: {len(missing)} evaluations")
+            n_winners = len({point.pair for point in chosen})
+            what = f"{n_winners} winners" if spec.search.design is None else f"{len(chosen)} points"
+            say(f"scoring {what} on {split}: {len(missing)} evaluations")
             total = Spent()
             for computed in _compute(runner, missing, say):
                 manifests = [runner.store.read(key) for key in computed]
@@ -91,25 +94,22 @@ def evaluate_sweep(spec: SweepSpec, split: Split, say: Say) -> Evaluation:
         return _collect(runner, folder, wanted, split)
 
 
-Wanted = Mapping[tuple[str, str, int], tuple[EvaluateStage, ...]]
+Wanted = Sequence[tuple[Point, tuple[EvaluateStage, ...]]]
 
 
-def _wanted(spec: SweepSpec, source: Source, chosen: Sequence[Winner], split: Split) -> Wanted:
-    """List the evaluations by (intermediate, target, seed)."""
+def _wanted(spec: SweepSpec, source: Source, chosen: Sequence[Point], split: Split) -> Wanted:
+    """List the evaluations of each point."""
     paths = Paths(spec, source)
-    wanted: dict[tuple[str, str, int], tuple[EvaluateStage, ...]] = {}
+    wanted: list[tuple[Point, tuple[EvaluateStage, ...]]] = []
     problems: list[Problem] = []
-    for best in chosen:
-        task = find_task(best.pair.target_task)
+    for point in chosen:
+        task = find_task(point.pair.target_task)
         languages = evaluated_languages(spec, source, task, split)
-        for seed in best.seeds:
-            path = paths.path(best.pair, best.params, seed)
-            try:
-                stages = paths.evaluations(path.end, path.target, task, split, languages)
-            except InputError as error:
-                problems.extend(error.problems)
-                continue
-            wanted[best.pair.intermediate, best.pair.target, seed] = stages
+        path = paths.path(point.pair, point.params, point.seed)
+        try:
+            wanted.append((point, paths.evaluations(path.end, path.target, task, split, languages)))
+        except InputError as error:
+            problems.extend(error.problems)
     if problems:
         raise InputError(dict.fromkeys(problems))
     return wanted
@@ -179,34 +179,62 @@ def _collect(runner: Runner, folder: Path, wanted: Wanted, split: Split) -> Eval
     predictions, labels = folder / "predictions" / split, folder / "labels" / split
     for laid_out in (predictions, labels):
         shutil.rmtree(laid_out, ignore_errors=True)
-    for stage in {(s.task, s.language): s for stages in wanted.values() for s in stages}.values():
+    for stage in {(s.task, s.language): s for _, stages in wanted for s in stages}.values():
         if (labelled := label_file(runner.source, stage)) is not None:
             name, text = labelled
             write_atomic(labels / stage.task / name, text)
-    for (intermediate, target, seed), stages in wanted.items():
-        out = predictions / folder_name(intermediate) / _run_name(target, seed) / target_task(target)
-        out.mkdir(parents=True)
+    for point, stages in wanted:
+        if point.wins:
+            _lay_out(runner, point, stages, predictions)
         for stage in stages:
-            manifest = runner.store.read(stage.key)
-            assert manifest is not None
-            name = str(manifest.result["predictions"])
-            shutil.copyfile(
-                runner.store.checked(stage.key) / name, out / f"test-{stage.language}{Path(name).suffix}"
-            )
-            scores = manifest.result["scores"]
-            assert isinstance(scores, dict)
-            if not scores:
-                unlabelled[target, stage.language] = None
-            n = int(str(manifest.result["n"]))
-            rows += [
-                ScoreRow(
-                    intermediate, target, seed, split, stage.language, metric, _number(value), n, stage.key
-                )
-                for metric, value in scores.items()
-            ]
+            scored = _scores(runner, point, stage)
+            if not scored:
+                unlabelled[point.pair.target, stage.language] = None
+            rows += scored
     write_scores(folder, rows, split)
-    record_evaluations(folder, split, (stage.key for stages in wanted.values() for stage in stages))
+    record_evaluations(folder, split, (stage.key for _, stages in wanted for stage in stages))
     return Evaluation(tuple(rows), tuple(unlabelled), predictions, labels)
+
+
+def _lay_out(runner: Runner, point: Point, stages: Sequence[EvaluateStage], predictions: Path) -> None:
+    """Copy a point's prediction files to where XTREME's scorer looks for them."""
+    pair = point.pair
+    run = predictions / folder_name(pair.intermediate) / _run_name(pair.target, point.seed)
+    out = run / target_task(pair.target)
+    out.mkdir(parents=True)
+    for stage in stages:
+        name = str(_result(runner, stage)["predictions"])
+        shutil.copyfile(
+            runner.store.checked(stage.key) / name, out / f"test-{stage.language}{Path(name).suffix}"
+        )
+
+
+def _scores(runner: Runner, point: Point, stage: EvaluateStage) -> list[ScoreRow]:
+    """Read what a point has come to in a language; nothing where the file has no labels."""
+    result = _result(runner, stage)
+    scores, n, pair = result["scores"], int(str(result["n"])), point.pair
+    assert isinstance(scores, dict)
+    return [
+        ScoreRow(
+            pair.intermediate,
+            pair.target,
+            point.seed,
+            stage.split,
+            stage.language,
+            metric,
+            _number(value),
+            n,
+            stage.key,
+            point.params,
+        )
+        for metric, value in scores.items()
+    ]
+
+
+def _result(runner: Runner, stage: EvaluateStage) -> Mapping[str, JSON]:
+    manifest = runner.store.read(stage.key)
+    assert manifest is not None
+    return manifest.result
 
 
 def _run_name(target: str, seed: int) -> str:

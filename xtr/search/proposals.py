@@ -3,6 +3,7 @@
 Trial n belongs to generation n // G. A fresh sampler, seeded by (sweep seed, pair, n), sees exactly the earlier
 generations and, as running, its own generation's lower numbers; so proposals depend neither on timing nor on how
 often the driver was killed. First trials (`search.start_with`) replace what the sampler drew, as far as they say.
+A design asks no sampler: its settings come in the order of the grid.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Proposer:
         self._shown = shown
         self._seen: dict[int, FrozenTrial] = {}
         self._first = first_settings(spec, pair, written_dimensions(spec, pair))
-        self._untried: list[Params] | None = None
+        self._grid: list[Params] | None = None
         at = max(spec.search.generation, len(self._first))
         self.winners_at = at if taught and at < search_trials(spec, pair) else None
 
@@ -64,8 +65,10 @@ class Proposer:
             lower: the pair's search trials so far, by index.
             learnt: the teachers' winning values, where this trial is to take them.
         """
-        drawn = self._ask(lower)
         tried = {self._point(row.params) for row in lower}
+        if self.spec.search.design is not None:
+            return self.space.fixed | self._next(tried)
+        drawn = self._ask(lower)
         given = learnt or self._untried_first(lower)
         wanted = self.space.meant(drawn | self._told(given))
         if not given or self._point(wanted) in tried:
@@ -125,9 +128,13 @@ class Proposer:
         """Replace a proposal that was tried already by an untried point of a finite space."""
         if self._point(params) not in tried or not self.space.is_finite:
             return params
-        if self._untried is None:
-            self._untried = grid(self.space.free)
-            random.Random(derive_seed(self.spec.search.seed, "grid", self.pair.intermediate)).shuffle(
-                self._untried
-            )
-        return next(point for point in self._untried if self._point(point) not in tried)
+        return self._next(tried)
+
+    def _next(self, tried: set[frozenset[tuple[str, Value]]]) -> Params:
+        """Take the first untried point of a finite space: of a design in order, else in an order of its own."""
+        if self._grid is None:
+            self._grid = grid(self.space.free)
+            if self.spec.search.design is None:
+                seed = derive_seed(self.spec.search.seed, "grid", self.pair.intermediate)
+                random.Random(seed).shuffle(self._grid)
+        return next(point for point in self._grid if self._point(point) not in tried)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
+from xtr.analysis.findings import Finding, findings_of
+from xtr.analysis.findings_text import findings_list, findings_text
 from xtr.analysis.groups import groups_text
-from xtr.analysis.leaderboard import best_rows, leaderboard, winners
+from xtr.analysis.leaderboard import best_rows, leaderboard, scores_of_winners, winners
+from xtr.analysis.results import results_of
 from xtr.analysis.scores import ScoreRow, by_language, xtreme_scores
 from xtr.analysis.summary import summarise, summary_document, summary_text
 from xtr.analysis.tables import columns, percent
@@ -28,12 +31,25 @@ def best_pairs(spec: SweepSpec) -> dict[str, Pair]:
     return {row.target: Pair(row.intermediate, row.target) for row in rows}
 
 
-def evaluation_document(spec: SweepSpec, evaluation: Evaluation) -> dict[str, JSON]:
+def winners_rows(spec: SweepSpec, rows: Sequence[ScoreRow]) -> list[ScoreRow]:
+    """Keep the scores of winners, out of those of a design."""
+    return scores_of_winners(spec, read_trials(sweep_folder(spec)), rows)
+
+
+def evaluation_findings(spec: SweepSpec, evaluation: Evaluation) -> list[Finding]:
+    """Give the sweep's contrasts their verdicts, on the split that was evaluated."""
+    split = evaluation.rows[0].split if evaluation.rows else None
+    return findings_of(spec, results_of(sweep_folder(spec)), split)
+
+
+def evaluation_document(
+    spec: SweepSpec, evaluation: Evaluation, findings: Sequence[Finding] = ()
+) -> dict[str, JSON]:
     """Return an evaluation as a JSON document; values of rows in [0, 1], of benchmarks 0 to 100."""
-    benchmark = spec.stages.evaluate.benchmark
-    scores = xtreme_scores(evaluation.rows, best_pairs(spec), benchmark)
+    benchmark, of_winners = spec.stages.evaluate.benchmark, winners_rows(spec, evaluation.rows)
+    scores = xtreme_scores(of_winners, best_pairs(spec), benchmark)
     summary = summarise(
-        evaluation.rows,
+        of_winners,
         leaderboard(spec, read_trials(sweep_folder(spec))),
         spec.stages.evaluate.benchmark,
         spec.stages.source_language,
@@ -49,21 +65,23 @@ def evaluation_document(spec: SweepSpec, evaluation: Evaluation) -> dict[str, JS
             benchmark: {"tasks": dict(scores.tasks), "groups": dict(scores.groups), "overall": scores.overall}
         },
         "summary": None if summary is None else summary_document(summary),
+        "findings": findings_list(findings),
     }
 
 
-def evaluation_text(spec: SweepSpec, evaluation: Evaluation) -> str:
+def evaluation_text(spec: SweepSpec, evaluation: Evaluation, findings: Sequence[Finding] = ()) -> str:
     """Write one table a target: scores by language for every pair's winner, and the transfer under them."""
-    blocks = [_target_table(spec, evaluation.rows, target) for target in dict.fromkeys(spec.pairs.target)]
+    of_winners = winners_rows(spec, evaluation.rows)
+    blocks = [_target_table(spec, of_winners, target) for target in dict.fromkeys(spec.pairs.target)]
     summary = summarise(
-        evaluation.rows,
+        of_winners,
         leaderboard(spec, read_trials(sweep_folder(spec))),
         spec.stages.evaluate.benchmark,
         spec.stages.source_language,
     )
     if summary is not None:
         blocks.append(summary_text(summary))
-    scores = xtreme_scores(evaluation.rows, best_pairs(spec), spec.stages.evaluate.benchmark)
+    scores = xtreme_scores(of_winners, best_pairs(spec), spec.stages.evaluate.benchmark)
     means = {**scores.groups} | ({} if scores.overall is None else {"overall": scores.overall})
     if means:
         told = ", ".join(f"{group} {value:.1f}" for group, value in means.items())
@@ -75,14 +93,15 @@ def evaluation_text(spec: SweepSpec, evaluation: Evaluation) -> str:
             f"no labels in the files of {hidden}: predictions written, nothing scored; try --split dev"
         )
     blocks.append(f"prediction files: {evaluation.predictions}\nlabel files: {evaluation.labels}")
+    blocks.append(findings_text(findings))
     return "\n\n".join(block for block in blocks if block)
 
 
 def track_evaluation(spec: SweepSpec, rows: Sequence[ScoreRow], say: Callable[[str], None]) -> None:
     """Write one split's per-language scores on the pairs' MLflow runs and benchmark scores on the sweep's."""
-    folder = sweep_folder(spec)
+    trials, rows = read_trials(sweep_folder(spec)), winners_rows(spec, rows)
     tracker = Tracker(spec, complain=say)
-    for pair, best in winners(spec, read_trials(folder)).items():
+    for pair, best in winners(spec, trials).items():
         metrics: dict[str, float] = {"select/score": best.score}
         for row in rows:
             if row.pair == pair:

@@ -237,8 +237,11 @@ class PairStudy:
 
     @cached_property
     def _finalists(self) -> list[TrialRow]:
-        """The trials that are confirmed; asked for once the search is done."""
-        return finalists(self.record.phase("search"), self.spec.search.confirm.top)
+        """The trials that are confirmed; asked for once the search is done. Of a design all, diverged ones too."""
+        searched = self.record.phase("search")
+        if self.spec.search.design is not None:
+            return [row for row in searched if row.state != "failed"]
+        return finalists(searched, self.spec.search.confirm.top)
 
     def _unconfirmed(self) -> list[tuple[TrialRow, int]]:
         made = {(row.of, row.seed) for row in self.record.phase("confirm")}

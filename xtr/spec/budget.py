@@ -89,8 +89,8 @@ def search_trials(spec: SweepSpec, pair: Pair) -> int:
 
 
 def searches(spec: SweepSpec) -> bool:
-    """Say whether there is anything to choose by the search's scores: some pair has more than one setting."""
-    return any(search_trials(spec, pair) > 1 for pair in spec.pairs.pairs())
+    """Say whether the search's own seed chooses: some pair has several settings, and not all are confirmed."""
+    return spec.search.design is None and any(search_trials(spec, pair) > 1 for pair in spec.pairs.pairs())
 
 
 def confirm_trials(spec: SweepSpec, pair: Pair) -> int:

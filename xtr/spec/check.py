@@ -15,6 +15,7 @@ from xtr.catalogue.lookup import TASKS, names
 from xtr.catalogue.mixtures import MIXTURES
 from xtr.catalogue.task import Role, Split
 from xtr.errors import InputError, Problem, suggest
+from xtr.spec.contrast_check import contrast_findings, named_languages
 from xtr.spec.explain import Finding, shown
 from xtr.spec.expressions import NONE, Member, parse_intermediate, parse_target, target_task
 from xtr.spec.notation import write_dimension
@@ -48,8 +49,10 @@ def findings_in(spec: SweepSpec) -> list[Finding]:
         _languages,
         _data,
         _space,
+        _design,
         _start_with,
         _confirm,
+        _contrasts,
     )
     return [finding for check in checks for finding in check(spec)]
 
@@ -303,6 +306,18 @@ def _unread(spec: SweepSpec, name: str) -> Problem | None:
     return Problem(f"schedule wsd does not read {field}", hint=f"stages.{stage}.warmup_steps")
 
 
+def _design(spec: SweepSpec) -> Iterator[Finding]:
+    """Every setting can only be tried where there is an end of them."""
+    for name, dimension in spec.search.space.items() if spec.search.design else ():
+        if not dimension.is_finite:
+            what = "a design needs values that can be counted"
+            received, allowed = (
+                shown(write_dimension(dimension)),
+                "a number, {choice: [..]} or {int: [low, high]}",
+            )
+            yield Finding(("search", "space", name), Problem(what, "", received, allowed))
+
+
 def _start_with(spec: SweepSpec) -> Iterator[Finding]:
     """First trials take values that the space has."""
     space = spec.search.space
@@ -335,3 +350,12 @@ def _confirm(spec: SweepSpec) -> Iterator[Finding]:
             yield Finding(keys, Problem("is search.training_seed", received=str(seed), hint=hint))
         if seed in seeds[:index]:
             yield Finding(keys, Problem("is listed twice", received=str(seed)))
+
+
+def _contrasts(spec: SweepSpec) -> Iterator[Finding]:
+    """Contrasts name arms, targets, dimensions and languages of the sweep."""
+    yield from contrast_findings(spec)
+    known = _known_languages(spec)
+    for keys, code in named_languages(spec):
+        if code not in known:
+            yield Finding(keys, _unknown_language(code, known))

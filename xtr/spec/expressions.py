@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from xtr.catalogue.mixtures import MIXTURES
 from xtr.errors import InputError, Problem
@@ -106,6 +107,20 @@ def parse_target(text: str) -> Member:
         InputError: it is malformed.
     """
     return _member(text, text, "a task (tydiqa) or a task with its training languages (tydiqa@sw)")
+
+
+def tidied(text: str) -> str:
+    """Write an expression without blanks; a folder becomes absolute, since trials run in folders of their own."""
+    first, *rest = re.sub(r"\s*([>+@,])\s*", r"\1", text.strip()).split(">")
+    folder = first.removeprefix(CHECKPOINT)
+    if folder != first and Path(folder).expanduser().is_dir():
+        first = CHECKPOINT + absolute(folder)
+    return ">".join([first, *rest])
+
+
+def absolute(path: str) -> str:
+    """Write a path such that it can be read from another folder."""
+    return str(Path(path).expanduser().resolve())
 
 
 def target_task(text: str) -> str:

@@ -1,7 +1,7 @@
 """This is where documents are laid over each other: a child over its parent, `--set` over both.
 
 Mappings merge and lists replace. A dimension replaces too: `{int: [1, 3]}` over `{choice: [1, 2]}` is an int
-range.
+range; and so does what a contrast is expected to be.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ Mapping = dict[str, object]
 
 
 def _is_atom(keys: Keys) -> bool:
-    return len(keys) == 3 and keys[:2] == ("search", "space")
+    return len(keys) == 3 and (
+        keys[:2] == ("search", "space") or (keys[0], keys[2]) == ("contrasts", "expect")
+    )
 
 
 def merge(base: Document, child: Document) -> Document:

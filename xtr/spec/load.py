@@ -30,8 +30,8 @@ _PLACEHOLDER: dict[str, object] = {
     "search": {},
 }
 _JUDGED_BY: dict[str, tuple[Keys, ...]] = {  # what cannot be judged while something in that block is wrong
-    "pairs": (("pairs", "exclude"),),
-    "search": (("search", "start_with"), ("search", "confirm")),
+    "pairs": (("pairs", "exclude"), ("contrasts",)),
+    "search": (("search", "start_with"), ("search", "confirm"), ("contrasts",)),
 }
 
 
@@ -251,6 +251,9 @@ def _what_is_left(values: object, broken: set[Keys]) -> SweepSpec | None:
     for keys in broken:
         for dependent in _JUDGED_BY.get(str(keys[0]), ()):
             prune(rest, dependent)
+        if keys[0] == "contrasts":
+            prune(rest, keys[:2])  # a contrast is judged as a whole
+            continue
         if not write_as_text(rest, keys):
             prune(rest, keys)
     complete = merge(Document(deepcopy(_PLACEHOLDER)), Document(rest)).values

@@ -2,13 +2,20 @@
 
 SearchSpec(start_with=({"target.epochs": 2}, "winners")).given    -> ({"target.epochs": 2},)
 EarlyStopping(rung_epochs=(1, 2), keep=0.5).rungs                 -> (1, 2)
+SearchSpec(design={"seeds": [1, 2]}).confirm.seeds                -> (2,)
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from xtr.spec.explain import refusal
 from xtr.spec.notation import DimensionField, Keep, Rungs, Start
@@ -61,6 +68,40 @@ class Confirm(Described):
     )
 
 
+class Design(Described):
+    """Every setting of the space is wanted, not only the best: a grid, trained and evaluated at every seed."""
+
+    seeds: Annotated[tuple[NotNegative, ...], Field(min_length=1)] = Field(
+        description="Training seeds, at least one; every setting of every pair is trained at each of them."
+    )
+
+    @model_validator(mode="after")
+    def _names_no_seed_twice(self) -> Design:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise refusal("a design names a seed twice", allowed="different whole numbers")
+        return self
+
+    def decides(self) -> dict[str, Any]:
+        """Say in the words of a search what a design means: all settings, in order, and all of them confirmed."""
+        return {
+            "trials_per_pair": EVERY,
+            "generation": EVERY,
+            "start_with": (),
+            "training_seed": self.seeds[0],
+            "confirm": Confirm(top=EVERY, seeds=self.seeds[1:]),
+        }
+
+
+EVERY = 2**31 - 1
+"""As many trials as a space has settings: none has more."""
+
+DECIDED = (
+    *("sampler", "trials_per_pair", "generation", "early_stopping", "share", "pool", "start_with"),
+    *("seed", "training_seed", "confirm"),
+)
+"""What a design leaves nothing to say about."""
+
+
 class SearchSpec(Described):
     """What is searched, by whom and how long."""
 
@@ -91,6 +132,37 @@ class SearchSpec(Described):
     seed: NotNegative = Field(default=13, description="Seed of the sampler.")
     training_seed: NotNegative = Field(default=1, description="Seed of the training in every trial.")
     confirm: Confirm = Field(default=Confirm(), description="How winners are confirmed.")
+    design: Design | None = Field(
+        default=None,
+        description="Tries every setting at every seed, and `xtr evaluate` scores all of them: for questions "
+        "about a factor. Takes the place of all that a search chooses by; null searches for the best.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _settle_by_design(cls, values: Any) -> Any:
+        """Let a design decide what is tried; null is said by a file that extends one that searches."""
+        if not isinstance(values, dict) or values.get("design") is None:
+            return values
+        try:
+            design = Design.model_validate(values["design"])
+        except ValidationError:  # told of the field
+            return values
+        said = [name for name in DECIDED if values.get(name) not in (None, [], ())]
+        if said:
+            raise refusal(
+                f"a design decides {' and '.join(said)} itself",
+                received=", ".join(said),
+                allowed="space, concurrent_trials and design.seeds",
+                hint="leave it out, or write null over what `extends` says",
+            )
+        return {name: each for name, each in values.items() if name not in DECIDED} | design.decides()
+
+    @model_serializer(mode="wrap")
+    def _what_is_not_decided(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Leave out what a design decides, so that what is written can be read."""
+        decided = DECIDED if self.design is not None else ()
+        return {name: value for name, value in handler(self).items() if name not in decided}
 
     @property
     def given(self) -> tuple[dict[str, Value], ...]:

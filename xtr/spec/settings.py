@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from xtr.spec.explain import refusal
+from xtr.spec.expressions import tidied
 from xtr.spec.space import Value
 
 Whole = Annotated[int, Strict()]
@@ -28,6 +29,10 @@ Real = Annotated[float, Strict(), AllowInfNan(False)]
 Count = Annotated[Whole, Field(ge=1)]
 NotNegative = Annotated[Whole, Field(ge=0)]
 
+Text = Annotated[str, Field(min_length=1)]
+Expression = Annotated[
+    Text, BeforeValidator(lambda value: tidied(value) if isinstance(value, str) else value)
+]
 LearningRate = Annotated[Real, Field(gt=0, le=1)]
 Share = Annotated[Real, Field(gt=0, le=1)]
 Part = Annotated[Real, Field(ge=0, le=1)]

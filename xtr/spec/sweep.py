@@ -17,8 +17,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from xtr.catalogue.lookup import register
+from xtr.spec.contrasts import Contrast
 from xtr.spec.explain import refusal
-from xtr.spec.expressions import CHECKPOINT, target_task
+from xtr.spec.expressions import absolute, target_task
 from xtr.spec.own import OwnTask
 from xtr.spec.roots import Options, Root
 from xtr.spec.search import Confirm, EarlyStopping, SamplerSpec, SearchSpec
@@ -26,11 +27,13 @@ from xtr.spec.settings import (
     Count,
     Described,
     EvaluateSettings,
+    Expression,
     NotNegative,
     Real,
     Share,
     StagesSpec,
     TaskSettings,
+    Text,
     TrainSettings,
 )
 from xtr.storage.workplace import Workplace, is_uri, workplace
@@ -61,7 +64,6 @@ __all__ = [
 
 NotBelowZero = Annotated[Real, Field(ge=0)]
 AboveZero = Annotated[Real, Field(gt=0)]
-Text = Annotated[str, Field(min_length=1)]
 
 
 def _read_slug(value: object) -> object:
@@ -78,19 +80,6 @@ def _read_version(value: object) -> object:
     if type(value) is not int or value != 1:
         raise refusal("not a version of this grammar", allowed="1")
     return value
-
-
-def _read_expression(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    first, *rest = re.sub(r"\s*([>+@,])\s*", r"\1", value.strip()).split(">")
-    folder = first.removeprefix(CHECKPOINT)
-    if folder != first and Path(folder).expanduser().is_dir():  # trials run in folders of their own
-        first = CHECKPOINT + _absolute(folder)
-    return ">".join([first, *rest])
-
-
-Expression = Annotated[Text, BeforeValidator(_read_expression)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +286,10 @@ class SweepSpec(Described):
         default=(),
         description="Tasks of your own, or files beside this one that hold lists of them (docs/own-task.md).",
     )
+    contrasts: dict[str, Contrast] = Field(
+        default_factory=dict,
+        description="What is compared and what is expected of it, by name; `xtr findings` gives the verdicts.",
+    )
     result: dict[str, object] | None = Field(
         default=None, description="What an exported config reached; a run ignores it."
     )
@@ -319,19 +312,15 @@ class SweepSpec(Described):
         """Make every path absolute, for processes that work in another folder."""
         data, model = self.data, self.model
         if data.official_root is not None:
-            data = data.model_copy(update={"official_root": _absolute(data.official_root)})
-        folders = {name: _absolute(folder) for name, folder in data.hub_folders.items()}
+            data = data.model_copy(update={"official_root": absolute(data.official_root)})
+        folders = {name: absolute(folder) for name, folder in data.hub_folders.items()}
         if folders:
             data = data.model_copy(update={"hub_folders": folders})
         if Path(model.name).expanduser().is_dir():
-            model = model.model_copy(update={"name": _absolute(model.name)})
+            model = model.model_copy(update={"name": absolute(model.name)})
         storage = self.storage
         if not is_uri(storage.root):
-            storage = storage.model_copy(update={"root": _absolute(storage.root)})
+            storage = storage.model_copy(update={"root": absolute(storage.root)})
         if storage.cache is not None:
-            storage = storage.model_copy(update={"cache": _absolute(storage.cache)})
+            storage = storage.model_copy(update={"cache": absolute(storage.cache)})
         return self.model_copy(update={"data": data, "model": model, "storage": storage})
-
-
-def _absolute(path: str) -> str:
-    return str(Path(path).expanduser().resolve())

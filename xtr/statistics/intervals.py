@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 Counts = NDArray[np.float64]
 """What became of each item: (n_items, k) numbers that are summed over items, such as right, found and gold."""
@@ -30,6 +30,7 @@ Value = Callable[[Counts], NDArray[np.float64]]
 CONFIDENCE = 0.95
 ENOUGH_SEEDS = 10
 """From here on the bootstrap over items and seeds is used."""
+N_DRAWS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def mean_interval(values: Sequence[float], *, confidence: float = CONFIDENCE) ->
     mean, n = statistics.fmean(values), len(values)
     if n == 1:
         return Interval(mean, None, None, 1, "none", confidence)
-    half = float(stats.t.ppf((1 + confidence) / 2, n - 1)) * statistics.stdev(values) / math.sqrt(n)
+    half = float(special.stdtrit(n - 1, (1 + confidence) / 2)) * statistics.stdev(values) / math.sqrt(n)
     return Interval(mean, mean - half, mean + half, n, "t", confidence)
 
 
@@ -99,20 +100,107 @@ def paired_differences(ours: Mapping[int, float], theirs: Mapping[int, float]) -
     return {seed: ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())}
 
 
+def jackknife_interval(
+    whole: float, left_out: Sequence[float], *, confidence: float = CONFIDENCE
+) -> Interval:
+    """Give a number that is not a mean, such as where two curves cross, its t interval over seeds.
+
+    The interval is that of the mean of the pseudo-values n whole - (n - 1) left_out (Tukey 1958); of a mean it is
+    the t interval itself. The number itself is told as it is.
+
+    Args:
+        whole: from all n seeds.
+        left_out: (n_seeds,), from all but one of them each.
+    """
+    if len(left_out) < 2:
+        return Interval(whole, None, None, len(left_out), "none", confidence)
+    found = mean_interval(pseudo_values(whole, left_out), confidence=confidence)
+    assert found.low is not None
+    assert found.high is not None
+    shift = whole - found.mean
+    return Interval(whole, found.low + shift, found.high + shift, found.n_seeds, "t", confidence)
+
+
+def pseudo_values(whole: float, left_out: Sequence[float]) -> list[float]:
+    """Tell what each seed adds to a number: (n_seeds,) values whose spread is that of the number."""
+    n = len(left_out)
+    return [n * whole - (n - 1) * each for each in left_out]
+
+
+@dataclass(frozen=True, slots=True)
+class Summand:
+    """One score in a sum of scores.
+
+    Attributes:
+        weight: of the score in the sum; -1 subtracts it.
+        counts: by seed, (n_items, k) counts of the same items in the same order.
+        value: what the score is, from counts summed over items.
+        items: summands with the same name here were scored on the same items, which are drawn together.
+    """
+
+    weight: float
+    counts: Mapping[int, Counts]
+    value: Value = share_of
+    items: Hashable = None
+
+
+def pigeonhole_draws(summands: Sequence[Summand], *, seed: int, n_draws: int = N_DRAWS) -> Counts:
+    """Draw seeds and items of a weighted sum of scores anew, independently of one another (Owen 2007).
+
+    Seeds are drawn together for all summands, since each seed has trained all of them.
+
+    Args:
+        summands: with the same seeds.
+        seed: of the draws.
+
+    Returns:
+        (n_draws,) values of the sum.
+
+    Raises:
+        ValueError: other seeds, or other numbers of items under one name.
+    """
+    numbers = sorted(summands[0].counts)
+    if any(sorted(part.counts) != numbers for part in summands):
+        raise ValueError("the scores are not of the same seeds")
+    draw = np.random.default_rng(seed)
+    # How often each seed, and each item, is drawn: sums over drawn items are then products with the counts.
+    seeds = draw.multinomial(len(numbers), np.full(len(numbers), 1 / len(numbers)), size=n_draws)
+    sums = np.zeros(n_draws)
+    for name in dict.fromkeys(part.items for part in summands):
+        alike = [(part, _stacked(part, numbers)) for part in summands if part.items == name]
+        n_items = len(alike[0][1])
+        if any(len(stacked) != n_items for _, stacked in alike):
+            raise ValueError("the systems were not scored on the same items")
+        block = max(1, 4_000_000 // n_items)  # some 32 MB of draws at a time
+        for begin in range(0, n_draws, block):
+            chosen = seeds[begin : begin + block]
+            items = draw.multinomial(n_items, np.full(n_items, 1 / n_items), size=len(chosen)).astype(float)
+            for part, stacked in alike:
+                totals = (items @ stacked).reshape(len(chosen), len(numbers), -1)
+                weighted = part.weight * (chosen * part.value(totals)).sum(1) / len(numbers)
+                sums[begin : begin + block] += weighted
+    return sums
+
+
+def draws_interval(mean: float, draws: Counts, n_seeds: int, *, confidence: float = CONFIDENCE) -> Interval:
+    """Take the percentiles of draws for the interval of what they were drawn of."""
+    low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(mean, float(low), float(high), n_seeds, "bootstrap", confidence)
+
+
 def items_interval(
     ours: Mapping[int, Counts],
     theirs: Mapping[int, Counts],
     value: Value = share_of,
     *,
     seed: int,
-    n_draws: int = 2000,
+    n_draws: int = N_DRAWS,
     confidence: float = CONFIDENCE,
 ) -> Interval:
     """Compare two systems on the same test items, over seeds.
 
     Below ten common seeds this is the t interval of the seeds' differences. From ten on, seeds and items are drawn
-    anew independently of one another (Owen 2007, the pigeonhole bootstrap) and the percentiles of the difference
-    are taken.
+    anew (`pigeonhole_draws`) and the percentiles of the difference are taken.
 
     Args:
         ours, theirs: by seed, (n_items, k) counts of the same items in the same order.
@@ -129,17 +217,17 @@ def items_interval(
     if len(common) < ENOUGH_SEEDS:
         return mean_interval(by_seed, confidence=confidence)
     _check(by_seed)
-    stacked = [np.stack([each[number] for number in common]) for each in (ours, theirs)]
-    n_seeds, n_items, _ = stacked[0].shape
-    draw, differences = np.random.default_rng(seed), np.empty(n_draws)
-    for i in range(n_draws):
-        # How often each item, and each seed, is drawn: sums over drawn items are then products with the counts.
-        items = draw.multinomial(n_items, np.full(n_items, 1 / n_items))
-        seeds = draw.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds))
-        one, other = (value(np.einsum("i,sik->sk", items, each)) for each in stacked)
-        differences[i] = seeds @ (one - other) / n_seeds
-    low, high = np.quantile(differences, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(sum(by_seed) / n_seeds, float(low), float(high), n_seeds, "bootstrap", confidence)
+    summands = [
+        Summand(weight, {number: each[number] for number in common}, value)
+        for weight, each in ((1.0, ours), (-1.0, theirs))
+    ]
+    draws = pigeonhole_draws(summands, seed=seed, n_draws=n_draws)
+    return draws_interval(sum(by_seed) / len(common), draws, len(common), confidence=confidence)
+
+
+def _stacked(part: Summand, numbers: Sequence[int]) -> Counts:
+    """Lay the counts of all seeds side by side: (n_items, n_seeds * k)."""
+    return np.concatenate([part.counts[number] for number in numbers], axis=1)
 
 
 def _check(values: Sequence[float]) -> None:

@@ -53,12 +53,15 @@ class PowerLaw:
         return math.exp(logarithm) if logarithm < 700 else None
 
 
-def fit_power_law(sizes: Sequence[float], losses: Sequence[float]) -> PowerLaw:
+def fit_power_law(
+    sizes: Sequence[float], losses: Sequence[float], *, near: PowerLaw | None = None
+) -> PowerLaw:
     """Fit a law to points, several of which may share a size.
 
     Args:
         sizes: (n,), above 0.
         losses: (n,), above 0, in any unit.
+        near: a law of almost the same points, from which the fit starts, in place of many starts.
 
     Raises:
         ValueError: fewer than three sizes, or values that are not above 0.
@@ -68,7 +71,7 @@ def fit_power_law(sizes: Sequence[float], losses: Sequence[float]) -> PowerLaw:
         raise ValueError(f"a law of scale needs at least {FEWEST_SIZES} sizes")
     if not (np.isfinite(x).all() and np.isfinite(y).all() and (x > 0).all() and (y > 0).all()):
         raise ValueError("sizes and losses must be above 0")
-    starts = [_start(x, y, share, exponent) for share, exponent in STARTS]
+    starts = [_logs(near)] if near else [_start(x, y, share, exponent) for share, exponent in STARTS]
     return _best(x, y, starts)
 
 
@@ -87,12 +90,22 @@ def bootstrap_laws(
     numbers = sorted(by_seed)
     points = {number: np.array(sorted(by_seed[number].items()), dtype=float) for number in numbers}
     whole = fit_power_law(*np.concatenate([points[number] for number in numbers]).T)
-    draw, laws = np.random.default_rng(seed), []
-    for _ in range(n_draws):
-        chosen = draw.choice(numbers, size=len(numbers))
+    draw = np.random.default_rng(seed)
+    drawn = [tuple(sorted(draw.choice(numbers, size=len(numbers)).tolist())) for _ in range(n_draws)]
+    laws = {}
+    for chosen in dict.fromkeys(drawn):  # of few seeds there are few draws that differ
         x, y = np.concatenate([points[number] for number in chosen]).T
-        laws.append(_best(x, y, [_logs(whole), _start(x, y, 0.5, 0.5)]))
-    return laws
+        laws[chosen] = _best(x, y, [_logs(whole)])
+    return [laws[chosen] for chosen in drawn]
+
+
+def loss_band(
+    laws: Sequence[PowerLaw], sizes: Sequence[float], *, confidence: float = 0.95
+) -> list[tuple[float, float]]:
+    """Take percentiles of drawn laws: (n_sizes,) pairs of low and high, in the unit of the loss."""
+    losses = np.array([[law.loss(size) for size in sizes] for law in laws])
+    low, high = np.quantile(losses, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    return list(zip(low.tolist(), high.tolist(), strict=True))
 
 
 def crossing(one: PowerLaw, other: PowerLaw, *, between: tuple[float, float]) -> float | None:
@@ -133,10 +146,16 @@ def _best(x: Floats, y: Floats, starts: Sequence[Floats]) -> PowerLaw:
         limit, scale, exponent = logs
         return np.asarray(np.logaddexp(limit, scale - np.exp(exponent) * log_x) - log_y)
 
+    def slopes(logs: Floats) -> Floats:
+        limit, scale, exponent = logs
+        power = scale - np.exp(exponent) * log_x
+        share = np.exp(power - np.logaddexp(limit, power))  # of what decays in the whole loss
+        return np.stack([1 - share, share, -share * np.exp(exponent) * log_x], 1)
+
     bounds = ([-40.0, -40.0, -6.0], [float(log_y.max()), 60.0, 2.0])
     fits = [
         optimize.least_squares(
-            residuals, np.clip(start, *bounds), loss="huber", f_scale=HUBER, bounds=bounds, x_scale=1.0
+            residuals, np.clip(start, *bounds), slopes, bounds, loss="huber", f_scale=HUBER
         )
         for start in starts
     ]

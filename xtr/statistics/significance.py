@@ -7,16 +7,22 @@ equivalence([0.001, -0.002, 0.0], margin=0.005)    -> p of "the difference lies 
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from scipy import stats
+from numpy.typing import NDArray
+from scipy import special
 
 from xtr.statistics.intervals import Counts, Value, share_of
 
 K = TypeVar("K", bound=Hashable)
+
+ROUNDING = 1e-12
+"""A smaller spread is that of floating-point numbers."""
 
 
 def paired_p(differences: Sequence[float]) -> float | None:
@@ -27,7 +33,7 @@ def paired_p(differences: Sequence[float]) -> float | None:
     """
     if not _testable(differences):
         return None
-    return float(stats.ttest_1samp(differences, 0.0).pvalue)
+    return 2 * _tail(differences, less=statistics.fmean(differences) < 0)
 
 
 def permutation_p(
@@ -87,10 +93,78 @@ def equivalence(differences: Sequence[float], *, margin: float) -> float | None:
         raise ValueError("a margin of equivalence is above 0")
     if not _testable(differences):
         return None
-    above = stats.ttest_1samp(differences, -margin, alternative="greater").pvalue
-    below = stats.ttest_1samp(differences, margin, alternative="less").pvalue
-    return float(max(above, below))
+    from_below = _tail([each + margin for each in differences], less=False)
+    from_above = _tail([each - margin for each in differences], less=True)
+    return max(from_below, from_above)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a number stands to what was expected of it.
+
+    Attributes:
+        p: of "it lies on the border", on the side where it was measured.
+        as_expected: whether it was measured on the side that was expected.
+    """
+
+    p: float
+    as_expected: bool
+
+
+def side_of(values: Sequence[float], bound: float, *, above: bool) -> Outcome | None:
+    """Test on which side of a bound a mean lies, by the two-sided t test over seeds.
+
+    Args:
+        values: (n_seeds,), in the unit of the bound.
+        above: whether it is expected above.
+
+    Returns:
+        None where one seed, or values without any spread, allow no test.
+    """
+    p = paired_p([value - bound for value in values])
+    return None if p is None else Outcome(p, (statistics.fmean(values) > bound) == above)
+
+
+def within(values: Sequence[float], margin: float) -> Outcome | None:
+    """Test whether a mean lies within a margin of nought (`equivalence`); beyond it, whether it does not.
+
+    Returns:
+        None where one seed, or values without any spread, allow no test.
+    """
+    mean = statistics.fmean(values)
+    if abs(mean) < margin:
+        p = equivalence(values, margin=margin)
+        return None if p is None else Outcome(p, as_expected=True)
+    border = side_of(values, math.copysign(margin, mean), above=True)
+    return None if border is None else Outcome(border.p, as_expected=False)
+
+
+def drawn_side(draws: Counts, mean: float, bound: float, *, above: bool) -> Outcome:
+    """Test on which side of a bound a mean lies, by the share of bootstrap draws (n_draws,) on the other side."""
+    other = draws <= bound if mean > bound else draws >= bound
+    return Outcome(min(1.0, 2 * _share(other)), (mean > bound) == above)
+
+
+def drawn_within(draws: Counts, mean: float, margin: float) -> Outcome:
+    """Test whether a mean lies within a margin of nought, by bootstrap draws (n_draws,)."""
+    if abs(mean) < margin:
+        return Outcome(max(_share(draws >= margin), _share(draws <= -margin)), as_expected=True)
+    border = drawn_side(draws, mean, math.copysign(margin, mean), above=True)
+    return Outcome(border.p, as_expected=False)
+
+
+def _tail(differences: Sequence[float], *, less: bool) -> float:
+    """Return the one-sided p of "the mean is nought" against "it is less", or against "it is more"."""
+    n = len(differences)
+    t = statistics.fmean(differences) / (statistics.stdev(differences) / math.sqrt(n))
+    return float(special.stdtr(n - 1, t if less else -t))
+
+
+def _share(hit: NDArray[np.bool_]) -> float:
+    """Tell the share of draws, the one seen included, so that it is never nought."""
+    return (int(hit.sum()) + 1) / (len(hit) + 1)
 
 
 def _testable(differences: Sequence[float]) -> bool:
-    return len(differences) > 1 and statistics.pstdev(differences) > 0
+    """Say whether there is a spread that is more than rounding."""
+    return len(differences) > 1 and statistics.pstdev(differences) > ROUNDING

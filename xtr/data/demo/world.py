@@ -15,6 +15,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import NamedTuple
 
 from xtr.fingerprint import derive_seed
@@ -78,6 +79,12 @@ SPOKEN: Mapping[str, Language] = {
 LANGUAGES: tuple[str, ...] = tuple(SPOKEN)
 TARGET_LANGUAGES: tuple[str, ...] = ("en", "xa", "xb", "xc", "xd")
 SELECT_LANGUAGES: tuple[str, ...] = ("xe",)
+LOW_RESOURCE: tuple[str, ...] = tuple(
+    code
+    for code in TARGET_LANGUAGES
+    if SPOKEN[code].share < fmean(SPOKEN[each].share for each in TARGET_LANGUAGES[1:])
+)
+"""Languages with less of the pretraining text than the others besides English have on average."""
 
 
 @dataclass(frozen=True, slots=True)
