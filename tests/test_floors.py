@@ -55,6 +55,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "pydantic": ("spec/",),
     "pydantic_core": ("spec/",),
     "yaml": ("spec/",),
+    "matplotlib": ("analysis/report/",),
     "fsspec": ("storage/",),
 }
 """Who may import a library. One that is missing here has no owner yet: say who it is to be."""

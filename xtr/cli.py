@@ -26,7 +26,7 @@ from xtr.asked import one_of as _one_of
 from xtr.catalogue.lookup import TASKS, find_task, forget_own, names
 from xtr.cli_start import doctor, init, schema, submit
 from xtr.cli_store import store
-from xtr.cli_tables import compare, findings, results
+from xtr.cli_tables import compare, findings, report, results
 from xtr.errors import InputError, Problem, XtrError
 
 if TYPE_CHECKING:
@@ -287,6 +287,7 @@ def export(
 app.command(epilog="Example: xtr results demo --to demo.csv")(results)
 app.command(epilog="Example: xtr compare demo/squad_v1 demo/none")(compare)
 app.command(epilog="Example: xtr findings demo --json")(findings)
+app.command(epilog="Example: xtr report demo --to demo-report")(report)
 app.command(epilog="Example: xtr doctor sweep.yaml")(doctor)
 
 

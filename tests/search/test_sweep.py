@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from mlflow.tracking import MlflowClient
 
+from xtr.analysis.openings import read_openings
 from xtr.fingerprint import file_digest
 from xtr.storage.lease import Lease
 from xtr.storage.posix import PosixStorage
@@ -315,3 +316,22 @@ def test_bad_input_is_refused_before_any_work_with_every_problem(tmp_path: Path)
     assert "dev-en.tsv" in message
     assert "Traceback" not in message
     assert not (place.folder / "runs/sweeps").exists()
+
+
+def test_a_report_lies_beside_the_sweep_in_mlflow_and_counts_who_opened_test(
+    place: Place, first_run: str
+) -> None:
+    assert first_run
+    place.xtr("evaluate", "small")
+    place.xtr("evaluate", "small")
+    openings = read_openings(place.folder / "runs/sweeps/small")
+    assert {(each.split, each.evaluations) for each in openings} == {("test", openings[0].evaluations)}
+    assert openings[-1].computed == 0
+    document = json.loads(place.xtr("report", "small", "--to", "shown", "--json"))
+    page = (place.folder / "shown" / "report.html").read_text()
+    assert f"test {len(openings)} times" in page
+    best = json.loads(place.xtr("best", "small", "--json"))["rows"]
+    assert all(f'<td class="n">{100 * row["score"]:.1f}</td>' in page for row in best)
+    reports = [artifacts for *_, artifacts in shown_in_mlflow(place).values() if "report" in artifacts]
+    assert len(reports) == 1
+    assert document["mlflow"].endswith("mlflow.db")

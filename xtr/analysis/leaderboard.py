@@ -142,13 +142,17 @@ def _row(best: Winner, baseline: Winner | None, trials: Sequence[TrialRow]) -> R
 
 def same_settings(best: Winner, trials: Sequence[TrialRow]) -> float | None:
     """Mean score of `none` at the winner's target settings and seeds; None where a seed is missing."""
-    values = {
-        row.seed: row.value
-        for row in trials
-        if row.pair == Pair("none", best.pair.target)
-        and row.target_params == best.target_params
-        and row.value is not None
-    }
+    values = same_settings_scores(best, trials)
     if not all(seed in values for seed in best.seeds):
         return None
     return sum(values[seed] for seed in best.seeds) / len(best.seeds)
+
+
+def same_settings_scores(best: Winner, trials: Sequence[TrialRow]) -> dict[int, float]:
+    """Find the scores of `none` at the winner's target settings, by training seed."""
+    baseline = Pair("none", best.pair.target)
+    return {
+        row.seed: row.value
+        for row in trials
+        if row.pair == baseline and row.target_params == best.target_params and row.value is not None
+    }
