@@ -35,7 +35,7 @@ An exported config has the same grammar. `sweeps/demo.yaml` is a whole example.
   replace.
 - `--set a.b=c` overrides one value; it wins over the file, the file over what it extends.
 - A value `env:NAME`, or `env:NAME/below/it`, is read from the environment. Nothing else is interpolated.
-- `xtr schema` prints this grammar as a JSON Schema, by which editors complete and check; `xtr init` writes a first file.
+- `xtr schema` prints this grammar as a JSON Schema, by which editors complete and check. `xtr init` begins a file.
 - `1e-5` is a number; only `true` and `false` are booleans; a key stands once.
 """
 
