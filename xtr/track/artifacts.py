@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from mlflow.tracking import MlflowClient
@@ -14,8 +14,10 @@ from xtr.track.where import database_file, experiment_name
 SWEEP_RUN = "tags.`xtr.id` = 'sweep'"
 
 
-def log_folder(spec: SweepSpec, folder: Path, name: str, complain: Callable[[str], None]) -> str | None:
-    """Lay a folder's files under a name beside the sweep's run; a sweep that MLflow does not show is left alone.
+def log_files(
+    spec: SweepSpec, folder: Path, files: Iterable[str], under: str, complain: Callable[[str], None]
+) -> str | None:
+    """Lay files of a folder under a name beside the sweep's run; a sweep that MLflow does not show is left alone.
 
     Only the sweep's own run is looked for, however many trials there are.
 
@@ -32,7 +34,9 @@ def log_folder(spec: SweepSpec, folder: Path, name: str, complain: Callable[[str
         runs = client.search_runs([experiment.experiment_id], SWEEP_RUN, max_results=1) if experiment else []
         if not runs:
             return None
-        client.log_artifacts(runs[0].info.run_id, str(folder), name)
+        for file in files:
+            place = (Path(under) / file).parent.as_posix()
+            client.log_artifact(runs[0].info.run_id, str(folder / file), place)
     except Exception as error:  # whatever a database or a server thinks of: this is a view
         complain(f"MLflow at {tracker.shown_at} cannot be written ({type(error).__name__})")
         return None
