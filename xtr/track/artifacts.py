@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from mlflow.tracking import MlflowClient
-
 from xtr.spec.sweep import SweepSpec
-from xtr.track.mlflow import Tracker
-from xtr.track.where import database_file, experiment_name
+from xtr.track.where import database_file, experiment_name, tracking_uri, without_password
 
 SWEEP_RUN = "tags.`xtr.id` = 'sweep'"
 
@@ -24,20 +21,24 @@ def log_files(
     Returns:
         Where MLflow shows it, without a password; None where it does not.
     """
-    tracker = Tracker(spec, complain)
-    file = database_file(tracker.uri)
-    if file is not None and not file.exists():  # nothing was tracked here
+    uri = tracking_uri(spec)
+    shown_at, database = without_password(uri), database_file(uri)
+    if (
+        database is not None and not database.exists()
+    ):  # nothing was tracked here, and MLflow loads for seconds
         return None
+    from xtr.track.mlflow import MlflowClient
+
     try:
-        client = MlflowClient(tracking_uri=tracker.uri)
+        client = MlflowClient(tracking_uri=uri)
         experiment = client.get_experiment_by_name(experiment_name(spec))
         runs = client.search_runs([experiment.experiment_id], SWEEP_RUN, max_results=1) if experiment else []
         if not runs:
             return None
-        for file in files:
-            place = (Path(under) / file).parent.as_posix()
-            client.log_artifact(runs[0].info.run_id, str(folder / file), place)
+        for name in files:
+            place = (Path(under) / name).parent.as_posix()
+            client.log_artifact(runs[0].info.run_id, str(folder / name), place)
     except Exception as error:  # whatever a database or a server thinks of: this is a view
-        complain(f"MLflow at {tracker.shown_at} cannot be written ({type(error).__name__})")
+        complain(f"MLflow at {shown_at} cannot be written ({type(error).__name__})")
         return None
-    return tracker.shown_at
+    return shown_at
