@@ -27,7 +27,9 @@ def log_files(
         database is not None and not database.exists()
     ):  # nothing was tracked here, and MLflow loads for seconds
         return None
-    from xtr.track.mlflow import MlflowClient
+    from mlflow.tracking import MlflowClient
+
+    import xtr.track.mlflow  # noqa: F401  (it says how long MLflow waits for a server)
 
     try:
         client = MlflowClient(tracking_uri=uri)
