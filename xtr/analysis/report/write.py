@@ -106,10 +106,16 @@ def _written_before(folder: Path) -> set[str]:
         return set()
 
 
-def written_text(document: Mapping[str, JSON], folder: Path) -> str:
-    """Say what was written."""
+def written_files(document: Mapping[str, JSON]) -> list[str]:
+    """List the files of a report, below its folder."""
     files = document["files"]
     assert isinstance(files, list)
-    n_figures, n_tables = (sum(str(each).endswith(end) for each in files) for end in (".svg", ".csv"))
+    return [str(each) for each in files]
+
+
+def written_text(document: Mapping[str, JSON], folder: Path) -> str:
+    """Say what was written."""
+    files = written_files(document)
+    n_figures, n_tables = (sum(each.endswith(end) for each in files) for end in (".svg", ".csv"))
     size = int(str(document["page_bytes"])) / 1e6
     return f"wrote {folder / PAGE} ({size:.1f} MB), {n_figures} figures (SVG, PNG), {n_tables} tables (CSV, LaTeX)"
