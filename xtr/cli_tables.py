@@ -1,4 +1,4 @@
-"""This is the door to tables that others read on: `xtr results`, `xtr compare` and `xtr findings`."""
+"""This is the door to what others read on: `xtr results`, `compare`, `findings` and `report`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xtr.answer import AsJson, say, show
+from xtr.answer import AsJson, hush, say, show
 from xtr.asked import Root, Sweep, find, load, one_of
 from xtr.errors import InputError, Problem
 
@@ -87,6 +87,32 @@ def findings(
         raise InputError(Problem("this sweep declares no contrasts", received=sweep, hint=hint))
     found = findings_of(spec, results_of(folder), split)  # type: ignore[arg-type]
     show(findings_document(spec.name, found), findings_text(found), as_json=as_json)
+
+
+def report(
+    sweep: Sweep,
+    to: Annotated[Path, typer.Option(help="Folder for the page, its figures and its tables.")],
+    root: Root = "runs",
+    as_json: AsJson = False,
+) -> None:
+    """Write a sweep as one page (HTML), its figures (SVG, PNG) and its tables (CSV, LaTeX)."""
+    spec, folder = find(sweep, root)
+    from datetime import date
+
+    from xtr.analysis.report.gathered import gather
+    from xtr.analysis.report.write import write_report, written_text
+    from xtr.analysis.trials import read_trials
+    from xtr.search.importance import importances
+    from xtr.track.artifacts import log_folder
+
+    tell = hush if as_json else say
+    found = importances(spec, read_trials(folder))
+    document = write_report(gather(spec, folder, importances=found, date=date.today().isoformat()), to)
+    shown_at = log_folder(spec, to, "report", complain=tell)
+    text = written_text(document, to)
+    if shown_at:
+        text += f"\nMLflow has it, too, under the sweep's run: {shown_at}"
+    show({**document, "folder": str(to), "mlflow": shown_at}, text, as_json=as_json)
 
 
 def _side(name: str, root: str) -> Side:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from mlflow.tracking import MlflowClient
 
+from xtr.analysis.openings import read_openings
 from xtr.fingerprint import file_digest
 from xtr.storage.lease import Lease
 from xtr.storage.posix import PosixStorage
@@ -171,7 +172,12 @@ def test_winners_are_scored_in_every_language_and_exported_configs_rerun_to_the_
         assert language["other"] == pytest.approx(shown["none", language["language"]])
     lines = (predictions / "tatoeba/test-xa.tsv").read_text().splitlines()
     assert sorted(set(map(int, lines)) - set(range(len(lines)))) == []
-    place.xtr("export", "small", "--to", "best")
+    exported = place.xtr("export", "small", "--to", "best", "--weights")
+    for target, loaded in ("tydiqa", "AutoModelForQuestionAnswering"), ("tatoeba", "AutoModel"):
+        assert f'{loaded}.from_pretrained("best/{target}")' in exported
+    assert plain_answers(place, "xb") == json.loads(
+        (place.folder / "best/tydiqa/predictions/test/tydiqa/test-xb.json").read_text()
+    )
     best = {row["target"]: row for row in reversed(json.loads(place.xtr("best", "small", "--json"))["rows"])}
     place.xtr("run", "best/tydiqa.yaml")
     again = json.loads(place.xtr("best", "small-best-tydiqa", "--json"))["rows"][0]
@@ -180,6 +186,31 @@ def test_winners_are_scored_in_every_language_and_exported_configs_rerun_to_the_
         best["tydiqa"]["score"],
     )
     assert again["config"] == best["tydiqa"]["config"]
+
+
+def plain_answers(place: Place, language: str) -> dict[str, str]:
+    """Answer the test questions with the exported model, as transformers alone loads it."""
+    import torch
+    from transformers import AutoModelForQuestionAnswering, AutoTokenizer
+
+    from xtr.catalogue.lookup import find_task
+    from xtr.data.demo.source import DemoSource
+    from xtr.families.registry import family_of
+
+    task = find_task("tydiqa")
+    family = family_of(task)
+    rows = DemoSource(place.folder / "runs/data", seed=0, scale=0.02).rows(task, "test", language)
+    model = AutoModelForQuestionAnswering.from_pretrained(place.folder / "best/tydiqa").eval()
+    tokenizer = AutoTokenizer.from_pretrained(place.folder / "best/tydiqa")
+    examples, scores = family.encode(rows, task, tokenizer, 96), []
+    for example in examples:
+        with torch.inference_mode():
+            outputs = model(input_ids=torch.tensor([example.sequences[0].input_ids]))
+        scores.append(torch.stack([outputs.start_logits[0], outputs.end_logits[0]], dim=-1))
+    answers: dict[str, str] = json.loads(
+        family.prediction_file(rows, family.decode(scores, examples, rows, task))
+    )
+    return answers
 
 
 def test_mlflow_shows_sweep_pair_and_trial_nested_with_params_scores_and_checkpoints(
@@ -315,3 +346,22 @@ def test_bad_input_is_refused_before_any_work_with_every_problem(tmp_path: Path)
     assert "dev-en.tsv" in message
     assert "Traceback" not in message
     assert not (place.folder / "runs/sweeps").exists()
+
+
+def test_a_report_lies_beside_the_sweep_in_mlflow_and_counts_who_opened_test(
+    place: Place, first_run: str
+) -> None:
+    assert first_run
+    place.xtr("evaluate", "small")
+    place.xtr("evaluate", "small")
+    openings = read_openings(place.folder / "runs/sweeps/small")
+    assert {(each.split, each.evaluations) for each in openings} == {("test", openings[0].evaluations)}
+    assert openings[-1].computed == 0
+    document = json.loads(place.xtr("report", "small", "--to", "shown", "--json"))
+    page = (place.folder / "shown" / "report.html").read_text()
+    assert f"test {len(openings)} times" in page
+    best = json.loads(place.xtr("best", "small", "--json"))["rows"]
+    assert all(f'<td class="n">{100 * row["score"]:.1f}</td>' in page for row in best)
+    reports = [artifacts for *_, artifacts in shown_in_mlflow(place).values() if "report" in artifacts]
+    assert len(reports) == 1
+    assert document["mlflow"].endswith("mlflow.db")

@@ -86,9 +86,11 @@ class Family(ABC, Generic[R, P]):
         encode_version: raised when `encode` gives other examples for the same rows, so that kept ones are stale.
         encodes_rows_apart: whether a row's examples stand together and depend on nothing but the row, so that
             they can be kept.
+        auto_class: transformers' class for the encoder with a head of this form; empty where there is none.
     """
 
     suffix: str = "tsv"
+    auto_class: str = ""
     whole_step: bool = False
     encode_version: int = 1
     encodes_rows_apart: bool = True

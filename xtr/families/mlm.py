@@ -35,6 +35,7 @@ class Mlm(Family[TextRow, Guess]):
     """Masked language modelling; a prediction is how many hidden pieces were guessed."""
 
     suffix = "jsonl"
+    auto_class = "AutoModelForMaskedLM"
 
     def encode(
         self, rows: Sequence[TextRow], task: Task, tokenizer: PreTrainedTokenizerFast, max_length: int

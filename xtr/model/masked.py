@@ -10,7 +10,7 @@ from transformers import AutoModelForMaskedLM
 from xtr.model.encoder import Encoder
 from xtr.model.heads import MaskedHead
 
-_NAMES = {
+NAMES = {
     "dense.weight": ("lm_head.dense.weight", "cls.predictions.transform.dense.weight"),
     "dense.bias": ("lm_head.dense.bias", "cls.predictions.transform.dense.bias"),
     "norm.weight": ("lm_head.layer_norm.weight", "cls.predictions.transform.LayerNorm.weight"),
@@ -41,7 +41,7 @@ def _pretrained_weights(encoder: Encoder) -> Mapping[str, Tensor] | None:
     )
     stored = dict(model.state_dict())
     weights = {}
-    for ours, theirs in _NAMES.items():
+    for ours, theirs in NAMES.items():
         found = next((each for each in theirs if each in stored), None)
         if found is None or found in loading["missing_keys"]:
             return None

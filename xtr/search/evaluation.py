@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xtr.analysis.leaderboard import Point, points
+from xtr.analysis.openings import note_opening
 from xtr.analysis.references import record_evaluations
 from xtr.analysis.scores import ScoreRow, write_scores
 from xtr.analysis.spending import Spent, note_spent, spent_by, spent_text
@@ -78,6 +79,8 @@ def evaluate_sweep(spec: SweepSpec, split: Split, say: Say) -> Evaluation:
         read_all(runner.source, ((find_task(task), part, language) for task, part, language in asked))
         record_left_out(folder, runner.source)
         missing = [s for _, stages in wanted for s in stages if runner.store.open(s.key) is None]
+        n_wanted = sum(len(stages) for _, stages in wanted)
+        note_opening(folder, split, evaluations=n_wanted, computed=len(missing))
         if missing:
             n_winners = len({point.pair for point in chosen})
             what = f"{n_winners} winners" if spec.search.design is None else f"{len(chosen)} points"

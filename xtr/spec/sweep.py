@@ -101,7 +101,8 @@ class ModelSpec(Described):
     """The pretrained encoder."""
 
     name: Text = Field(
-        description="`demo` (the demo world's own encoder), a hub id such as xlm-roberta-base, or a folder."
+        description="`demo` or `demo-small` (the demo world's own encoders), a hub id such as xlm-roberta-base, "
+        "or a folder."
     )
     revision: Text | None = Field(
         default=None, description="Commit of the hub repository; null locks the present one at first use."

@@ -113,7 +113,12 @@ class Runner:
                     prepare_world(self.root / "data", seed=start.seed, scale=start.scale) / "mlm" / "text.txt"
                 )
                 pretrain_encoder(
-                    text, folder / ENCODER, seed=start.seed, scale=start.scale, threads=PRETRAINING_THREADS
+                    text,
+                    folder / ENCODER,
+                    seed=start.seed,
+                    scale=start.scale,
+                    threads=PRETRAINING_THREADS,
+                    name=start.name,
                 )
                 self.store.publish(start, folder, {}, made("cpu", 0.0))
         return str(self.store.checked(start.key) / ENCODER)

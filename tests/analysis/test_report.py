@@ -1,0 +1,410 @@
+"""The report: numbers of the leaderboard, figures with words, the same bytes, and what it refuses to say."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from tests.analysis.report_sweeps import EXPONENT, LIMIT, SEEDS, Sweep, pairs, true_score, whole
+from xtr.analysis.leaderboard import leaderboard
+from xtr.analysis.report.claims import claims
+from xtr.analysis.report.costs import costs
+from xtr.analysis.report.drawing import looks
+from xtr.analysis.report.files import table_csv, table_latex
+from xtr.analysis.report.gathered import Gathered
+from xtr.analysis.report.head import conclusions, head
+from xtr.analysis.report.history import history
+from xtr.analysis.report.languages import languages
+from xtr.analysis.report.leaders import leaders
+from xtr.analysis.report.page import prose
+from xtr.analysis.report.scaling import scaling
+from xtr.analysis.report.section import Column, Section, Table, slug
+from xtr.analysis.report.selection import selection
+from xtr.analysis.report.standings import standings_of
+from xtr.analysis.report.write import write_report
+from xtr.analysis.scores import ScoreRow
+from xtr.analysis.trials import TrialRow
+from xtr.errors import InputError
+from xtr.spec.sweep import Pair
+from xtr.statistics.intervals import mean_interval
+
+Written = tuple[Gathered, Path]
+BY_NAME = {"summary": head, "leaderboard": leaders, "languages": languages, "search": history, "cost": costs}
+BY_NAME |= {"scaling": scaling, "selection": selection}
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    folder = tmp_path_factory.mktemp("report")
+    gathered = whole(folder / "runs").gathered({Pair("mnli", "pawsx"): {"target.learning_rate": 1.0}})
+    write_report(gathered, folder / "out")
+    return gathered, folder / "out"
+
+
+class Page(HTMLParser):
+    """What a browser would find: open and close in turn, pictures, links, and text by section."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.pictures: list[dict[str, str | None]] = []
+        self.loaded: list[str] = []
+        self.tags: set[str] = set()
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+        if tag == "img":
+            self.pictures.append(dict(attrs))
+        self.loaded += [value or "" for name, value in attrs if name in ("src", "href")]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def read_table(folder: Path, name: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO((folder / "tables" / f"{name}.csv").read_text())))
+
+
+def section(gathered: Gathered, name: str) -> Section:
+    return BY_NAME[name](gathered)
+
+
+def test_the_page_needs_nothing_else_and_every_picture_has_words(written: Written) -> None:
+    _, folder = written
+    page = Page((folder / "report.html").read_text())
+    assert page.open == []
+    assert not page.tags & {"script", "link", "iframe", "object"}
+    assert all(each.startswith(("data:image/", "#")) for each in page.loaded)
+    assert "url(" not in (folder / "report.html").read_text()
+    assert len(page.pictures) >= 6
+    assert all(len(str(each["alt"])) > 20 for each in page.pictures)
+
+
+def test_each_figure_is_a_file_in_both_forms_and_each_table_too(written: Written) -> None:
+    _, folder = written
+    listed = json.loads((folder / "report.json").read_text())["files"]
+    there = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    assert sorted([*listed, "report.json"]) == there
+    figures = {Path(name).stem for name in listed if name.startswith("figures/")}
+    assert {"transfer", "transfer-test", "languages-pawsx", "gaps-panx", "search"} <= figures
+    assert {"scaling-select-intermediate-fraction", "rates-target-learning-rate"} <= figures
+    for name in figures:
+        assert (folder / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert "<svg" in (folder / "figures" / f"{name}.svg").read_text()
+    for path in (folder / "tables").glob("*.tex"):
+        assert r"\toprule" in path.read_text()
+        assert path.with_suffix(".csv").exists()
+
+
+def test_the_leaderboard_is_that_of_xtr_best_with_intervals_over_the_confirming_seeds(
+    written: Written,
+) -> None:
+    gathered, folder = written
+    table = read_table(folder, "leaderboard")
+    ranked = leaderboard(gathered.spec, gathered.trials)
+    assert [(row["target"], row["intermediate"]) for row in table] == [
+        (r.target, r.intermediate) for r in ranked
+    ]
+    for told, row in zip(table, ranked, strict=True):
+        assert float(told["score"]) == pytest.approx(row.score)
+    mnli = next(row for row in table if (row["target"], row["intermediate"]) == ("pawsx", "mnli"))
+    best = gathered.winners[Pair("mnli", "pawsx")]
+    control = {
+        row.seed: row.value or 0.0
+        for row in gathered.trials
+        if row.pair == Pair("none", "pawsx") and row.phase == "control" and row.params == best.target_params
+    }
+    expected = mean_interval([best.scores[seed] - control[seed] for seed in SEEDS])
+    shown = [float(mnli[name]) for name in ("same settings", "same low", "same high")]
+    assert shown == pytest.approx([expected.mean, expected.low, expected.high])
+    assert mnli["finding"] == "helps"
+    assert {row["finding"] for row in table if row["intermediate"] == "csqa"} == {"undecided"}
+
+
+def test_three_sentences_say_what_was_found(written: Written) -> None:
+    helped, largest, abroad = conclusions(written[0])
+    assert "Of 4 pairs" in helped
+    assert "2 gained beyond chance (`mnli` for" in helped
+    assert "2 cannot be told from chance" in helped
+    assert "`mnli`" in largest
+    assert "95 % interval" in largest
+    assert "7 other languages" in abroad
+
+
+def test_a_law_is_fitted_where_there_are_three_sizes(written: Written) -> None:
+    gathered, folder = written
+    laws = [row for row in read_table(folder, "laws") if row["intermediate"] == "mnli"]
+    assert len(laws) == 2
+    for law in laws:
+        assert float(law["limit of the score"]) == pytest.approx(1 - LIMIT, abs=0.02)
+        assert float(law["exponent"]) == pytest.approx(EXPONENT, abs=0.15)
+    sizes = read_table(folder, "sizes")
+    at_half = next(r for r in sizes if r["intermediate"] == "mnli" and r["size"] == "0.5")
+    best = true_score(Pair("mnli", "pawsx"), {"intermediate.fraction": 0.5, "target.learning_rate": 2e-5})
+    assert float(at_half["score"]) == pytest.approx(best), "a size stands for its best trial"
+    assert "csqa" not in {row["intermediate"] for row in read_table(folder, "laws")}, "it does not rise"
+    two = [row for row in gathered.trials if row.params.get("intermediate.fraction") not in (0.125, 0.25)]
+    few = section(replace(gathered, trials=tuple(two)), "scaling")
+    assert few.figures == ()
+    assert "3 or more sizes" in few.unsaid[0]
+
+
+def test_gaps_are_told_by_language_and_by_group(written: Written) -> None:
+    _, folder = written
+    german = next(row for row in read_table(folder, "languages-pawsx") if row["language"] == "de")
+    assert (german["family"], german["script"]) == ("Germanic", "Latin")
+    assert float(german["best − none"]) == pytest.approx(0.1, abs=0.02)
+    gap = next(row for row in read_table(folder, "gaps") if row["intermediate"] == "none")
+    assert float(gap["gap"]) == pytest.approx(0.3, abs=0.02)
+
+
+def test_how_often_test_was_opened_is_told(written: Written) -> None:
+    told = section(written[0], "selection")
+    assert "test 2 times" in " ".join(told.words)
+    assert [row[2:] for row in told.tables[1].rows] == [(36, 36), (36, 0)]
+
+
+def test_the_same_sweep_gives_the_same_bytes_but_for_the_date(written: Written, tmp_path: Path) -> None:
+    gathered, folder = written
+    write_report(replace(gathered, date="2031-01-01"), tmp_path)
+    for path in sorted(folder.rglob("*.*")):
+        again, before = (tmp_path / path.relative_to(folder)).read_bytes(), path.read_bytes()
+        if path.name == "report.html":  # the openings have dates of their own
+            before = before.replace(b"xtr report, 2026-11-20", b"xtr report, 2031-01-01")
+        assert again == before, path.name
+
+
+def test_a_report_written_again_takes_its_old_files_along_and_no_other(
+    written: Written, tmp_path: Path
+) -> None:
+    gathered, folder = written
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "tables" / "mine.csv").write_text("kept")
+    assert (tmp_path / "figures" / "gaps-panx.svg").exists()
+    write_report(replace(gathered, scores=(), trials=()), tmp_path)
+    assert not (tmp_path / "figures" / "gaps-panx.svg").exists()
+    assert (tmp_path / "tables" / "mine.csv").read_text() == "kept"
+    with pytest.raises(InputError, match="a file, not a folder"):
+        write_report(gathered, tmp_path / "tables" / "mine.csv")
+
+
+# -- what is wrong with a sweep ----------------------------------------------------------------------------
+
+
+def nothing_yet(sweep: Sweep) -> None:
+    pass
+
+
+def one_seed(sweep: Sweep) -> None:
+    for pair in pairs():
+        sweep.search(pair)
+    sweep.trials = [row for row in sweep.trials if row.seed in (1, 2)]
+
+
+def a_failed_pair(sweep: Sweep) -> None:
+    for pair in pairs():
+        if pair != Pair("mnli", "panx"):
+            sweep.search(pair)
+    error = {"error": "Traceback ...\nOutOfMemoryError: a card is too small"}
+    sweep.trials.append(TrialRow("mnli", "panx", 0, "search", 0, 1, {}, "failed", detail={**error}))
+
+
+def one_language(sweep: Sweep) -> None:
+    for pair in pairs():
+        sweep.search(pair)
+        sweep.score(pair, ["en"])
+
+
+def no_variance(sweep: Sweep) -> None:
+    for pair in pairs():
+        sweep.search(pair, noise=0.0)
+
+
+def no_baseline(sweep: Sweep) -> None:
+    sweep.search(Pair("mnli", "pawsx"))
+    sweep.trials = [row for row in sweep.trials if row.intermediate != "none"]
+
+
+def not_a_number(sweep: Sweep) -> None:
+    for pair in pairs():
+        sweep.search(pair)
+        sweep.score(pair)
+    sweep.write()
+    path = sweep.folder / "scores.jsonl"
+    first, *rest = path.read_text().splitlines()
+    document = {**json.loads(first), "value": math.nan}
+    path.write_text("\n".join([json.dumps(document), *rest, ""]))
+    sweep.write = lambda: None  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "words"),
+    [
+        (nothing_yet, "leaderboard", "No trial has finished yet"),
+        (nothing_yet, "languages", "run `xtr evaluate`"),
+        (nothing_yet, "search", "No search has finished 3 trials"),
+        (one_seed, "leaderboard", "one seed says nothing about chance"),
+        (a_failed_pair, "summary", "1 pair without a finished trial: `mnli` for `panx`"),
+        (one_language, "languages", "One language alone was scored for pawsx and panx"),
+        (no_variance, "leaderboard", "the difference is the same at every seed"),
+        (no_baseline, "leaderboard", "No `none` has finished for pawsx"),
+        (not_a_number, "summary", "1 score left out for being no finite number"),
+    ],
+)
+def test_what_cannot_be_concluded_is_said(
+    make: Callable[[Sweep], None], name: str, words: str, tmp_path: Path
+) -> None:
+    sweep = Sweep(tmp_path / "runs")
+    make(sweep)
+    gathered = sweep.gathered()
+    told = section(gathered, name)
+    assert words in " ".join(told.unsaid)
+    if make is nothing_yet:
+        assert told.figures == ()
+    if make is a_failed_pair:
+        failures = section(gathered, "cost").tables[-1]
+        assert failures.rows == (("panx", "mnli", "failed", "OutOfMemoryError: a card is too small", 1),)
+    if make is no_variance:
+        place = [column.name for column in told.tables[0].columns].index("same low")
+        assert {row[place] for row in told.tables[0].rows} == {None}
+
+
+def test_a_sweep_that_has_just_begun_has_a_page_without_figures_and_numbers(tmp_path: Path) -> None:
+    document = write_report(Sweep(tmp_path / "runs").gathered(), tmp_path / "out")
+    assert not (tmp_path / "out" / "figures").exists()
+    assert not any("NaN" in path.read_text() for path in (tmp_path / "out" / "tables").iterdir())
+    assert document["page_bytes"] == (tmp_path / "out" / "report.html").stat().st_size
+    assert Page((tmp_path / "out" / "report.html").read_text()).open == []
+
+
+def test_a_missing_control_seed_is_paired_by_the_seeds_that_are_there(tmp_path: Path) -> None:
+    gathered = whole(tmp_path).gathered()
+    kept = [row for row in gathered.trials if row.intermediate != "none" or row.seed != 4]
+    standings = standings_of(leaderboard(gathered.spec, kept), gathered.winners, kept)
+    mnli = next(each for each in standings if each.pair == Pair("mnli", "pawsx"))
+    assert mnli.same_settings is not None
+    assert mnli.same_settings.n_seeds == 2
+    assert mnli.row.transfer_same_settings is None
+
+
+# -- parts -------------------------------------------------------------------------------------------------
+
+
+def test_a_table_refuses_what_is_no_number_and_rows_that_do_not_fit() -> None:
+    columns = (Column("target"), Column("score", "points"))
+    for row in (("xnli", math.nan), ("xnli", math.inf), ("xnli",)):
+        with pytest.raises(ValueError, match="bad"):
+            Table("bad", "", columns, (row,))
+
+
+def test_csv_has_values_and_latex_what_is_shown() -> None:
+    columns = (Column("target"), Column("rate", "number"), Column("gain", "signed"), Column("p", "p"))
+    table = Table(
+        "t", "100 % of `a_b`", columns, (("a_b", 1.23456e-05, -0.0123, 0.0001), ("c>d", None, None, None))
+    )
+    assert table_csv(table).splitlines() == ["target,rate,gain,p", "a_b,1.23456e-05,-0.0123,0.0001", "c>d,,,"]
+    text = table_latex(table)
+    assert r"\caption{100 \% of a\_b}" in text
+    assert r"a\_b & 1.235e-05 & -1.2 & \textless{} 0.001 \\" in text
+    assert r"c\textgreater{}d & -- & -- & -- \\" in text
+
+
+def test_series_differ_without_colour() -> None:
+    found = looks(["none", *"abcdefghij"])
+    assert len({each.marker for name, each in found.items() if name != "none"}) == 10
+    assert len({(each.marker, each.filled) for each in found.values()}) == 11
+    assert looks(["none", "a", "b"])["b"] == found["b"]
+
+
+def test_what_users_wrote_is_text_on_the_page() -> None:
+    assert prose("<b> `x<y` *is*") == "&lt;b&gt; <code>x&lt;y</code> <em>is</em>"
+    assert slug("tydiqa@en,sw") == "tydiqa-en-sw"
+
+
+# -- designs and claims ------------------------------------------------------------------------------------------
+
+DESIGN = """
+version: 1
+name: shown
+model: {name: demo}
+pairs: {intermediate: [mnli, csqa], target: [pawsx]}
+search:
+  space: {intermediate.fraction: {choice: [0.25, 0.5, 1.0]}}
+  design: {seeds: [1, 2, 3]}
+contrasts:
+  nli-helps: {claim: NLI helps., difference: {of: mnli, minus: none}, languages: other, expect: {above: 0}}
+  never-run: {claim: Nothing., difference: {of: csqa, minus: none}, languages: other, expect: {above: 0}}
+data: {source: demo}
+"""
+
+
+@pytest.fixture(scope="module")
+def design(tmp_path_factory: pytest.TempPathFactory) -> Gathered:
+    """`mnli` and `none` at every size and seed, scored in three languages at all of them."""
+    sweep = Sweep(tmp_path_factory.mktemp("design"))
+    (sweep.folder / "spec.yaml").write_text(DESIGN)
+    for name, sizes in (("none", (None,)), ("mnli", (0.25, 0.5, 1.0))):
+        pair = Pair(name, "pawsx")
+        for seed in (1, 2, 3):
+            for size in sizes:
+                params = {} if size is None else {"intermediate.fraction": size}
+                value = true_score(pair, {**params, "target.learning_rate": 2e-5}) + sweep.draw.gauss(
+                    0, 0.003
+                )
+                sweep.trial(pair, params, value, seed, "search" if seed == 1 else "confirm")
+                row = ScoreRow(name, "pawsx", seed, "test", "en", "accuracy", value, 100, settings=params)
+                noise = sweep.draw.gauss(0, 0.003)
+                others = [replace(row, language=code, value=value - 0.2 + noise) for code in ("de", "sw")]
+                sweep.scores += [row, *others]
+    return sweep.gathered()
+
+
+def test_all_points_of_a_design_make_its_curves_and_winners_alone_its_languages(design: Gathered) -> None:
+    told = scaling(design)
+    assert {figure.name for figure in told.figures} == {
+        "scaling-select-intermediate-fraction",
+        "scaling-test-intermediate-fraction",
+    }
+    sizes = {(row[3], row[4]): row[5] for row in told.kept_apart[0].rows}
+    assert {where for where, _ in sizes} == {
+        "select",
+        "en",
+        "other languages",
+        "resources high (4-5)",
+        "resources low (0-2)",
+    }
+    assert sizes["other languages", 0.25] == pytest.approx(float(str(sizes["en", 0.25])) - 0.2, abs=0.01)
+    assert float(str(sizes["en", 0.25])) < float(str(sizes["en", 1.0])) - 0.05
+    mnli = next(row for row in languages(design).tables[0].rows if row[1] == "mnli")
+    assert mnli[2] == pytest.approx(sizes["en", 1.0]), "the winner's settings, not the mean over all"
+    assert "a design" in history(design).unsaid[0]
+    assert "flatters" in selection(design).words[1]
+
+
+def test_claims_stand_with_their_verdicts_and_what_was_not_tested_says_why(design: Gathered) -> None:
+    told = claims(design)
+    assert told is not None
+    held, never = (
+        dict(zip((c.name for c in told.tables[0].columns), row, strict=True)) for row in told.tables[0].rows
+    )
+    assert (held["claim"], held["verdict"]) == ("NLI helps.", "holds")
+    assert float(str(held["low"])) > 0
+    assert (never["verdict"], never["measured"]) == ("not tested", None)
+    assert "`never-run` was not tested" in told.unsaid[0]
+    [forest] = told.figures
+    assert "nli-helps (holds)" in forest.alt
+    assert "never-run" not in forest.alt
+    assert claims(replace(design, findings=())) is None

@@ -1,0 +1,133 @@
+"""This is where a report begins: what was asked, and what can be concluded in three sentences."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from xtr.analysis.report.gathered import Gathered
+from xtr.analysis.report.section import Cell, Column, Section, Table, counted, listed, shown
+from xtr.analysis.report.standings import SIGNIFICANT, Standing, bounds
+
+
+def head(gathered: Gathered) -> Section:
+    """Say in short what was asked and found."""
+    spec = gathered.spec
+    question = f"*{spec.description}*" if spec.description else "The sweep file says no `description`."
+    return Section(
+        "summary",
+        "What was asked, and what can be concluded",
+        (question, *conclusions(gathered)),
+        (_facts(gathered),),
+        unsaid=tuple(_unsaid(gathered)),
+    )
+
+
+def conclusions(gathered: Gathered) -> tuple[str, str, str]:
+    """Conclude in three sentences: what helps beyond chance, which pair gains most, what the languages add."""
+    return _helped(gathered), _largest(gathered), _abroad(gathered)
+
+
+def _helped(gathered: Gathered) -> str:
+    rivals = [each for each in gathered.standings if each.verdict != "baseline"]
+    if not rivals:
+        return "No pair with an intermediate task has finished, so nothing can be said about transfer."
+    found = {verdict: [_name(each) for each in rivals if each.verdict == verdict] for verdict in _WORDS}
+    parts = [
+        f"{len(names)} {words}{f' ({listed(names, 3)})' if verdict in ('helps', 'harms') else ''}"
+        for (verdict, words), names in zip(_WORDS.items(), found.values(), strict=True)
+        if names
+    ]
+    return (
+        f"Of {counted(len(rivals), 'pair')} with an intermediate task, held against `none` at the same "
+        f"target settings and seeds, {', '.join(parts)} (paired t tests, Holm's correction, {SIGNIFICANT:g})."
+    )
+
+
+_WORDS = {
+    "helps": "gained beyond chance",
+    "harms": "lost beyond chance",
+    "undecided": "cannot be told from chance",
+    "not tested": "could not be tested",
+}
+
+
+def _largest(gathered: Gathered) -> str:
+    tested = [each for each in gathered.standings if each.same_settings is not None]
+    if not tested:
+        return (
+            "No pair stands beside `none` at its own settings, so no gain can be told from a luckier search."
+        )
+    best = max(tested, key=lambda each: each.same_settings.mean if each.same_settings else 0.0)
+    assert best.same_settings is not None
+    low, high = bounds(best.same_settings)
+    within = (
+        "no interval"
+        if low is None
+        else f"95 % interval of this pair alone {shown(low, 'signed')} to {shown(high, 'signed')}"
+    )
+    return (
+        f"The largest difference is that of {_name(best)}: {shown(best.same_settings.mean, 'signed')} points "
+        f"over {counted(best.same_settings.n_seeds, 'seed')} ({within}), to a score of "
+        f"{shown(best.row.score, 'points')}."
+    )
+
+
+def _abroad(gathered: Gathered) -> str:
+    if gathered.split is None:
+        return "No other language has been opened (`xtr evaluate`): all of this is about the source language."
+    languages = {code for each in gathered.by_language.values() for code in each}
+    foreign = sorted(languages - {gathered.spec.stages.source_language})
+    if not foreign:
+        return "The winners were scored in the source language alone: nothing can be said of the others."
+    gains = [gain for each in gathered.standings if (gain := _gain(gathered, each, foreign)) is not None]
+    if not gains:
+        return f"On {gathered.split} no winner stands beside that of `none` in another language."
+    up = sum(gain > 0 for gain in gains)
+    return (
+        f"On {gathered.split}, in {counted(len(foreign), 'other language')}, {up} of "
+        f"{counted(len(gains), 'winner')} score above the winner of `none` on average."
+    )
+
+
+def _gain(gathered: Gathered, each: Standing, foreign: list[str]) -> float | None:
+    """Average a winner's difference to the winner of `none` over foreign languages that both have."""
+    if each.verdict == "baseline":
+        return None
+    gains = [interval.mean for code, interval in gathered.gains(each.pair).items() if code in foreign]
+    return sum(gains) / len(gains) if gains else None
+
+
+def _name(each: Standing) -> str:
+    return f"`{each.row.intermediate}` for `{each.row.target}`"
+
+
+def _facts(gathered: Gathered) -> Table:
+    spec = gathered.spec
+    states = Counter(row.state for row in gathered.trials)
+    seeds = sorted({row.seed for row in gathered.trials})
+    facts: list[tuple[Cell, ...]] = [
+        ("encoder", spec.model.name),
+        ("data", spec.data.source),
+        ("pairs", f"{len(spec.pairs.pairs())}, on {counted(len(gathered.targets), 'target')}"),
+        ("trials", ", ".join(f"{n:,} {state}" for state, n in sorted(states.items())) or "none yet"),
+        ("training seeds", listed([str(seed) for seed in seeds], 12) or "none yet"),
+        ("selected on", f"the select split in {spec.stages.source_language}"),
+        ("scored on", gathered.split or "nothing beyond the select split"),
+    ]
+    return Table("facts", "What this report stands on.", (Column("what"), Column("how much")), tuple(facts))
+
+
+def _unsaid(gathered: Gathered) -> list[str]:
+    found = []
+    missing = [pair for pair in gathered.of_pair if pair not in gathered.winners]
+    if missing:
+        names = [f"`{pair.intermediate}` for `{pair.target}`" for pair in missing]
+        found.append(f"{counted(len(missing), 'pair')} without a finished trial: {listed(names)}.")
+    running = sum(row.state == "running" for row in gathered.trials)
+    if running:
+        found.append(f"{counted(running, 'trial')} not finished yet: what follows may change.")
+    if gathered.ended is not None:
+        found.append(f"The last run was ended by the {gathered.ended.by} before its work was done.")
+    if gathered.left_out:
+        found.append(f"{counted(gathered.left_out, 'score')} left out for being no finite number.")
+    return found

@@ -1,0 +1,261 @@
+"""This is where scores are drawn against the amount of data, with a power law where one can be fitted.
+
+Sizes are those dimensions that end in `.fraction` or `.examples`. On the select split every size of a pair is
+represented, seed by seed, by the best of the trials that have it; in the languages, which a design evaluates at
+all of its points, by the point that was best on select. From three sizes on a law is fitted, from three seeds on
+it has a band.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import log
+from statistics import correlation, fmean
+
+from xtr.analysis.groups import groups_of
+from xtr.analysis.report.charts import About, Panel, Series, panels
+from xtr.analysis.report.gathered import Gathered
+from xtr.analysis.report.rates import leading
+from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, counted, cut, listed, slug
+from xtr.analysis.report.standings import bounds
+from xtr.fingerprint import canonical_json
+from xtr.spec.sweep import Pair
+from xtr.statistics.intervals import mean_interval
+from xtr.statistics.scaling import FEWEST_SIZES, PowerLaw, bootstrap_laws, fit_power_law, loss_band
+
+SIZES = (".fraction", ".examples")
+SELECT = "select"
+MOST_PANELS, MOST_PAIRS = 6, 3
+FEWEST_SEEDS, DRAWS, STEPS = 3, 200, 30
+RISES = 0.5
+"""Correlation of score and logarithm of the size from which on a law is fitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Scores of a pair by size.
+
+    Attributes:
+        dimension: what the size is, as the sweep file names it.
+        where: `select`, or a group of languages of the split that was evaluated.
+        scores: by seed, then by size, in [0, 1].
+    """
+
+    pair: Pair
+    dimension: str
+    where: str
+    scores: Mapping[int, Mapping[float, float]]
+
+    @property
+    def sizes(self) -> list[float]:
+        """Every size, rising."""
+        return sorted({size for each in self.scores.values() for size in each})
+
+    def at(self, size: float) -> list[float]:
+        """The scores at a size, a seed each."""
+        return [each[size] for each in self.scores.values() if size in each]
+
+
+def scaling(gathered: Gathered) -> Section:
+    """Draw the score by size, for every dimension that is one."""
+    names = sorted({n for row in gathered.trials for n in row.params if n.endswith(SIZES)})
+    curves = [curve for name in names for curve in _curves(gathered, name)]
+    if not curves:
+        why = f"No pair has finished trials at {FEWEST_SIZES} or more sizes, so no curve over size is drawn."
+        return Section("scaling", "Size and scaling", unsaid=(why,))
+    laws = {
+        (each.pair, each.dimension, each.where): law
+        for each in _drawn(gathered, curves)
+        if (law := _law(each))
+    }
+    figures = [
+        figure
+        for name in names
+        for is_select in (True, False)
+        for figure in _figures(gathered, name, [c for c in curves if (c.where == SELECT) == is_select], laws)
+    ]
+    words = (
+        "A point is the mean over seeds. A curve is the law loss = limit + scale · size^(−exponent), with "
+        "loss = 1 − score, fitted as in arXiv 2203.15556; a band holds 95 % of the laws of seeds drawn anew. "
+        "No law is fitted where scores do not rise with size; there the points are joined.",
+        *cut(len(gathered.targets), MOST_PANELS, rest="`sizes.csv` has all"),
+    )
+    unsaid = tuple(_unsaid(curves, laws))
+    tables = [table for table in [_laws(laws)] if table.rows]
+    return Section(
+        "scaling", "Size and scaling", words, tuple(tables), tuple(figures), unsaid, (_table(curves),)
+    )
+
+
+def _curves(gathered: Gathered, name: str) -> Iterator[Curve]:
+    for pair in gathered.winners:
+        found: dict[int, dict[float, float]] = {}
+        for row in gathered.of_pair[pair]:
+            size = row.params.get(name)
+            if row.value is None or row.phase == "control" or not isinstance(size, (int, float)) or size <= 0:
+                continue
+            of_seed = found.setdefault(row.seed, {})
+            of_seed[float(size)] = max(row.value, of_seed.get(float(size), 0.0))
+        yield from _enough(Curve(pair, name, SELECT, found))
+        yield from _in_languages(gathered, pair, name)
+
+
+def _in_languages(gathered: Gathered, pair: Pair, name: str) -> Iterator[Curve]:
+    """Yield a curve for the source language, for the others, and for the resource classes among them."""
+    by_point: dict[tuple[int, str], dict[str, float]] = {}
+    size_of: dict[str, float] = {}
+    for row in gathered.scores_of_pair.get(pair, ()):
+        size = row.settings.get(name)
+        if row.split == gathered.split and isinstance(size, (int, float)) and size > 0:
+            point = canonical_json(dict(row.settings))
+            size_of[point] = float(size)
+            by_point.setdefault((row.seed, point), {})[row.language] = row.value
+    if len(set(size_of.values())) < FEWEST_SIZES:
+        return
+    select = {
+        (row.seed, canonical_json(dict(row.params))): row.value or 0.0 for row in gathered.searched(pair)
+    }
+    for where, codes in _groups(gathered, {code for each in by_point.values() for code in each}):
+        chosen: dict[int, dict[float, tuple[float, float]]] = {}
+        for (seed, point), scores in by_point.items():
+            own = [scores[code] for code in codes if code in scores]
+            if own:
+                candidate = (select.get((seed, point), 0.0), fmean(own))
+                of_seed = chosen.setdefault(seed, {})
+                of_seed[size_of[point]] = max(candidate, of_seed.get(size_of[point], (-1.0, 0.0)))
+        scores_of = {
+            seed: {size: score for size, (_, score) in each.items()} for seed, each in chosen.items()
+        }
+        yield from _enough(Curve(pair, name, where, scores_of))
+
+
+def _groups(gathered: Gathered, codes: set[str]) -> Iterator[tuple[str, Sequence[str]]]:
+    source = gathered.spec.stages.source_language
+    if source in codes:
+        yield source, (source,)
+    others = sorted(codes - {source})
+    if others:
+        yield "other languages", others
+    for group in groups_of(others):
+        if group.by == "resources" and len(group.languages) < len(others):
+            yield f"resources {group.name}", group.languages
+
+
+def _enough(curve: Curve) -> Iterator[Curve]:
+    if len(curve.sizes) >= FEWEST_SIZES:
+        yield curve
+
+
+def _drawn(gathered: Gathered, curves: Iterable[Curve]) -> list[Curve]:
+    leaders = {target: leading(gathered, target, MOST_PAIRS) for target in gathered.targets[:MOST_PANELS]}
+    return [each for each in curves if each.pair in leaders.get(each.pair.target, ())]
+
+
+def _law(curve: Curve) -> PowerLaw | None:
+    """Fit a law through all seeds; None where scores do not rise with size, or one of 1 leaves no loss to fit."""
+    points = [(size, score) for each in curve.scores.values() for size, score in sorted(each.items())]
+    sizes, scores = zip(*points, strict=True)
+    if max(scores) >= 1 or max(scores) - min(scores) < 1e-9:
+        return None
+    if correlation([log(size) for size in sizes], scores) < RISES:
+        return None
+    return fit_power_law(sizes, [1 - score for score in scores])
+
+
+Laws = Mapping[tuple[Pair, str, str], PowerLaw]
+
+
+def _figures(gathered: Gathered, name: str, curves: Sequence[Curve], laws: Laws) -> Iterator[Figure]:
+    shown: dict[str, list[Series]] = {}
+    for each in _drawn(gathered, curves):
+        if each.dimension == name:
+            title = each.pair.target if each.where == SELECT else f"{each.pair.target}: {each.where}"
+            shown.setdefault(title, []).append(
+                _series(each, laws.get((each.pair, each.dimension, each.where)))
+            )
+    if not shown:
+        return
+    where = SELECT if any(each.where == SELECT for each in curves) else str(gathered.split)
+    if where == SELECT and name.startswith("intermediate."):
+        for target, series in shown.items():
+            series.extend(_without(gathered, target, series))
+    caption = f"Score on {where} by `{name}`, in points of 100, with fitted laws."
+    alt = f"Score by {name} for {listed(list(shown))}, the size on a logarithmic scale."
+    drawn = [Panel(title, tuple(series)) for title, series in shown.items()][:MOST_PANELS]
+    about = About(f"scaling-{where}-{slug(name)}", caption, alt, gathered.intermediates)
+    yield panels(about, drawn, x=name, y=f"{where} score", log=True)
+
+
+def _without(gathered: Gathered, target: str, beside: Sequence[Series]) -> Iterator[Series]:
+    """Yield `none` as a level: it has no intermediate stage whose size could vary."""
+    best = gathered.winners.get(Pair("none", target))
+    if best is not None:
+        ends = [min(min(each.x) for each in beside), max(max(each.x) for each in beside)]
+        yield Series("none", ends, [100 * best.score] * 2)
+
+
+def _series(curve: Curve, law: PowerLaw | None) -> Series:
+    sizes = curve.sizes
+    means = [100 * fmean(curve.at(size)) for size in sizes]
+    if law is None:
+        return Series(curve.pair.intermediate, sizes, means)
+    steps = [sizes[0] * (sizes[-1] / sizes[0]) ** (i / STEPS) for i in range(STEPS + 1)]
+    line = [(size, 100 * (1 - law.loss(size))) for size in steps]
+    return Series(curve.pair.intermediate, sizes, means, curve=line, band=_band(curve, steps))
+
+
+def _band(curve: Curve, steps: Sequence[float]) -> list[tuple[float, float, float]]:
+    whole = {seed: each for seed, each in curve.scores.items() if len(each) >= FEWEST_SIZES}
+    if len(whole) < FEWEST_SEEDS:
+        return []
+    losses = {seed: {size: 1 - score for size, score in each.items()} for seed, each in whole.items()}
+    ends = loss_band(bootstrap_laws(losses, seed=0, n_draws=DRAWS), steps)
+    return [(size, 100 * (1 - high), 100 * (1 - low)) for size, (low, high) in zip(steps, ends, strict=True)]
+
+
+def _laws(laws: Laws) -> Table:
+    rows: list[tuple[Cell, ...]] = [
+        (pair.target, pair.intermediate, dimension, where, 1 - law.limit, law.exponent)
+        for (pair, dimension, where), law in laws.items()
+    ]
+    names = ("target", "intermediate", "dimension", "on")
+    columns = (*map(Column, names), Column("limit of the score", "points"), Column("exponent", "number"))
+    caption = (
+        "Laws of scale of the leading pairs: what no amount of data goes beyond, and how fast it is neared."
+    )
+    return Table("laws", caption, columns, tuple(rows))
+
+
+def _table(curves: Sequence[Curve]) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    for curve in curves:
+        for size in curve.sizes:
+            interval = mean_interval(curve.at(size))
+            what = (curve.pair.target, curve.pair.intermediate, curve.dimension, curve.where)
+            rows.append((*what, size, interval.mean, *bounds(interval), interval.n_seeds))
+    names = ("target", "intermediate", "dimension", "on")
+    numbers = (
+        Column("score", "points"),
+        Column("low", "points"),
+        Column("high", "points"),
+        Column("seeds", "count"),
+    )
+    caption = "Scores by size: means over seeds with their t intervals (95 %)."
+    return Table("sizes", caption, (*map(Column, names), Column("size", "number"), *numbers), tuple(rows))
+
+
+def _unsaid(curves: Sequence[Curve], laws: Laws) -> Iterator[str]:
+    few = [each for each in curves if len(each.scores) < FEWEST_SEEDS]
+    if few:
+        yield (
+            f"{len(few)} of {counted(len(curves), 'curve')} stand on fewer than {FEWEST_SEEDS} seeds: they "
+            "have no band, and a bend in them may be chance."
+        )
+    perfect = {each.pair.target for each in curves if any(max(v.values()) >= 1 for v in each.scores.values())}
+    if perfect:
+        yield f"No law where a score is 100, for then no loss is left: {listed(sorted(perfect))}."
+    far = [pair for (pair, _, _), law in laws.items() if law.exponent < 0.01 or law.limit <= 0.001]
+    if far:
+        names = dict.fromkeys(f"`{pair.intermediate}` for `{pair.target}`" for pair in far)
+        yield f"The sizes do not show where scores level off, so the limit is a guess: {listed(list(names))}."
