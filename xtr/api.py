@@ -25,6 +25,7 @@ from xtr.asked import find
 if TYPE_CHECKING:
     import pandas
 
+    from xtr.analysis.findings import Finding
     from xtr.analysis.leaderboard import Row
     from xtr.analysis.plan import Plan
     from xtr.catalogue.task import Split
@@ -35,18 +36,19 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 
-def load_sweep(file: str | PathLike[str], overrides: Sequence[str] = ()) -> SweepSpec:
+def load_sweep(file: str | PathLike[str], overrides: Sequence[str] = (), *, demo: bool = False) -> SweepSpec:
     """Read and check a sweep file or an exported config.
 
     Args:
         overrides: `a.b=c` each, as `--set` takes them.
+        demo: take its form on the demo world, as `--demo` does.
 
     Raises:
         InputError: everything that is wrong, with file and line.
     """
     from xtr.spec.load import load_sweep as load
 
-    return load(Path(file), overrides)
+    return load(Path(file), overrides, demo=demo)
 
 
 def open_sweep(name: str, root: str = "runs") -> SweepSpec:
@@ -108,6 +110,14 @@ def results(sweep: SweepSpec) -> pandas.DataFrame:
     from xtr.analysis.results import results_of, results_table
 
     return results_table(results_of(_folder(sweep)))
+
+
+def findings(sweep: SweepSpec, split: Split | None = None) -> list[Finding]:
+    """Give the sweep's contrasts their verdicts; on the split that was evaluated, unless you say which."""
+    from xtr.analysis.findings import findings_of
+    from xtr.analysis.results import results_of
+
+    return findings_of(sweep, results_of(_folder(sweep)), split)
 
 
 def export(sweep: SweepSpec, to: str | PathLike[str], *, weights: bool = False) -> list[Path]:

@@ -25,8 +25,8 @@ def masked_head(encoder: Encoder) -> MaskedHead:
 
     A checkpoint that was saved after another training has none; its head begins anew.
     """
-    embeddings = encoder.model.get_input_embeddings().weight
-    assert isinstance(embeddings, nn.Parameter)
+    embeddings = encoder.model.get_input_embeddings()
+    assert isinstance(embeddings, nn.Embedding)
     head = MaskedHead(embeddings, eps=float(encoder.model.config.layer_norm_eps))
     weights = _pretrained_weights(encoder)
     if weights is not None:

@@ -93,6 +93,9 @@ def evaluation_text(spec: SweepSpec, evaluation: Evaluation, findings: Sequence[
         blocks.append(
             f"no labels in the files of {hidden}: predictions written, nothing scored; try --split dev"
         )
+    if spec.search.design is not None:
+        n = len({(row.pair, row.seed, *sorted(row.settings.items())) for row in evaluation.rows})
+        blocks.append(f"shown are winners, of {n} points of the design; all of them: xtr results {spec.name}")
     blocks.append(f"prediction files: {evaluation.predictions}\nlabel files: {evaluation.labels}")
     blocks.append(findings_text(findings))
     return "\n\n".join(block for block in blocks if block)

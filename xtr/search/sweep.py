@@ -85,10 +85,10 @@ def run_sweep(spec: SweepSpec, say: Say) -> SweepOutcome:
         fault("driver.spec_written")
         write_ended(folder, None)
         record_left_out(folder, runner.source)
-        start = Paths(spec, runner.source).start
-        if isinstance(start, PretrainStage) and not runner.store.has(start.key):
-            say("pretraining the demo world's encoder, once: about a minute")
-        runner.ensure_start(start)
+        for start in Paths(spec, runner.source).starts:
+            if isinstance(start, PretrainStage) and not runner.store.has(start.key):
+                say(f"pretraining the demo world's encoder {start.name}, once: about a minute")
+            runner.ensure_start(start)
         outcome = _search(runner, budget, held, say)
         runner.store.sweep_leftovers()  # of processes that were still dying when this run began
         return outcome
