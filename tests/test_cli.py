@@ -46,6 +46,7 @@ def xtr(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         "results",
         "compare",
         "findings",
+        "ui",
         "report",
         "data prepare",
         "data check",
