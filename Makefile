@@ -62,7 +62,7 @@ real-small: $(VENV)/.installed
 	$(BIN)/xtr evaluate sweeps/real-small.yaml
 	$(BIN)/xtr best sweeps/real-small.yaml
 
-# Rewrites what is derived from the code: docs/sweep-file.md and the tree in README.md.
+# Rewrites what is derived from the code: docs/sweep-file.md and the tree in docs/house.md.
 docs: $(VENV)/.installed
 	$(BIN)/python -m docs.generate
 

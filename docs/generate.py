@@ -1,6 +1,6 @@
 """This is where the parts of the documentation that are derived from the code are written.
 
-    python -m docs.generate      -> docs/sweep-file.md, and the tree in README.md
+    python -m docs.generate      -> docs/sweep-file.md, and the tree in docs/house.md
 
 A test fails while either says something else than the code.
 """
@@ -22,7 +22,7 @@ from xtr.spec.space import LIMITS
 from xtr.spec.sweep import SweepSpec
 
 ROOT = Path(__file__).resolve().parents[1]
-README, SWEEP_FILE = ROOT / "README.md", ROOT / "docs" / "sweep-file.md"
+README, HOUSE, SWEEP_FILE = (ROOT / name for name in ("README.md", "docs/house.md", "docs/sweep-file.md"))
 TREE = re.compile(r"(?<=<!-- tree -->\n```text\n).*?(?=```\n<!-- /tree -->)", re.DOTALL)
 _LONGEST_NAME, _LONGEST_COMMENT = 24, 100
 _INTRODUCTION = """# The sweep file
@@ -37,6 +37,7 @@ An exported config has the same grammar. `sweeps/demo.yaml` is a whole example.
   section lies over all, and the name ends in `-demo`.
 - `--set a.b=c` overrides one value; it wins over the file, the file over what it extends.
 - A value `env:NAME`, or `env:NAME/below/it`, is read from the environment. Nothing else is interpolated.
+- `xtr schema` prints this grammar as a JSON Schema, by which editors complete and check. `xtr init` begins a file.
 - `1e-5` is a number; only `true` and `false` are booleans; a key stands once.
 """
 
@@ -55,9 +56,9 @@ def annotated_tree() -> str:
     return "\n".join(_branch(ROOT / "xtr", depth=0)) + "\n"
 
 
-def with_tree(readme: str) -> str:
+def with_tree(page: str) -> str:
     """Put the tree between its markers."""
-    return TREE.sub(lambda _: annotated_tree(), readme)
+    return TREE.sub(lambda _: annotated_tree(), page)
 
 
 def _walk(model: type[BaseModel], under: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
@@ -158,7 +159,7 @@ def _comment(path: Path) -> str:
 def main() -> None:
     """Write both files."""
     SWEEP_FILE.write_text(sweep_file_reference(), encoding="utf-8")
-    README.write_text(with_tree(README.read_text(encoding="utf-8")), encoding="utf-8")
+    HOUSE.write_text(with_tree(HOUSE.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -33,9 +33,12 @@ def xtr(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     "command",
     [
+        "init",
         "run",
+        "submit",
         "plan",
         "validate",
+        "schema",
         "tasks",
         "status",
         "best",
@@ -48,6 +51,7 @@ def xtr(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         "findings",
         "ui",
         "report",
+        "doctor",
         "data prepare",
         "data check",
         *(f"store {verb}" for verb in ("ls", "show", "why", "verify", "pin", "unpin", "gc")),

@@ -34,7 +34,10 @@ Path(report).write_text(json.dumps({"code": code, "modules": sorted(sys.modules)
     [
         ["--help"],
         ["run", "--help"],
+        ["submit", "--help"],
+        ["init"],
         ["validate", DEMO],
+        ["schema"],
         ["plan", DEMO],
         ["plan", DEMO, "--json"],
         ["tasks"],

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 import typer.main
 
-from docs.generate import README, SWEEP_FILE, TREE, annotated_tree, sweep_file_reference
+from docs.generate import HOUSE, README, SWEEP_FILE, TREE, annotated_tree, sweep_file_reference
+from xtr.analysis.results import Result, results_csv
 from xtr.cli import app
 from xtr.spec.settings import TaskSettings, TrainSettings
 from xtr.spec.sweep import SearchSpec, SweepSpec
@@ -31,9 +33,9 @@ def test_the_page_lists_every_field_with_its_default_and_meaning() -> None:
     assert "## `stages.intermediate` and `stages.target`" in page
 
 
-def test_the_tree_in_the_readme_is_that_of_the_package() -> None:
-    found = TREE.search(README.read_text(encoding="utf-8"))
-    assert found, "README.md has no tree between its markers"
+def test_the_tree_of_the_house_is_that_of_the_package() -> None:
+    found = TREE.search(HOUSE.read_text(encoding="utf-8"))
+    assert found, "docs/house.md has no tree between its markers"
     assert found[0] == annotated_tree(), REMEDY
 
 
@@ -60,3 +62,26 @@ def test_every_path_that_the_pages_name_exists() -> None:
         if not (ROOT / path).exists()
     ]
     assert missing == []
+
+
+def test_pandas_reads_the_long_table_as_the_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (ROOT / "docs/results.md").read_text(encoding="utf-8")
+    [snippet] = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    trials = [
+        Result("csqa", "tydiqa", 1, "search", n, "select", "", "f1", value, None, {"target.epochs": n})
+        for n, value in enumerate((0.2, 0.4))
+    ]
+    tested = [
+        Result(task, "tydiqa", seed, None, None, "test", language, "f1", value + seed / 10, 9)
+        for task, language, value in (("none", "en", 0.1), ("none", "xa", 0.2), ("csqa", "en", 0.3))
+        for seed in (1, 2)
+    ]
+    (tmp_path / "demo.csv").write_text(results_csv([*trials, *tested]), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(snippet, "docs/results.md", "exec"), {})
+    said = capsys.readouterr().out
+    assert re.search(r"^csqa +45.0 +NaN$", said, re.MULTILINE)
+    assert re.search(r"^none +25.0 +35.0$", said, re.MULTILINE)
+    assert "target.epochs" in said

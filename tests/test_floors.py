@@ -15,8 +15,8 @@ MODULES = sorted((ROOT / "xtr").rglob("*.py"))
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("__init__", "__main__"),
     ("cli",),
-    ("api", "cli_store", "cli_tables", "cli_views"),
-    ("answer", "asked"),
+    ("api", "cli_start", "cli_store", "cli_tables", "cli_views"),
+    ("answer", "asked", "doctor"),
     ("search",),
     ("track",),
     ("analysis",),
@@ -34,8 +34,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 
 STAGE_WORK = ("stages/training.py", "stages/evaluating.py", "stages/portable.py")
 NEURAL = ("model/", "families/", "train/", "evaluate/", "stages/made.py", "stages/encoding.py", *STAGE_WORK)
+DOORS = ("cli.py", "cli_start.py", "cli_store.py", "cli_tables.py", "cli_views.py")
 OWNERS: dict[str, tuple[str, ...]] = {
-    "typer": ("cli.py", "cli_store.py", "cli_tables.py", "cli_views.py", "answer.py", "asked.py"),
+    "typer": (*DOORS, "answer.py", "asked.py"),
     "click": ("cli.py",),
     "ray": ("search/", "train/distributed.py"),
     "optuna": ("search/",),
@@ -51,6 +52,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "numpy": ("statistics/", "analysis/compare.py", "analysis/outcomes.py"),
     "scipy": ("statistics/",),
     "pandas": ("analysis/results.py", "api.py"),
+    "packaging": ("doctor.py",),
     "pydantic": ("spec/",),
     "pydantic_core": ("spec/",),
     "yaml": ("spec/",),

@@ -25,6 +25,7 @@ from xtr.asked import find as _find
 from xtr.asked import load as _load
 from xtr.asked import one_of as _one_of
 from xtr.catalogue.lookup import TASKS, find_task, forget_own, names
+from xtr.cli_start import doctor, init, schema, submit
 from xtr.cli_store import store
 from xtr.cli_tables import compare, findings, report, results
 from xtr.cli_views import export, ui
@@ -54,12 +55,14 @@ track = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look afte
 app.add_typer(track, name="track")
 
 
+app.command(epilog="Example: xtr init my-sweep.yaml --model xlm-roberta-base --target xnli")(init)
+
+
 @app.command(epilog="Example: xtr run sweeps/demo.yaml --set search.trials_per_pair=8")
 def run(file: File, set_: Set = [], skip_bad: SkipBad = None, demo: Demo = False) -> None:  # noqa: B006
     """Run a sweep, or go on with one: the same command, nothing finished is done again."""
-    spec = _load(
-        file, set_, skip_bad, demo=demo
-    )  # before the heavy imports, so that a wrong file is told at once
+    # Before the heavy imports, so that a wrong file is told at once.
+    spec = _load(file, set_, skip_bad, demo=demo)
     from xtr.analysis.spending import ended_text, next_text
     from xtr.analysis.tables import leaderboard_text
     from xtr.search.sweep import run_sweep
@@ -88,6 +91,9 @@ def run(file: File, set_: Set = [], skip_bad: SkipBad = None, demo: Demo = False
         _say(f"next: mend it, then xtr run {_as_asked(file, demo=demo)} tries them again")
         raise typer.Exit(SOME_FAILED)
     _say(f"\nnext: xtr evaluate {spec.name}{_root_option(spec)}    (scores in every language)")
+
+
+app.command(epilog="Example: xtr submit sweep.yaml --address http://127.0.0.1:8265 --follow")(submit)
 
 
 @app.command(epilog="Example: xtr plan sweeps/one-night.yaml --gpus 4 --gpus 8")
@@ -131,6 +137,9 @@ def validate(
             _say(f"{asked}: valid ({len(spec.pairs.pairs())} pairs); next: xtr plan {asked}")
     if problems:
         raise InputError(problems)
+
+
+app.command(epilog="Example: xtr schema > sweep.schema.json")(schema)
 
 
 @app.command(epilog="Example: xtr tasks xnli")
@@ -276,6 +285,7 @@ app.command(epilog="Example: xtr compare demo/squad_v1 demo/none")(compare)
 app.command(epilog="Example: xtr findings demo --json")(findings)
 app.command(epilog="Example: xtr report demo --to demo-report")(report)
 app.command(epilog="Example: xtr ui demo")(ui)
+app.command(epilog="Example: xtr doctor sweep.yaml")(doctor)
 
 
 @data.command(epilog="Example: xtr data prepare sweeps/demo.yaml")

@@ -196,6 +196,18 @@ class LocalCluster:
             timeout=seconds,
         )
 
+    def xtr(self, *arguments: str, seconds: float, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of xtr on a machine that reaches the cluster's dashboard alone."""
+        return subprocess.run(
+            [sys.executable, "-m", "xtr", *arguments],
+            env=self.environment | {"RAY_API_SERVER_ADDRESS": self.dashboard} | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=seconds,
+            cwd=REPOSITORY,
+        )
+
     @contextlib.contextmanager
     def driver(self, command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
         """Run a command on this cluster, as its own process."""

@@ -44,6 +44,13 @@ def _chosen(asked: Precision, kind: str) -> tuple[Used, str]:
     return "bf16", "auto, and this GPU has it"
 
 
+def device_here() -> tuple[str, Used, str]:
+    """Name what torch computes on here, what `auto` means there, and why."""
+    kind = "cuda" if torch.cuda.is_available() else "cpu"
+    name = torch.cuda.get_device_name() if kind == "cuda" else kind
+    return (name, *_chosen("auto", kind))
+
+
 def in_its_precision(
     forward: Callable[[M, dict[str, Tensor], int], Tensor],
 ) -> Callable[[M, dict[str, Tensor], int], Tensor]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,6 +64,35 @@ def ray_cluster(spec: SweepSpec) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def reach(address: str, seconds: float = 30) -> dict[str, float]:
+    """Join a cluster for a moment, in a process of its own, and return what it offers.
+
+    Raises:
+        OSError: it does not answer in this time, with what Ray says of it.
+    """
+    command = (
+        "import json, os, ray; ray.init(os.environ['RAY_ADDRESS'], log_to_driver=False, logging_level='ERROR');"
+        "print(json.dumps(ray.cluster_resources()))"
+    )
+    environment = {**os.environ, **_QUIET, "RAY_ADDRESS": address}
+    try:
+        joined = subprocess.run(
+            [sys.executable, "-c", command],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise OSError(f"no answer within {seconds:g} s") from None
+    if joined.returncode:
+        said = [line for line in joined.stderr.splitlines() if line.strip()]
+        raise OSError(said[-1] if said else f"exit code {joined.returncode}")
+    resources: dict[str, float] = json.loads(joined.stdout.splitlines()[-1])
+    return resources
 
 
 def check_storage(storage: StorageSpec) -> None:

@@ -23,13 +23,19 @@ _ALLOWED = (
 )
 _NUMBER = {"type": "number"}
 _PAIR = {"type": "array", "items": _NUMBER, "minItems": 2, "maxItems": 2}
+_RANGES = {
+    "choice": {"type": "array", "items": _NUMBER, "minItems": 1, "uniqueItems": True},
+    "int": {**_PAIR, "items": {"type": "integer"}},
+    "float": _PAIR,
+    "log_float": {**_PAIR, "items": {"type": "number", "exclusiveMinimum": 0}},
+}
 _SCHEMA = {
     "anyOf": [
         _NUMBER,
         *(
             {
                 "type": "object",
-                "properties": {kind: {"type": "array", "items": _NUMBER} if kind == "choice" else _PAIR},
+                "properties": {kind: _RANGES[kind]},
                 "required": [kind],
                 "additionalProperties": False,
             }
@@ -139,7 +145,8 @@ def read_keep(value: object) -> Value:
     return value
 
 
-_RUNGS = {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}}]}
+_RUNG = {"type": "integer", "minimum": 1}
+_RUNGS = {"anyOf": [_RUNG, {"type": "array", "items": _RUNG, "minItems": 1, "uniqueItems": True}]}
 _START = {"anyOf": [{"type": "object", "additionalProperties": _NUMBER}, {"enum": list(WORDS)}]}
 Rungs = Annotated[
     int | tuple[int, ...],
@@ -147,7 +154,7 @@ Rungs = Annotated[
     PlainSerializer(lambda rungs: list(rungs) if isinstance(rungs, tuple) else rungs),
     WithJsonSchema(_RUNGS),
 ]
-Keep = Annotated[Value, PlainValidator(read_keep), WithJsonSchema(_NUMBER)]
+Keep = Annotated[Value, PlainValidator(read_keep), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
 Start = Annotated[dict[str, Value] | str, PlainValidator(read_start), WithJsonSchema(_START)]
 Number = Annotated[Value, PlainValidator(read_number), WithJsonSchema(_NUMBER)]
 DimensionField = Annotated[

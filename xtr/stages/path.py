@@ -76,7 +76,7 @@ class Paths:
     @property
     def starts(self) -> tuple[Start, ...]:
         """Every encoder that a pair begins with, once, that of the sweep first."""
-        starts = (self.start, *(self._start_of(pair) for pair in self.spec.pairs.pairs()))
+        starts = (self.start, *(self.start_of(pair) for pair in self.spec.pairs.pairs()))
         return tuple({start.key: start for start in starts}.values())
 
     def _encoder(self, model: ModelSpec) -> Start:
