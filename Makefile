@@ -21,10 +21,9 @@ demo: $(VENV)/.installed
 	$(BIN)/xtr run sweeps/demo.yaml
 	$(BIN)/xtr evaluate demo
 	$(BIN)/xtr best demo
-	$(BIN)/xtr export demo --to best
+	$(BIN)/xtr export demo --to best --weights
 	@echo
-	@echo "Every trial in MLflow, at http://localhost:5000:"
-	@echo "$(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db"
+	@echo "Every trial in MLflow: $(BIN)/xtr ui demo"
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest

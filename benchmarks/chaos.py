@@ -377,7 +377,7 @@ def _prepare_root() -> None:
     from xtr.spec.load import load_sweep
     from xtr.stages.path import Paths
     from xtr.stages.run import Runner
-    from xtr.track.mlflow import tracking_uri
+    from xtr.track.where import tracking_uri
 
     spec = load_sweep(Path("chaos.yaml"), [])
     Runner(spec).ensure_start(Paths(spec, open_source(spec.data, Path("runs").resolve())).start)

@@ -105,7 +105,7 @@ def large(folder: Path) -> SweepSpec:
             "model": {"name": "xlm-roberta-large"},
             "pairs": {"intermediate": NINE, "target": TARGETS},
             "search": {"space": space, "trials_per_pair": TRIALS, "confirm": {"seeds": list(SEEDS)}},
-            "data": {"source": "official", "official_root": str(folder / "nowhere")},
+            "data": {"source": "official", "official_root": str(folder)},
             "storage": {"root": str(folder)},
         }
     )

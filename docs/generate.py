@@ -33,6 +33,8 @@ An exported config has the same grammar. `sweeps/demo.yaml` is a whole example.
 - Unknown keys are refused, with a suggestion. All problems are told at once, each with file and line.
 - `extends: other.yaml` takes everything from another file beside this one; mappings merge, lists and dimensions
   replace.
+- `demo:` says what differs under `--demo`: then model, data, stages, compute and limits are the demo world's, this
+  section lies over all, and the name ends in `-demo`.
 - `--set a.b=c` overrides one value; it wins over the file, the file over what it extends.
 - A value `env:NAME`, or `env:NAME/below/it`, is read from the environment. Nothing else is interpolated.
 - `xtr schema` prints this grammar as a JSON Schema, by which editors complete and check. `xtr init` begins a file.

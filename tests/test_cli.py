@@ -198,3 +198,14 @@ def test_a_budget_in_money_without_prices_is_refused(tmp_path: Path) -> None:
     assert result.returncode == 2
     assert "prices.gpu_hour" in result.stderr
     assert not (tmp_path / "runs/sweeps").exists()
+
+
+def test_a_demo_is_asked_for_and_named_in_the_next_command(tmp_path: Path) -> None:
+    demo = "demo: {pairs: {intermediate: [squad_v1], target: [tydiqa]}}\n"
+    (tmp_path / "good.yaml").write_text(GOOD + demo)
+    checked = xtr(tmp_path, "validate", "good.yaml", "--demo")
+    assert "next: xtr plan good.yaml --demo" in checked.stdout
+    planned = xtr(tmp_path, "plan", "good.yaml", "--demo")
+    assert planned.stdout.startswith("good-demo: 2 pairs")
+    assert "next: xtr run good.yaml --demo" in planned.stdout
+    assert xtr(tmp_path, "plan", "good.yaml", "--json").stdout.count("good-demo") == 0

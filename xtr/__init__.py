@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from xtr.api import best, evaluate, export, load_sweep, open_sweep, plan, results, run
+    from xtr.api import best, evaluate, export, findings, load_sweep, open_sweep, plan, results, run
 
 # A core that waits for its share of a sum must not spin for long: on a busy machine that costs several times it.
 # Not to spin at all makes small sums wait for the scheduler instead: half as slow again on idle cores.
@@ -15,7 +15,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 __version__ = "0.1.0"
-__all__ = ["best", "evaluate", "export", "load_sweep", "open_sweep", "plan", "results", "run"]
+__all__ = ["best", "evaluate", "export", "findings", "load_sweep", "open_sweep", "plan", "results", "run"]
 
 
 def __getattr__(name: str) -> object:

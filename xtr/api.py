@@ -25,6 +25,7 @@ from xtr.asked import find
 if TYPE_CHECKING:
     import pandas
 
+    from xtr.analysis.findings import Finding
     from xtr.analysis.leaderboard import Row
     from xtr.analysis.plan import Plan
     from xtr.catalogue.task import Split
@@ -35,18 +36,19 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 
-def load_sweep(file: str | PathLike[str], overrides: Sequence[str] = ()) -> SweepSpec:
+def load_sweep(file: str | PathLike[str], overrides: Sequence[str] = (), *, demo: bool = False) -> SweepSpec:
     """Read and check a sweep file or an exported config.
 
     Args:
         overrides: `a.b=c` each, as `--set` takes them.
+        demo: take its form on the demo world, as `--demo` does.
 
     Raises:
         InputError: everything that is wrong, with file and line.
     """
     from xtr.spec.load import load_sweep as load
 
-    return load(Path(file), overrides)
+    return load(Path(file), overrides, demo=demo)
 
 
 def open_sweep(name: str, root: str = "runs") -> SweepSpec:
@@ -110,14 +112,34 @@ def results(sweep: SweepSpec) -> pandas.DataFrame:
     return results_table(results_of(_folder(sweep)))
 
 
-def export(sweep: SweepSpec, to: str | PathLike[str]) -> list[Path]:
-    """Write the best config of each target as a file that `run` reruns to the same score; return the paths."""
+def findings(sweep: SweepSpec, split: Split | None = None) -> list[Finding]:
+    """Give the sweep's contrasts their verdicts; on the split that was evaluated, unless you say which."""
+    from xtr.analysis.findings import findings_of
+    from xtr.analysis.results import results_of
+
+    return findings_of(sweep, results_of(_folder(sweep)), split)
+
+
+def export(sweep: SweepSpec, to: str | PathLike[str], *, weights: bool = False) -> list[Path]:
+    """Write the best config of each target as a file that `run` reruns to the same score; return the paths.
+
+    Args:
+        weights: write a folder a target beside it, too, which transformers loads, and return those as well.
+
+    Raises:
+        InputError: weights are asked for that are no longer stored.
+    """
     from xtr.analysis.export import export_best
     from xtr.analysis.scores import read_scores
     from xtr.analysis.trials import read_trials
 
     folder = _folder(sweep)
-    return export_best(sweep, read_trials(folder), read_scores(folder), Path(to))
+    paths = export_best(sweep, read_trials(folder), read_scores(folder), Path(to))
+    if not weights:
+        return paths
+    from xtr.analysis.modelfolder import export_models
+
+    return [*paths, *(model.folder for model in export_models(sweep, folder, Path(to)))]
 
 
 def _folder(sweep: SweepSpec) -> Path:

@@ -17,6 +17,10 @@ Sweep = Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep's name, or 
 Root = Annotated[str, typer.Option(help="Storage root in which a sweep is looked up by name: folder or URI.")]
 Set = Annotated[list[str], typer.Option("--set", metavar="A.B=C", help="Override a value; may be repeated.")]
 
+Demo = Annotated[
+    bool, typer.Option("--demo", help="The same on the demo world, small and under a name of its own.")
+]
+
 SkipBad = Annotated[
     int | None,
     typer.Option(min=0, metavar="N", help="Leave out up to N malformed rows of a file (data.skip_bad)."),
@@ -34,7 +38,7 @@ def one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:
         raise InputError(Problem(what, option, value, ", ".join(allowed), suggest(value, allowed)))
 
 
-def load(file: Path, overrides: list[str], skip_bad: int | None = None) -> SweepSpec:
+def load(file: Path, overrides: list[str], skip_bad: int | None = None, *, demo: bool = False) -> SweepSpec:
     """Read a sweep file with what the command line overrides.
 
     Raises:
@@ -43,7 +47,12 @@ def load(file: Path, overrides: list[str], skip_bad: int | None = None) -> Sweep
     from xtr.spec.load import load_sweep
 
     allowed = [] if skip_bad is None else [f"data.skip_bad={skip_bad}"]
-    return load_sweep(file, [*overrides, *allowed])
+    return load_sweep(file, [*overrides, *allowed], demo=demo)
+
+
+def as_asked(file: Path, *, demo: bool) -> str:
+    """Write a file as a command names it: `sweeps/q1-size.yaml --demo`."""
+    return f"{file} --demo" if demo else str(file)
 
 
 def find(sweep: str, root: str) -> tuple[SweepSpec, Path]:

@@ -19,7 +19,8 @@ from xtr.answer import AsJson
 from xtr.answer import hush as _hush
 from xtr.answer import say as _say
 from xtr.answer import show as _show
-from xtr.asked import File, Root, Set, SkipBad, Sweep
+from xtr.asked import Demo, File, Root, Set, SkipBad, Sweep
+from xtr.asked import as_asked as _as_asked
 from xtr.asked import find as _find
 from xtr.asked import load as _load
 from xtr.asked import one_of as _one_of
@@ -27,6 +28,7 @@ from xtr.catalogue.lookup import TASKS, find_task, forget_own, names
 from xtr.cli_start import doctor, init, schema, submit
 from xtr.cli_store import store
 from xtr.cli_tables import compare, findings, report, results
+from xtr.cli_views import export, ui
 from xtr.errors import InputError, Problem, XtrError
 
 if TYPE_CHECKING:
@@ -57,9 +59,11 @@ app.command(epilog="Example: xtr init my-sweep.yaml --model xlm-roberta-base --t
 
 
 @app.command(epilog="Example: xtr run sweeps/demo.yaml --set search.trials_per_pair=8")
-def run(file: File, set_: Set = [], skip_bad: SkipBad = None) -> None:  # noqa: B006
+def run(file: File, set_: Set = [], skip_bad: SkipBad = None, demo: Demo = False) -> None:  # noqa: B006
     """Run a sweep, or go on with one: the same command, nothing finished is done again."""
-    spec = _load(file, set_, skip_bad)  # before the heavy imports, so that a wrong file is told at once
+    spec = _load(
+        file, set_, skip_bad, demo=demo
+    )  # before the heavy imports, so that a wrong file is told at once
     from xtr.analysis.spending import ended_text, next_text
     from xtr.analysis.tables import leaderboard_text
     from xtr.search.sweep import run_sweep
@@ -73,12 +77,19 @@ def run(file: File, set_: Set = [], skip_bad: SkipBad = None) -> None:  # noqa: 
     _say(f"this run made {outcome.steps} training steps")
     if outcome.ended:
         allowed = [] if skip_bad is None else ["--skip-bad", str(skip_bad)]
-        words = ["xtr", "run", str(file), *(word for each in set_ for word in ("--set", each)), *allowed]
+        words = [
+            "xtr",
+            "run",
+            str(file),
+            *["--demo"] * demo,
+            *(word for each in set_ for word in ("--set", each)),
+            *allowed,
+        ]
         _say(f"\n{ended_text(spec, outcome.ended)}; {kept}\n{next_text(outcome.ended, shlex.join(words))}")
         raise typer.Exit(OUT_OF_BUDGET)
     if outcome.n_failed:
         _say(f"\n{outcome.n_failed} trials failed; why: xtr status {spec.name}{_root_option(spec)}")
-        _say(f"next: mend it, then xtr run {file} tries them again")
+        _say(f"next: mend it, then xtr run {_as_asked(file, demo=demo)} tries them again")
         raise typer.Exit(SOME_FAILED)
     _say(f"\nnext: xtr evaluate {spec.name}{_root_option(spec)}    (scores in every language)")
 
@@ -94,15 +105,17 @@ def plan(
         list[int],
         typer.Option(min=1, metavar="N", help="Show the wall time on N GPUs, too; may be repeated."),
     ] = [],  # noqa: B006
+    demo: Demo = False,
     as_json: AsJson = False,
 ) -> None:
     """Tell the price of a sweep before it runs: stages, tokens, hours, money, disk and wall time."""
     from xtr.analysis.plan import plan_now
     from xtr.analysis.plan_text import plan_text
 
-    counted, changes = plan_now(_load(file, set_), gpus=gpus, file=str(file))
+    asked = _as_asked(file, demo=demo)
+    counted, changes = plan_now(_load(file, set_, demo=demo), gpus=gpus, file=asked)
     document = {**counted.document(), "changes": changes.document() if changes else None}
-    text = plan_text(counted, file)
+    text = plan_text(counted, asked)
     _show(document, f"{changes.text(counted.sweep)}\n\n{text}" if changes else text, as_json=as_json)
 
 
@@ -110,17 +123,19 @@ def plan(
 def validate(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Sweep files.")],
     set_: Set = [],  # noqa: B006
+    demo: Demo = False,
 ) -> None:
     """Check sweep files: every key, value, task and language, all errors at once, with file and line."""
     problems: list[Problem] = []
     for file in files:
         forget_own()
         try:
-            spec = _load(file, set_)
+            spec = _load(file, set_, demo=demo)
         except InputError as error:
             problems.extend(error.problems)
         else:
-            _say(f"{file}: valid ({len(spec.pairs.pairs())} pairs); next: xtr plan {file}")
+            asked = _as_asked(file, demo=demo)
+            _say(f"{asked}: valid ({len(spec.pairs.pairs())} pairs); next: xtr plan {asked}")
     if problems:
         raise InputError(problems)
 
@@ -265,29 +280,12 @@ def score(
     _show(document, text, as_json=as_json)
 
 
-@app.command(epilog="Example: xtr export demo --to best/")
-def export(
-    sweep: Sweep,
-    to: Annotated[Path, typer.Option(help="Folder for one YAML per target.")],
-    root: Root = "runs",
-) -> None:
-    """Write the best config of each target as a file that `xtr run` reruns to the same score."""
-    from xtr.analysis.export import export_best
-    from xtr.analysis.scores import read_scores
-    from xtr.analysis.trials import read_trials
-
-    spec, folder = _find(sweep, root)
-    paths = export_best(spec, read_trials(folder), read_scores(folder), to)
-    for path in paths:
-        _say(f"wrote {path}    rerun it: xtr run {path}")
-    if not paths:
-        raise InputError(Problem("this sweep has no finished trial yet", received=sweep, hint="xtr run FILE"))
-
-
+app.command(epilog="Example: xtr export demo --to best --weights")(export)
 app.command(epilog="Example: xtr results demo --to demo.csv")(results)
 app.command(epilog="Example: xtr compare demo/squad_v1 demo/none")(compare)
 app.command(epilog="Example: xtr findings demo --json")(findings)
 app.command(epilog="Example: xtr report demo --to demo-report")(report)
+app.command(epilog="Example: xtr ui demo")(ui)
 app.command(epilog="Example: xtr doctor sweep.yaml")(doctor)
 
 

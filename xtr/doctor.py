@@ -173,8 +173,8 @@ def _storage(spec: SweepSpec) -> Check:
 
 
 def _tracking(spec: SweepSpec) -> Check:
-    from xtr.track.mlflow import tracking_uri
-    from xtr.track.reachable import reach, without_password
+    from xtr.track.reachable import reach
+    from xtr.track.where import tracking_uri, without_password
 
     uri = tracking_uri(spec)
     shown = without_password(uri)

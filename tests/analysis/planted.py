@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -33,12 +34,12 @@ contrasts:
 
 def direct(examples: int) -> float:
     """The score of direct training, 0 to 1."""
-    return 0.8 - 1.5 * examples**-0.5
+    return 0.8 - 1.5 / math.sqrt(examples)
 
 
 def transferred(examples: int, fraction: float) -> float:
     """The score after squad_v1: ahead of direct training up to some 25 examples, then behind it."""
-    return 0.7 - 0.55 * examples**-0.3 * fraction**-0.1
+    return 0.7 - 0.55 / float(examples**0.3 * fraction**0.1)
 
 
 @dataclass

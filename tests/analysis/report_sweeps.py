@@ -117,7 +117,7 @@ class Sweep:
                 value = 0.8 - 0.3 * (code != "en") - 0.01 * len(code) + gain + self.draw.gauss(0, 0.005)
                 self.scores.append(
                     ScoreRow(pair.intermediate, pair.target, seed, "test", code, metric, value, 100)
-                )  # type: ignore[arg-type]
+                )
 
 
 def true_score(pair: Pair, params: dict[str, Value]) -> float:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +14,12 @@ import pytest
 from tests.analysis.planted import EXAMPLES, FRACTIONS, SPEC, World, direct, result, transferred
 from tests.analysis.test_care import Plain
 from tests.spec.sweeps import load_text
+from tests.test_cli import xtr
 from xtr.analysis.findings import Finding, findings_of
 from xtr.analysis.findings_text import findings_document, findings_text
 from xtr.analysis.results import Result
+from xtr.analysis.scores import ScoreRow, write_scores
+from xtr.spec.dump import to_yaml
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.store import StageStore
 
@@ -71,6 +75,20 @@ def only(folder: Path, contrast: str, rows: Sequence[Result]) -> Finding:
     return found
 
 
+def listed(found: Finding, key: str) -> list[dict[str, Any]]:
+    """A part of a finding's detail."""
+    part: Any = found.detail[key]
+    return list(part)
+
+
+def numbers(found: Finding) -> tuple[float, float, float]:
+    """Low, measured and high of a finding that has them."""
+    assert found.low is not None
+    assert found.measured is not None
+    assert found.high is not None
+    return found.low, found.measured, found.high
+
+
 def test_what_was_planted_is_found(tmp_path: Path) -> None:
     found = by_name(findings_of(a_spec(tmp_path, ALL), World().rows()))
     assert {name: each.verdict for name, each in found.items()} == {
@@ -87,13 +105,12 @@ def test_what_was_planted_is_found(tmp_path: Path) -> None:
     helps = found["helps"]
     truth = np.mean([transferred(10, each) - direct(10) for each in FRACTIONS])
     assert helps.measured == pytest.approx(100 * truth, abs=0.5)
-    assert helps.low is not None
-    assert helps.high is not None
-    assert 0 < helps.low < helps.measured < helps.high
+    low, measured, high = numbers(helps)
+    assert 0 < low < measured < high
     assert helps.n_seeds == 3
     assert "mean over 4 settings" in helps.why
     assert found["chain"].measured == pytest.approx(-4, abs=0.7)
-    parts = {each["language"]: each["part"] for each in found["chain"].detail["by_language"]}  # type: ignore[index,call-overload,union-attr]
+    parts = {each["language"]: each["part"] for each in listed(found["chain"], "by_language")}
     assert parts == {"xa": "against", "xb": "against", "xc": "against", "xd": "among"}
 
 
@@ -124,20 +141,18 @@ def test_a_curve_carries_what_is_drawn(tmp_path: Path) -> None:
     found = only(tmp_path, contrast, World(noise=0.001).rows())
     slope = np.polyfit(np.log2(FRACTIONS), [100 * transferred(10, each) for each in FRACTIONS], 1)[0]
     assert found.measured == pytest.approx(slope, abs=0.05)
-    points = found.detail["points"]
-    assert isinstance(points, list)
+    points = listed(found, "points")
     assert len(points) == 4 * 5
-    mean = {each["size"]: each for each in points if each["language"] == "mean"}  # type: ignore[index,call-overload]
+    mean = {each["size"]: each for each in points if each["language"] == "mean"}
     assert mean[1.0]["mean"] == pytest.approx(100 * (transferred(10, 1.0) - direct(10)), abs=0.1)
     assert mean[1.0]["low"] < mean[1.0]["mean"] < mean[1.0]["high"]
-    [law] = found.detail["laws"]  # type: ignore[misc]
-    assert isinstance(law, dict)
-    ends = [law["band"][0], law["band"][-1]]  # type: ignore[index,call-overload]
-    assert [each["size"] for each in ends] == pytest.approx([0.125, 1.0])  # type: ignore[index,call-overload]
+    [law] = listed(found, "laws")
+    ends = [law["band"][0], law["band"][-1]]
+    assert [each["size"] for each in ends] == pytest.approx([0.125, 1.0])
     for each in ends:
-        truth = 100 * (transferred(10, each["size"]) - direct(10))  # type: ignore[index,call-overload,arg-type]
-        assert each["value"] == pytest.approx(truth, abs=0.15)  # type: ignore[index,call-overload]
-        assert each["low"] <= each["value"] + 1e-6 <= each["high"] + 2e-6  # type: ignore[index,call-overload]
+        truth = 100 * (transferred(10, each["size"]) - direct(10))
+        assert each["value"] == pytest.approx(truth, abs=0.15)
+        assert each["low"] <= each["value"] + 1e-6 <= each["high"] + 2e-6
 
 
 def test_where_the_baseline_grows_too_no_law_is_made_up(tmp_path: Path) -> None:
@@ -156,13 +171,10 @@ def test_a_crossing_is_found_where_the_truth_has_it(tmp_path: Path) -> None:
     truth = sizes[np.argmin([abs(direct(each) - transferred(each, 1.0)) for each in sizes])]
     assert found.verdict == "holds"
     assert found.measured == pytest.approx(truth, rel=0.1)
-    assert found.low is not None
-    assert found.high is not None
-    assert found.low < truth < found.high
-    assert [each["arm"] for each in found.detail["laws"]] == ["squad_v1", "none"]  # type: ignore[union-attr,index,call-overload]
-    effective = found.detail["effective"]
-    assert isinstance(effective, list)
-    moved = [each["transferred"] for each in effective]  # type: ignore[index,call-overload]
+    low, _, high = numbers(found)
+    assert low < truth < high
+    assert [each["arm"] for each in listed(found, "laws")] == ["squad_v1", "none"]
+    moved = [each["transferred"] for each in listed(found, "effective")]
     assert moved[0] > 0 > moved[-1], "transfer helps small data and hinders large"
 
 
@@ -170,8 +182,7 @@ def test_the_other_order_is_no_crossing_as_expected(tmp_path: Path) -> None:
     crossing = "{between: [none, squad_v1], over: target.examples}"
     contrast = f"{{claim: c, crossing: {crossing}, targets: [tydiqa], expect: EXPECTED}}"
     rows = World().rows()
-    for expected in ("crosses", "never"):
-        assert only(tmp_path, contrast.replace("EXPECTED", expected), rows).verdict == "refuted"
+    assert only(tmp_path, contrast.replace("EXPECTED", "crosses"), rows).verdict == "refuted"
     csqa = contrast.replace("squad_v1", "csqa").replace("EXPECTED", "never")
     ahead = [replace(row, value=row.value + 0.03 * (row.intermediate == "csqa")) for row in rows]
     assert only(tmp_path, csqa, ahead).verdict == "holds", "one leads at every size"
@@ -336,12 +347,9 @@ def test_from_ten_seeds_on_the_items_are_drawn_anew_too(tmp_path: Path) -> None:
     assert found.verdict == "holds"
     forgotten = only(tmp_path, HELPS, [replace(row, stage="") for row in rows])
     assert forgotten.detail["method"] == "t"
-    assert forgotten.measured == pytest.approx(found.measured)
-    assert found.low is not None
-    assert found.high is not None
-    assert forgotten.low is not None
-    assert forgotten.high is not None
-    assert found.high - found.low > 0.8 * (forgotten.high - forgotten.low)
+    (low, measured, high), (low_t, measured_t, high_t) = numbers(found), numbers(forgotten)
+    assert measured == pytest.approx(measured_t)
+    assert high - low > 0.8 * (high_t - low_t)
 
 
 def test_the_table_says_claim_expectation_measure_interval_and_verdict(tmp_path: Path) -> None:
@@ -357,3 +365,42 @@ def test_the_table_says_claim_expectation_measure_interval_and_verdict(tmp_path:
     assert next(line for line in lines if line.startswith("helps [a paper]: p "))
     assert "nan" not in text.lower().replace("finan", "")
     assert findings_text([]) == ""
+
+
+def test_findings_are_read_again_without_evaluating_and_by_what_the_file_says_now(tmp_path: Path) -> None:
+    spec = a_spec(tmp_path, ALL[: ALL.index("  nothing:")])
+    folder = tmp_path / "runs" / "sweeps" / "planted"
+    folder.mkdir(parents=True)
+    (folder / "spec.yaml").write_text(to_yaml(spec), encoding="utf-8")
+    rows = [
+        ScoreRow(
+            each.intermediate,
+            each.target,
+            each.seed,
+            "test",
+            each.language,
+            each.metric,
+            each.value,
+            100,
+            "",
+            each.settings,
+        )
+        for each in World().rows()
+    ]
+    write_scores(folder, rows, "test")
+    told = xtr(tmp_path, "findings", "planted", "--json")
+    assert (told.returncode, told.stderr) == (0, "")
+    document = json.loads(told.stdout)
+    assert (document["schema_version"], document["sweep"]) == (1, "planted")
+    assert [(each["name"], each["verdict"]) for each in document["findings"]] == [("helps", "holds")]
+    a_spec(tmp_path, "  other: {claim: Something else., difference: {of: csqa}, expect: {within: 1}}\n")
+    told = xtr(tmp_path, "findings", "sweep.yaml")
+    assert told.returncode == 0, told.stderr
+    assert "Something else." in told.stdout
+    assert "SQuAD helps." not in told.stdout
+    assert "Something else." not in xtr(tmp_path, "findings", "planted").stdout, "kept as it was run"
+    load = SPEC.replace("ROOT", str(tmp_path / "runs")).replace("contrasts:\n", "")
+    (tmp_path / "sweep.yaml").write_text(load, encoding="utf-8")
+    refused = xtr(tmp_path, "findings", "sweep.yaml")
+    assert refused.returncode == 2
+    assert "declares no contrasts" in refused.stderr

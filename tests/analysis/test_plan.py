@@ -226,7 +226,7 @@ def test_prices_make_hours_money(tmp_path: Path) -> None:
     assert free.run.money is None
     assert priced.run.money == pytest.approx(2.0 * priced.run.gpu_hours)
     assert priced.run.gpu_hours > 1
-    assert f"{priced.run.money:,.2f} USD" in plan_text(priced, tmp_path / "x.yaml")
+    assert f"{priced.run.money:,.2f} USD" in plan_text(priced, "x.yaml")
 
 
 def test_more_gpus_take_less_time_but_never_less_than_the_longest_chain(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from tests.analysis.report_sweeps import EXPONENT, LIMIT, SEEDS, Sweep, pairs, true_score, whole
 from xtr.analysis.leaderboard import leaderboard
+from xtr.analysis.report.claims import claims
 from xtr.analysis.report.costs import costs
 from xtr.analysis.report.drawing import looks
 from xtr.analysis.report.files import table_csv, table_latex
@@ -30,6 +31,7 @@ from xtr.analysis.report.section import Column, Section, Table, slug
 from xtr.analysis.report.selection import selection
 from xtr.analysis.report.standings import standings_of
 from xtr.analysis.report.write import write_report
+from xtr.analysis.scores import ScoreRow
 from xtr.analysis.trials import TrialRow
 from xtr.errors import InputError
 from xtr.spec.sweep import Pair
@@ -330,3 +332,79 @@ def test_series_differ_without_colour() -> None:
 def test_what_users_wrote_is_text_on_the_page() -> None:
     assert prose("<b> `x<y` *is*") == "&lt;b&gt; <code>x&lt;y</code> <em>is</em>"
     assert slug("tydiqa@en,sw") == "tydiqa-en-sw"
+
+
+# -- designs and claims ------------------------------------------------------------------------------------------
+
+DESIGN = """
+version: 1
+name: shown
+model: {name: demo}
+pairs: {intermediate: [mnli, csqa], target: [pawsx]}
+search:
+  space: {intermediate.fraction: {choice: [0.25, 0.5, 1.0]}}
+  design: {seeds: [1, 2, 3]}
+contrasts:
+  nli-helps: {claim: NLI helps., difference: {of: mnli, minus: none}, languages: other, expect: {above: 0}}
+  never-run: {claim: Nothing., difference: {of: csqa, minus: none}, languages: other, expect: {above: 0}}
+data: {source: demo}
+"""
+
+
+@pytest.fixture(scope="module")
+def design(tmp_path_factory: pytest.TempPathFactory) -> Gathered:
+    """`mnli` and `none` at every size and seed, scored in three languages at all of them."""
+    sweep = Sweep(tmp_path_factory.mktemp("design"))
+    (sweep.folder / "spec.yaml").write_text(DESIGN)
+    for name, sizes in (("none", (None,)), ("mnli", (0.25, 0.5, 1.0))):
+        pair = Pair(name, "pawsx")
+        for seed in (1, 2, 3):
+            for size in sizes:
+                params = {} if size is None else {"intermediate.fraction": size}
+                value = true_score(pair, {**params, "target.learning_rate": 2e-5}) + sweep.draw.gauss(
+                    0, 0.003
+                )
+                sweep.trial(pair, params, value, seed, "search" if seed == 1 else "confirm")
+                row = ScoreRow(name, "pawsx", seed, "test", "en", "accuracy", value, 100, settings=params)
+                noise = sweep.draw.gauss(0, 0.003)
+                others = [replace(row, language=code, value=value - 0.2 + noise) for code in ("de", "sw")]
+                sweep.scores += [row, *others]
+    return sweep.gathered()
+
+
+def test_all_points_of_a_design_make_its_curves_and_winners_alone_its_languages(design: Gathered) -> None:
+    told = scaling(design)
+    assert {figure.name for figure in told.figures} == {
+        "scaling-select-intermediate-fraction",
+        "scaling-test-intermediate-fraction",
+    }
+    sizes = {(row[3], row[4]): row[5] for row in told.kept_apart[0].rows}
+    assert {where for where, _ in sizes} == {
+        "select",
+        "en",
+        "other languages",
+        "resources high (4-5)",
+        "resources low (0-2)",
+    }
+    assert sizes["other languages", 0.25] == pytest.approx(float(str(sizes["en", 0.25])) - 0.2, abs=0.01)
+    assert float(str(sizes["en", 0.25])) < float(str(sizes["en", 1.0])) - 0.05
+    mnli = next(row for row in languages(design).tables[0].rows if row[1] == "mnli")
+    assert mnli[2] == pytest.approx(sizes["en", 1.0]), "the winner's settings, not the mean over all"
+    assert "a design" in history(design).unsaid[0]
+    assert "flatters" in selection(design).words[1]
+
+
+def test_claims_stand_with_their_verdicts_and_what_was_not_tested_says_why(design: Gathered) -> None:
+    told = claims(design)
+    assert told is not None
+    held, never = (
+        dict(zip((c.name for c in told.tables[0].columns), row, strict=True)) for row in told.tables[0].rows
+    )
+    assert (held["claim"], held["verdict"]) == ("NLI helps.", "holds")
+    assert float(str(held["low"])) > 0
+    assert (never["verdict"], never["measured"]) == ("not tested", None)
+    assert "`never-run` was not tested" in told.unsaid[0]
+    [forest] = told.figures
+    assert "nli-helps (holds)" in forest.alt
+    assert "never-run" not in forest.alt
+    assert claims(replace(design, findings=())) is None

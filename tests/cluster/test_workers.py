@@ -31,7 +31,8 @@ def cluster() -> Iterator[LocalCluster]:
 
 def alone(command: Sequence[str], root: Path, row: TrialRow) -> float:
     """Do a trial again with one worker, in this process and another store."""
-    spec = spec_of([*command, "--set", "compute.workers=1", "--set", f"storage.root={root}"])
+    compute = ("--set", "compute.workers=1", "--set", "compute.shard=never")
+    spec = spec_of([*command, *compute, "--set", f"storage.root={root}"])
     outcome = perform(spec, Job(row.pair, row.number, row.phase, row.params, row.seed, None))
     assert outcome["state"] == "complete", outcome["detail"]
     return float(outcome["score"])
@@ -57,9 +58,16 @@ def test_two_workers_on_two_nodes_come_to_the_score_of_one(
     assert {each.made["workers"] for each in trained} == {2}
 
 
-def test_a_sweep_outlives_a_killed_worker(cluster: LocalCluster, shared: Path, lone: Path) -> None:
+def test_a_sweep_whose_workers_hold_a_part_of_the_model_each_outlives_a_killed_one(
+    cluster: LocalCluster, shared: Path, lone: Path
+) -> None:
     command = run_arguments(
-        shared, **TRIALS, **WORKERS, pairs__intermediate="[]", search__space="{target.epochs: 12}"
+        shared,
+        **TRIALS,
+        **WORKERS,
+        compute__shard="always",
+        pairs__intermediate="[]",
+        search__space="{target.epochs: 12}",
     )
     with cluster.driver(command) as sweep:
         until("a state to go on from", lambda: states(shared), seconds=300)
@@ -71,6 +79,7 @@ def test_a_sweep_outlives_a_killed_worker(cluster: LocalCluster, shared: Path, l
     assert sweep.returncode == 0, output
 
     assert_as_alone(command, shared, lone)
+    assert [each.made["sharded"] for each in trained_stages(shared)] == [True]
 
 
 def test_a_stage_goes_on_with_the_workers_that_are_left(

@@ -6,9 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import AlbertConfig, AlbertModel
 
+from tests.train.learners import make_xl
 from xtr.errors import InputError
-from xtr.model.encoder import Encoder, load_encoder, load_tokenizer, save_encoder
+from xtr.model.encoder import Encoder, blocks_of, load_encoder, load_tokenizer, save_encoder
+from xtr.model.heads import TaskModel
+from xtr.model.lora import put_on, take_in
+from xtr.spec.settings import LoraSettings
 
 
 def hidden(encoder: Encoder, text: str) -> torch.Tensor:
@@ -49,3 +54,23 @@ def test_a_folder_without_a_model_is_refused_in_words(load: type[Encoder], tmp_p
     [problem] = caught.value.problems
     assert problem.where == "model.name"
     assert str(tmp_path) in problem.received
+
+
+def test_an_xl_loads_and_its_blocks_are_found(encoder_folder: Path) -> None:
+    encoder = load_encoder(str(make_xl(encoder_folder)))
+    assert (encoder.model.config.model_type, encoder.max_length) == ("xlm-roberta-xl", 38)
+    blocks = blocks_of(encoder.model)
+    assert [type(block).__name__ for block in blocks] == ["XLMRobertaXLLayer"] * 3
+    assert TaskModel(encoder.model).packs
+    adapted = put_on(encoder.model, LoraSettings(rank=2), seed=1)
+    learning = [name for name, weights in encoder.model.named_parameters() if weights.requires_grad]
+    assert len(learning) == 2 * 2 * 3, "two matrices for query and value of each block"
+    assert blocks_of(encoder.model) == blocks
+    take_in(adapted)
+
+
+def test_an_encoder_whose_blocks_are_no_list_has_none() -> None:
+    config = AlbertConfig(
+        hidden_size=16, embedding_size=8, num_hidden_layers=4, num_attention_heads=2, vocab_size=20
+    )
+    assert blocks_of(AlbertModel(config)) == []

@@ -12,15 +12,13 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 
-from tests.train.learners import make_learner
+from tests.train.learners import make_learner, one_step
 from xtr.data.demo.source import DemoSource
 from xtr.families.family import Example, split_outputs
 from xtr.model.encoder import load_encoder, save_encoder
 from xtr.model.heads import PoolingHead, TaskModel, TokenHead
 from xtr.model.packing import ATTENTION, BLOCK_TOKENS, COUNTS_FROM_PADDING, Packing, blocks
-from xtr.model.world import World
 from xtr.train.loop import Learner
-from xtr.train.step import step_loss
 
 LENGTHS = (5, 1, 70, 20, 33, BLOCK_TOKENS, 64, 9)
 WIDTH = 72
@@ -109,7 +107,7 @@ def test_every_family_trains_as_on_padded_batches(name: str, encoder_folder: Pat
     for packs in (True, False):
         learner.model.packs = packs
         learner.model.zero_grad()
-        losses.append(step_loss(learner.model, learner.tokenizer, lesson, examples, World()))
+        losses.append(one_step(learner, examples))
         apart.append([] if lesson.family.whole_step else losses_apart(learner, examples))
         found.append(gradients(learner.model))
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)

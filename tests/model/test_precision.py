@@ -8,13 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.train.learners import make_learner, run, same_bits, select_scorer, weights
+from tests.train.learners import make_learner, one_step, run, same_bits, select_scorer, weights
 from xtr.data.demo.source import DemoSource
 from xtr.model.encoder import Encoder
 from xtr.model.heads import PoolingHead, TaskModel
 from xtr.model.precision import Used, settled
-from xtr.model.world import World
-from xtr.train.step import step_loss
 
 
 @pytest.mark.parametrize("name", ["mnli", "csqa", "squad_v1", "udpos", "mlm", "squad_qa_retrieval"])
@@ -28,7 +26,7 @@ def test_bf16_comes_near_to_fp32_and_leaves_float32_behind(
         [lesson] = learner.lessons
         learner.model.precision = precision
         batch = lesson.drawn(range(len(lesson.examples)), learner.tokenizer, 1)
-        losses.append(step_loss(learner.model, learner.tokenizer, lesson, batch, World()))
+        losses.append(one_step(learner, batch))
         parameters = list(learner.model.parameters())
         found = [each.grad for each in parameters if each.grad is not None]
         assert {each.dtype for each in (*parameters, *found)} == {torch.float32}

@@ -30,9 +30,13 @@ def test_the_official_scorer_finds_the_scores_of_the_evaluation_in_its_files(
         stages = paths.evaluations(path.end, path.target, find_task(target), "test", languages)
         runner.evaluate(stages)
         wanted.append((Point(Pair("none", target), {}, 1, wins=True), stages))
+    loser = Point(Pair("none", "xnli"), {"target.epochs": 9}, 1, wins=False)
+    wanted.append((loser, wanted[0][1]))
     evaluation = _collect(runner, tmp_path / "sweep", wanted, "test")
     assert evaluation.unlabelled == ()
     assert read_scores(tmp_path / "sweep") == list(evaluation.rows)
+    winning = [row for row in evaluation.rows if not row.settings]
+    assert len(evaluation.rows) == len(winning) + 2, "a point that does not win has scores, and no files"
     predictions = evaluation.predictions / "none" / "seed-1"
     official = score_folders(predictions, evaluation.labels, "xtreme", "available").tasks
     assert {
@@ -40,7 +44,7 @@ def test_the_official_scorer_finds_the_scores_of_the_evaluation_in_its_files(
         for task, languages in official.items()
         for language, metrics in languages.items()
         for metric, value in metrics.items()
-    } == {(row.target, row.language, row.metric): pytest.approx(row.value) for row in evaluation.rows}
+    } == {(row.target, row.language, row.metric): pytest.approx(row.value) for row in winning}
 
 
 def test_stages_of_a_checkpoint_are_dealt_out_by_rows_and_those_that_share_a_pool_stay_together(

@@ -172,7 +172,12 @@ def test_winners_are_scored_in_every_language_and_exported_configs_rerun_to_the_
         assert language["other"] == pytest.approx(shown["none", language["language"]])
     lines = (predictions / "tatoeba/test-xa.tsv").read_text().splitlines()
     assert sorted(set(map(int, lines)) - set(range(len(lines)))) == []
-    place.xtr("export", "small", "--to", "best")
+    exported = place.xtr("export", "small", "--to", "best", "--weights")
+    for target, loaded in ("tydiqa", "AutoModelForQuestionAnswering"), ("tatoeba", "AutoModel"):
+        assert f'{loaded}.from_pretrained("best/{target}")' in exported
+    assert plain_answers(place, "xb") == json.loads(
+        (place.folder / "best/tydiqa/predictions/test/tydiqa/test-xb.json").read_text()
+    )
     best = {row["target"]: row for row in reversed(json.loads(place.xtr("best", "small", "--json"))["rows"])}
     place.xtr("run", "best/tydiqa.yaml")
     again = json.loads(place.xtr("best", "small-best-tydiqa", "--json"))["rows"][0]
@@ -181,6 +186,31 @@ def test_winners_are_scored_in_every_language_and_exported_configs_rerun_to_the_
         best["tydiqa"]["score"],
     )
     assert again["config"] == best["tydiqa"]["config"]
+
+
+def plain_answers(place: Place, language: str) -> dict[str, str]:
+    """Answer the test questions with the exported model, as transformers alone loads it."""
+    import torch
+    from transformers import AutoModelForQuestionAnswering, AutoTokenizer
+
+    from xtr.catalogue.lookup import find_task
+    from xtr.data.demo.source import DemoSource
+    from xtr.families.registry import family_of
+
+    task = find_task("tydiqa")
+    family = family_of(task)
+    rows = DemoSource(place.folder / "runs/data", seed=0, scale=0.02).rows(task, "test", language)
+    model = AutoModelForQuestionAnswering.from_pretrained(place.folder / "best/tydiqa").eval()
+    tokenizer = AutoTokenizer.from_pretrained(place.folder / "best/tydiqa")
+    examples, scores = family.encode(rows, task, tokenizer, 96), []
+    for example in examples:
+        with torch.inference_mode():
+            outputs = model(input_ids=torch.tensor([example.sequences[0].input_ids]))
+        scores.append(torch.stack([outputs.start_logits[0], outputs.end_logits[0]], dim=-1))
+    answers: dict[str, str] = json.loads(
+        family.prediction_file(rows, family.decode(scores, examples, rows, task))
+    )
+    return answers
 
 
 def test_mlflow_shows_sweep_pair_and_trial_nested_with_params_scores_and_checkpoints(

@@ -59,3 +59,10 @@ def test_published_numbers_average_to_what_was_published() -> None:
         "read",
         "recalled",
     }
+
+
+def test_the_claims_of_the_paper_have_a_source_and_no_number_that_it_does_not_give() -> None:
+    contrasts = load_sweep(next(path for path in SWEEPS if path.stem == "stilts"), []).contrasts
+    assert len(contrasts) == 9
+    assert all("2005.13013" in each.source for each in contrasts.values())
+    assert {str(each.expect) for each in contrasts.values()} == {"above 0", "below 1"}

@@ -21,6 +21,7 @@ from xtr.spec.space import (
     dimensions_for,
 )
 from xtr.spec.sweep import (
+    ComputeSpec,
     Confirm,
     Exclusion,
     ModelSpec,
@@ -61,6 +62,13 @@ def test_examples_and_fraction_replace_each_other() -> None:
     assert stage.resolved_for("csqa", {"examples": 10}) == TrainSettings(examples=10)
     assert stage.resolved_for("mnli", {}) == TrainSettings(examples=100)
     assert stage.resolved_for("mnli", {"fraction": 0.25}) == TrainSettings(fraction=0.25)
+
+
+@pytest.mark.parametrize("workers", [{}, {"workers": 4, "min_workers": 1}])
+def test_one_worker_shares_its_weights_with_nobody(workers: dict[str, int]) -> None:
+    with pytest.raises(ValidationError, match="needs two workers"):
+        ComputeSpec.model_validate({"shard": "always", **workers})
+    assert ComputeSpec.model_validate({"shard": "always", "workers": 4, "min_workers": 2}).shard == "always"
 
 
 def test_a_trial_of_a_wsd_stage_keeps_its_warm_up_in_steps() -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
 
+from tests.analysis.test_care import Plain
 from tests.search.specs import sweep
 from xtr.analysis.trials import TrialRow
+from xtr.fingerprint import JSON
 from xtr.spec.sweep import Pair, SweepSpec
-from xtr.track.mlflow import Tracker, tracking_uri
+from xtr.stages.store import StageStore
+from xtr.track.mlflow import Tracker
+from xtr.track.where import tracking_uri
 
 ROW = TrialRow(
     intermediate="squad_v1",
@@ -28,9 +34,19 @@ ROW = TrialRow(
 )
 
 
+@pytest.fixture(scope="module")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's tables, which take seconds to make, made once."""
+    file = tmp_path_factory.mktemp("mlflow") / "empty.db"
+    MlflowClient(tracking_uri=f"sqlite:///{file}").search_experiments()
+    return file
+
+
 @pytest.fixture
-def spec(tmp_path: Path) -> SweepSpec:
+def spec(tmp_path: Path, empty_database: Path) -> SweepSpec:
     plain = sweep(tmp_path / "runs")
+    (tmp_path / "mlruns").mkdir()
+    shutil.copyfile(empty_database, tmp_path / "mlruns" / "mlflow.db")
     uri = f"sqlite:///{tmp_path / 'mlruns' / 'mlflow.db'}"
     return plain.model_copy(update={"tracking": plain.tracking.model_copy(update={"uri": uri})})
 
@@ -60,13 +76,67 @@ def test_a_resumed_sweep_adds_to_the_runs_it_has(spec: SweepSpec) -> None:
 def test_winners_scores_stand_on_their_pairs_run(spec: SweepSpec) -> None:
     tracker = Tracker(spec, complain=refuse)
     tracker.open([])
-    tracker.scores(Pair("none", "tydiqa"), {"test/tydiqa/xd/f1": 0.25}, {"xtr.best.target.epochs": "2"})
+    tracker.scores(Pair("none", "tydiqa"), {"test/tydiqa/xd/f1": 0.25})
     tracker.summary({"xtreme/tydiqa": 25.0})
     client = MlflowClient(tracking_uri=spec.tracking.uri)
     experiment = client.get_experiment_by_name("xtr/studied")
     runs = {run.data.tags["xtr.id"]: run for run in client.search_runs([experiment.experiment_id])}
     assert runs["pair none tydiqa"].data.metrics == {"test/tydiqa/xd/f1": 0.25}
     assert runs["sweep"].data.metrics == {"xtreme/tydiqa": 25.0}
+
+
+def test_pairs_show_the_leaderboard_and_what_they_have_read(spec: SweepSpec) -> None:
+    stage = Plain(
+        {
+            "kind": "train",
+            "parts": [
+                {"task": "tydiqa", "train_data": ["tydiqa@1/train/en"], "select_data": ["tydiqa@1/select"]}
+            ],
+        }
+    )
+    store = StageStore(spec.storage.workplace())
+    with store.workspace(stage.key) as folder:
+        store.publish(stage, folder, {}, {})  # type: ignore[arg-type]
+    detail: dict[str, JSON] = {"stages": [{"key": stage.key}]}
+    helped = replace(ROW, detail=detail, value=0.8)
+    alone = replace(ROW, intermediate="none", detail={}, params={"target.epochs": 2})
+    for _ in range(2):  # written again, nothing is there twice
+        tracker = Tracker(spec, complain=refuse)
+        tracker.open([alone, helped])
+        tracker.leaderboard([alone, helped])
+    client = MlflowClient(tracking_uri=spec.tracking.uri)
+    experiment = client.get_experiment_by_name("xtr/studied")
+    runs = {run.data.tags["xtr.id"]: run for run in client.search_runs([experiment.experiment_id])}
+    best = runs["pair squad_v1 tydiqa"]
+    assert best.info.run_name == "squad_v1 → tydiqa"
+    assert best.data.metrics == {
+        "select/score": 0.8,
+        "leaderboard/place": 1,
+        "transfer/best": pytest.approx(0.3),
+    }
+    assert "+30.0 points" in best.data.tags["mlflow.note.content"]
+    read = [(each.dataset.name, each.tags[0].value) for each in best.inputs.dataset_inputs]
+    assert sorted(read) == [("tydiqa select", "validation"), ("tydiqa train", "training")]
+    assert runs["pair none tydiqa"].data.metrics["leaderboard/place"] == 2
+    assert "squad_v1" in runs["sweep"].data.tags["mlflow.note.content"]
+    assert runs["sweep"].data.metrics == {"select/tydiqa": 0.8}
+    [trial] = [
+        run for run in runs.values() if run.data.metrics.get("select/rung") and "none" in run.info.run_name
+    ]
+    assert trial.info.run_name == "none → tydiqa, search 000"
+    shown = json.loads(experiment.tags["mlflow.sharedViewState.leaderboard"])
+    assert {"metrics.`select/score`", "metrics.`test/mean`"} <= set(shown["selectedColumns"])
+
+
+def test_a_trial_that_failed_says_why_in_the_table(spec: SweepSpec) -> None:
+    error = "Traceback (most recent call last):\n  ...\nOSError: disk full\n"
+    Tracker(spec, complain=refuse).open([replace(ROW, state="failed", value=None, detail={"error": error})])
+    client = MlflowClient(tracking_uri=spec.tracking.uri)
+    experiment = client.get_experiment_by_name("xtr/studied")
+    [run] = client.search_runs([experiment.experiment_id], "tags.`xtr.kind` = 'trial'")
+    assert (run.info.status, run.data.tags["xtr.state"]) == ("FAILED", "failed")
+    assert "OSError: disk full" in run.data.tags["mlflow.note.content"]
+    assert [artifact.path for artifact in client.list_artifacts(run.info.run_id)] == ["error.txt"]
 
 
 def test_a_store_that_cannot_be_reached_is_told_once_and_stops_nothing(

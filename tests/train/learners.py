@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
+from transformers import XLMRobertaXLConfig, XLMRobertaXLModel
 
 from xtr.catalogue.lookup import find_task
 from xtr.data.demo.source import DemoSource
 from xtr.evaluate.predict import predict
-from xtr.families.family import HeadSettings
+from xtr.families.family import Example, HeadSettings
 from xtr.families.registry import family_of
 from xtr.model.encoder import load_encoder
 from xtr.model.heads import TaskModel
 from xtr.model.world import World
 from xtr.train.loop import Learner, Pause, Recipe, Scorer, train
 from xtr.train.progress import Progress
-from xtr.train.step import Lesson
+from xtr.train.step import Lesson, prepare, step_loss
 
 RECIPE = Recipe(
     task="mnli",
@@ -58,6 +59,28 @@ def make_mixture(encoder_folder: Path, demo: DemoSource, names: tuple[str, ...],
     return Learner(model, alone[0].tokenizer, lessons)
 
 
+def make_xl(encoder_folder: Path) -> Path:
+    """Leave a tiny encoder of the architecture of XLM-R XL beside another one, with its tokenizer."""
+    folder = encoder_folder.with_name("xl")
+    if not (folder / "config.json").exists():
+        tokenizer = load_encoder(str(encoder_folder)).tokenizer
+        config = XLMRobertaXLConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=16,
+            num_hidden_layers=3,
+            num_attention_heads=2,
+            intermediate_size=32,
+            max_position_embeddings=40,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+        torch.manual_seed(0)
+        tokenizer.save_pretrained(folder)
+        XLMRobertaXLModel(config).save_pretrained(folder)
+    return folder
+
+
 def select_scorer(learner: Learner, demo: DemoSource, name: str = "mnli") -> Scorer:
     task = find_task(name)
     rows = demo.rows(task, "select", "en")
@@ -84,6 +107,12 @@ def run(
 ) -> Progress:
     pause = Pause(folder, every_steps, after_epoch, after_step, stop=stop)
     return train(learner, recipe, pause=pause, score=scorer, world=world)
+
+
+def one_step(learner: Learner, batch: Sequence[Example]) -> float:
+    """Run one step of the first lesson forward and backward, and return its loss."""
+    step = prepare(learner.model, learner.tokenizer, learner.lessons[0], batch, World())
+    return float(step_loss(learner.model, step, World()))
 
 
 def weights(learner: Learner) -> dict[str, Tensor]:

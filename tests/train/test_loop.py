@@ -12,16 +12,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.train.learners import RECIPE, make_learner, run, same_bits, select_scorer, weights
+from tests.train.learners import RECIPE, make_learner, one_step, run, same_bits, select_scorer, weights
 from xtr.data.demo.source import DemoSource
 from xtr.errors import Diverged, Drained
 from xtr.model.heads import TaskModel
-from xtr.model.world import World
 from xtr.train.loop import Learner, Recipe
 from xtr.train.optimise import make_optimizer
 from xtr.train.progress import PROGRESS, Epoch, Progress, adopt_state, read_progress
 from xtr.train.state import StateWriter, load_state
-from xtr.train.step import MICRO_BATCH_TOKENS, step_loss
+from xtr.train.step import MICRO_BATCH_TOKENS
 
 Build = Callable[[], Learner]
 
@@ -302,7 +301,7 @@ def test_micro_batches_change_neither_the_loss_nor_the_gradients(
         monkeypatch.setitem(MICRO_BATCH_TOKENS, "cpu", budget)
         learner = make_learner(encoder_folder, demo, name)
         [lesson] = learner.lessons
-        losses.append(step_loss(learner.model, learner.tokenizer, lesson, lesson.examples, World()))
+        losses.append(one_step(learner, lesson.examples))
         gradients.append([p.grad for p in learner.model.parameters() if p.grad is not None])
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
     for whole, cut in zip(*gradients, strict=True):

@@ -14,10 +14,12 @@ from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoTokeni
 from xtr.data.demo.corpus import documents
 from xtr.data.demo.world import draw_world
 from xtr.fingerprint import file_digest
+from xtr.stages.path import DEMO_MODELS
 from xtr.train.pretrain import (
     EOS,
     MASK,
     RECIPE,
+    RECIPES,
     bucketed_batches,
     build_model,
     corrupt,
@@ -55,6 +57,26 @@ def test_the_folder_loads_offline_as_an_xlm_r(encoder: Path) -> None:
     model = AutoModel.from_pretrained(encoder, add_pooling_layer=False)
     longest = torch.full((1, 128), 7)
     assert model(longest).last_hidden_state.shape == (1, 128, RECIPE.hidden)
+
+
+def test_the_smaller_encoder_has_a_quarter_of_the_weights_and_the_same_words(
+    encoder: Path, text: Path, tmp_path: Path
+) -> None:
+    assert tuple(RECIPES) == DEMO_MODELS
+    pretrain_encoder(text, tmp_path, seed=0, scale=1e-6, threads=1, name="demo-small")
+    layers = [
+        sum(
+            each.numel()
+            for name, each in AutoModel.from_pretrained(folder).named_parameters()
+            if ".layer." in name
+        )
+        for folder in (tmp_path, encoder)
+    ]
+    assert layers[0] == pytest.approx(layers[1] / 4, rel=0.05)
+    assert (
+        AutoTokenizer.from_pretrained(tmp_path).get_vocab()
+        == AutoTokenizer.from_pretrained(encoder).get_vocab()
+    )
 
 
 def test_the_saved_weights_are_the_trained_ones(encoder: Path, text: Path, tokenizer: Any) -> None:

@@ -1,9 +1,10 @@
 """This is where stages get their price: tokens, seconds, bytes and money.
 
     costs.training_tokens(stage)                  -> 31_504: what its manifest will say, or near it
-    costs.training_seconds("tydiqa", 31_504)      -> 14.2
+    costs.training_seconds(stage, 31_504)         -> 14.2
 
-Rates are those of earlier stages from the same encoder on the same hardware; else a rough table.
+Rates are those of earlier stages from the same encoder on the same hardware; else a rough table. What begins with
+a checkpoint of another size takes as much longer as it has more arithmetic.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from xtr.catalogue.throughput import (
     device_named,
     shape_of,
 )
-from xtr.spec.sweep import ModelSpec, Prices, SweepSpec
+from xtr.spec.sweep import Prices, SweepSpec
 from xtr.stages.hardware import hardware_here
 from xtr.stages.index import Entry
 from xtr.stages.stage import EvaluateStage, PretrainStage, Start, TrainStage
@@ -67,6 +68,7 @@ class Costs:
         self.measure = measure
         self._earlier = {each.key: each for each in earlier}
         self._tokens: dict[tuple[object, ...], int] = {}
+        self._shapes: dict[str, Shape] = {}
 
     # -- tokens ----------------------------------------------------------------------------------------
 
@@ -117,21 +119,26 @@ class Costs:
         """What stages train on."""
         return "cuda" if self.spec.compute.per_worker.GPU else "cpu"
 
-    def training_seconds(self, task: str, tokens: float) -> float:
-        """Estimate how long the workers of one trial train on so many tokens of a task."""
-        return tokens / (self.rate(task) * self.spec.compute.workers)
+    def training_seconds(self, stage: TrainStage, tokens: float) -> float:
+        """Estimate how long the workers of one trial train on so many tokens."""
+        return self._times(stage) * tokens / (self.rate(stage.task) * self.spec.compute.workers)
 
     def evaluation_seconds(self, stage: EvaluateStage) -> float:
         """Estimate how long one worker scores."""
         per_row = self._seconds_per_row.get(stage.task)
         if per_row is not None:
             rows = self.sizes.rows(find_task(stage.task), stage.split, stage.language)
-            return per_row * (rows if stage.max_rows is None else min(rows, stage.max_rows))
-        return self.scoring_seconds(stage.task, self.sizes.scored_tokens(stage))
+            rows = rows if stage.max_rows is None else min(rows, stage.max_rows)
+            return self._times(stage) * per_row * rows
+        return self._times(stage) * self.scoring_seconds(stage.task, self.sizes.scored_tokens(stage))
 
     def scoring_seconds(self, task: str, tokens: float) -> float:
         """Estimate how long one worker reads so many tokens without learning from them."""
         return tokens / (FORWARD * self.rate(task))
+
+    def _times(self, stage: TrainStage | EvaluateStage) -> float:
+        """Say how many times the arithmetic of the sweep's encoder a stage's encoder needs."""
+        return self.shape_under(stage).body / self.shape.body
 
     def start_seconds(self) -> float:
         """Estimate how long the encoder that everything begins with takes to make."""
@@ -207,26 +214,42 @@ class Costs:
 
     # -- bytes and money -------------------------------------------------------------------------------
 
-    @cached_property
+    @property
     def shape(self) -> Shape:
-        """The encoder's dimensions: of its config.json where that is at hand, else as published."""
-        for folder in _encoder_folders(self.spec.model, self.start, self.sizes.root):
+        """The dimensions of the sweep's encoder."""
+        return self._shape(self.start)
+
+    def shape_under(self, stage: TrainStage | EvaluateStage) -> Shape:
+        """The dimensions of the encoder that a stage's path begins with: the sweep's, or a checkpoint's."""
+        parent = stage.parent
+        while isinstance(parent, TrainStage):
+            parent = parent.parent
+        return self._shape(parent)
+
+    def _shape(self, start: Start) -> Shape:
+        """Read an encoder's config.json where that is at hand, else take what is published."""
+        if start.key not in self._shapes:
+            self._shapes[start.key] = self._find_shape(start)
+        return self._shapes[start.key]
+
+    def _find_shape(self, start: Start) -> Shape:
+        for folder in _encoder_folders(start, self.sizes.root):
             if (folder / "config.json").exists():
                 return _read_shape(folder)
-        known = shape_of(self.spec.model.name)
+        known = shape_of(start.name)
         if known is None:
             self.guesses.note(
                 "size of the encoder",
                 f"that of {UNKNOWN_SHAPE}",
-                f"{self.spec.model.name} is not at hand and not in the catalogue",
+                f"{start.name} is not at hand and not in the catalogue",
                 self.sizes.prepare,
             )
         return known or SHAPES[UNKNOWN_SHAPE]
 
-    @property
-    def stage_bytes(self) -> int:
-        """Of a finished training stage: weights in float32, and the tokenizer."""
-        return BYTES * self.shape.parameters + self.shape.tokenizer_bytes
+    def stage_bytes(self, stage: TrainStage | EvaluateStage | None) -> int:
+        """Of a finished training stage: weights in float32, and the tokenizer; None takes the sweep's encoder."""
+        shape = self.shape if stage is None else self.shape_under(stage)
+        return BYTES * shape.parameters + shape.tokenizer_bytes
 
     @property
     def state_bytes(self) -> int:
@@ -245,14 +268,14 @@ def _is_mlm(task: str) -> bool:
     return find_task(task).family == "mlm"
 
 
-def _encoder_folders(model: ModelSpec, start: Start, root: Path) -> list[Path]:
+def _encoder_folders(start: Start, root: Path) -> list[Path]:
     """Where an encoder's config.json may lie: its own folder, the demo's stage, the hub's cache."""
     if isinstance(start, PretrainStage):
         return [root / "stages" / start.key / "encoder"]
     home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
     cache = Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
-    snapshots = cache / f"models--{model.name.replace('/', '--')}" / "snapshots"
-    return [Path(model.name).expanduser(), *(snapshots.glob("*") if snapshots.is_dir() else ())]
+    snapshots = cache / f"models--{start.name.replace('/', '--')}" / "snapshots"
+    return [Path(start.name).expanduser(), *(snapshots.glob("*") if snapshots.is_dir() else ())]
 
 
 def _read_shape(folder: Path) -> Shape:

@@ -22,7 +22,7 @@ def export_best(
     """Write one YAML a target, pin the stages that running it again reads, and return the paths."""
     paths, keys, scores = [], [], scores_of_winners(spec, trials, scores)
     for row in best_rows(leaderboard(spec, trials)):
-        path = folder / f"{row.target}.yaml"
+        path = config_path(folder, row)
         header = (
             f"# The best config for {row.target} found by the sweep {spec.name}.\n"
             f"# Run it again: xtr run {path}\n"
@@ -35,6 +35,11 @@ def export_best(
         name = f"export-{spec.name}-{digest(sorted(keys))[:8]}"
         write_pin(spec.storage.workplace().store, name, because, sorted(set(keys)))
     return paths
+
+
+def config_path(folder: Path, row: Row) -> Path:
+    """Where a target's config lies."""
+    return folder / f"{row.target}.yaml"
 
 
 def exported_stages(row: Row, trials: Sequence[TrialRow]) -> list[str]:

@@ -151,7 +151,7 @@ class Forecast:
         name = f"{kind} {stage.key}"
         if name not in self._steps:
             tokens = self.costs.training_tokens(stage)
-            seconds = self.costs.training_seconds(stage.task, tokens)
+            seconds = self.costs.training_seconds(stage, tokens)
             self._steps[name] = Step(stage.key, kind, tokens, tokens, seconds, stage)
         return self._steps[name]
 

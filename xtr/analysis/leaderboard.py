@@ -44,9 +44,7 @@ class Row:
 
 def winners(spec: SweepSpec, trials: Sequence[TrialRow]) -> dict[Pair, Winner]:
     """Choose every pair's winner; pairs without a completed trial are left out."""
-    by_pair: dict[Pair, list[TrialRow]] = {}
-    for row in trials:
-        by_pair.setdefault(row.pair, []).append(row)
+    by_pair = _by_pair(trials)
     top, searched = spec.search.confirm.top, searches(spec)
     found = {pair: winner(by_pair.get(pair, []), top, searched=searched) for pair in spec.pairs.pairs()}
     return {pair: each for pair, each in found.items() if each is not None}
@@ -84,15 +82,23 @@ def scores_of_winners(
 
 def leaderboard(spec: SweepSpec, trials: Sequence[TrialRow]) -> list[Row]:
     """Rank the pairs of each target, best first; targets in the order of the sweep file."""
-    chosen = winners(spec, trials)
-    drawn = {pair: draws(trials, pair) for pair in chosen}
+    chosen, by_pair = winners(spec, trials), _by_pair(trials)
+    drawn = {pair: draws(by_pair[pair], pair) for pair in chosen}
     rows = []
     for pair, best in chosen.items():
         n = min(len(values) for other, values in drawn.items() if other.target == pair.target)
-        row = _row(best, chosen.get(Pair("none", pair.target)), trials)
+        baseline = Pair("none", pair.target)
+        row = _row(best, chosen.get(baseline), by_pair.get(baseline, []))
         rows.append(replace(row, expected_best=expected_best(drawn[pair], n), expected_best_n=n))
     targets = list(dict.fromkeys(spec.pairs.target))
     return sorted(rows, key=lambda row: (targets.index(row.target), -row.score, row.intermediate))
+
+
+def _by_pair(trials: Sequence[TrialRow]) -> dict[Pair, list[TrialRow]]:
+    found: dict[Pair, list[TrialRow]] = {}
+    for row in trials:
+        found.setdefault(row.pair, []).append(row)
+    return found
 
 
 def draws(trials: Sequence[TrialRow], pair: Pair) -> list[float]:

@@ -212,10 +212,10 @@ class Ledger:
     @property
     def disk_bytes(self) -> int:
         """Bound what the run leaves: weights a stage, states of runs in progress and of trials stopped early."""
-        n_trained = sum(step.tokens > 0 for step in self.unmade)
-        n_open = min(n_trained, self.spec.search.concurrent_trials)
+        trained = [self.costs.stage_bytes(step.stage) for step in self.unmade if step.tokens > 0]
+        n_open = min(len(trained), self.spec.search.concurrent_trials)
         n_stopped = self.forecast.n_stopped
-        return n_trained * self.costs.stage_bytes + (n_open + n_stopped) * self.costs.state_bytes
+        return sum(trained) + (n_open + n_stopped) * self.costs.state_bytes
 
 
 def _counted(

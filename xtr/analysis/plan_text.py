@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
-from pathlib import Path
 
 from xtr.analysis.ledger import Price, StageCount
 from xtr.analysis.plan import Plan
@@ -14,8 +13,8 @@ WIDTH = 110
 UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
-def plan_text(plan: Plan, file: Path) -> str:
-    """Write a plan; the next command comes last."""
+def plan_text(plan: Plan, file: str) -> str:
+    """Write a plan; the next command comes last, with the file as it was named."""
     blocks = [
         f"{plan.sweep}: {plan.pairs} pairs, {plan.trials} trials at most, {plan.owed} of them still owed",
         columns(("stage", "asked", "distinct", "stored"), list(_stage_rows(plan))),

@@ -115,6 +115,16 @@ def record_evaluations(folder: Path, split: str, keys: Iterable[str]) -> None:
     write_atomic(folder / EVALUATIONS, json.dumps(document, indent=1))
 
 
+def recorded_evaluations(folder: Path) -> dict[str, list[str]]:
+    """List the stages that a sweep's evaluations came to, by split.
+
+    Raises:
+        CorruptArtefact: the note of them cannot be read.
+    """
+    found = _evaluations(folder).items()
+    return {split: [str(key) for key in keys] for split, keys in found if isinstance(keys, list)}
+
+
 def _evaluations(folder: Path) -> Mapping[str, JSON]:
     return _splits(folder / EVALUATIONS) if (folder / EVALUATIONS).exists() else {}
 
@@ -190,8 +200,8 @@ def _add_sweep(references: References, place: Workplace, name: str) -> None:
     rows = _rows(references, folder)
     for row in rows:
         references.add(f"sweep {name}", dict.fromkeys(stage_keys(row)), trials=1)
-    for split, keys in _evaluations(folder).items():
-        references.add(f"evaluation of {name} on {split}", keys if isinstance(keys, list) else [])  # type: ignore[arg-type]
+    for split, keys in recorded_evaluations(folder).items():
+        references.add(f"evaluation of {name} on {split}", keys)
     unfinished = [row for row in rows if row.state in UNFINISHED]
     if unfinished or not rows:
         try:

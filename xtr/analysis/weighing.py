@@ -19,6 +19,7 @@ from xtr.analysis.results import Result
 from xtr.analysis.tables import pair_name
 from xtr.catalogue.lookup import find_task
 from xtr.catalogue.task import Split
+from xtr.spec.budget import pair_dimensions, searches
 from xtr.spec.contrasts import Contrast, LanguageGroup
 from xtr.spec.expressions import target_task
 from xtr.spec.space import Value
@@ -193,7 +194,7 @@ class Weighing:
                 else "; a search scores winners alone, search.design all settings"
             )
             raise Untestable(f"no score of {pair_name(pair)} at {wanted}{hint}")
-        if at and not any(dict(each) for each in held):
+        if not any(held) and any(name in at for name in pair_dimensions(self.spec, pair)):
             self.notes["at could not be held: the scores do not say their settings"] = None
         return held
 
@@ -250,7 +251,7 @@ class Weighing:
             if _agree(mine, dict(yours))
         ]
         if self.spec.search.design is None and len(ours) == len(theirs) == 1:
-            if not pairs or not ours[0] or not theirs[0]:
+            if searches(self.spec) and (not pairs or not ours[0] or not theirs[0]):
                 self.notes["each arm at its own best settings, as a search found them"] = None
             return [(_Place(one, ours[0]), _Place(other, theirs[0]))]
         if not pairs:

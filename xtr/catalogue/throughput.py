@@ -75,6 +75,7 @@ SHAPES: Mapping[str, Shape] = {
     "xlm-roberta-xxl": Shape(48, 4096, 16_384, 250_880, 514, _XLMR_TOKENIZER, _XLMR),
     "bert-base-multilingual-cased": Shape(12, 768, 3072, 119_547, 512, 3_000_000, "Devlin et al. 2019"),
     "demo": Shape(2, 96, 384, 1_500, 130, 100_000, "xtr/train/pretrain.py"),
+    "demo-small": Shape(2, 48, 192, 1_500, 130, 100_000, "xtr/train/pretrain.py"),
 }
 """By the last part of the hub's name (`FacebookAI/xlm-roberta-base`)."""
 

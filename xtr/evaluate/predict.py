@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
 from xtr.catalogue.task import Task
@@ -18,12 +18,11 @@ from xtr.data.rows import Candidate, Row
 from xtr.evaluate.stream import Strand, Stream
 from xtr.families.family import Example, Family, Pool, split_outputs
 from xtr.families.registry import family_of
-from xtr.model.heads import TaskModel
 from xtr.model.memory import attempt, too_long
 
 
 def predict(
-    model: TaskModel,
+    model: nn.Module,
     tokenizer: PreTrainedTokenizerFast,
     task: Task,
     rows: Sequence[Row],
@@ -37,7 +36,7 @@ def predict(
 
 
 def predict_encoded(
-    model: TaskModel,
+    model: nn.Module,
     tokenizer: PreTrainedTokenizerFast,
     task: Task,
     rows: Sequence[Row],
@@ -70,7 +69,7 @@ def embed(stream: Stream, task: Task, candidates: Sequence[Candidate], *, max_le
 
 @torch.inference_mode()
 def run_examples(
-    model: TaskModel,
+    model: nn.Module,
     family: Family[Any, Any],
     tokenizer: PreTrainedTokenizerFast,
     examples: Sequence[Example],

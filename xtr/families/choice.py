@@ -27,6 +27,7 @@ class Choice(Family[ChoiceRow, int]):
     """Multiple choice; a prediction is the index of a choice."""
 
     suffix = "jsonl"
+    auto_class = "AutoModelForMultipleChoice"
 
     def encode(
         self,

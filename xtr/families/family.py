@@ -86,9 +86,11 @@ class Family(ABC, Generic[R, P]):
         encode_version: raised when `encode` gives other examples for the same rows, so that kept ones are stale.
         encodes_rows_apart: whether a row's examples stand together and depend on nothing but the row, so that
             they can be kept.
+        auto_class: transformers' class for the encoder with a head of this form; empty where there is none.
     """
 
     suffix: str = "tsv"
+    auto_class: str = ""
     whole_step: bool = False
     encode_version: int = 1
     encodes_rows_apart: bool = True
@@ -226,7 +228,12 @@ def collate(
     inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
     if sequences[0].token_type_ids is not None:
         inputs["token_type_ids"] = segments
-    return {name: tensor.to(device) for name, tensor in inputs.items()}
+    return {name: sent(tensor, device) for name, tensor in inputs.items()}
+
+
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """Send a tensor to a device; to a GPU from pinned memory, so that nobody waits until it is there."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def split_outputs(outputs: Tensor, examples: Sequence[Example]) -> list[Tensor]:

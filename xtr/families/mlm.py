@@ -20,7 +20,7 @@ from transformers import PreTrainedTokenizerFast
 
 from xtr.catalogue.task import Task
 from xtr.data.rows import TextRow
-from xtr.families.family import Example, Family, HeadSettings, Tokens, collate, text_sequences
+from xtr.families.family import Example, Family, HeadSettings, Tokens, collate, sent, text_sequences
 from xtr.fingerprint import derive_seed
 from xtr.model.encoder import Encoder
 from xtr.model.heads import PLACES, MaskedHead
@@ -35,6 +35,7 @@ class Mlm(Family[TextRow, Guess]):
     """Masked language modelling; a prediction is how many hidden pieces were guessed."""
 
     suffix = "jsonl"
+    auto_class = "AutoModelForMaskedLM"
 
     def encode(
         self, rows: Sequence[TextRow], task: Task, tokenizer: PreTrainedTokenizerFast, max_length: int
@@ -65,7 +66,7 @@ class Mlm(Family[TextRow, Guess]):
         places = torch.zeros(len(examples), max(len(each.target) for each in examples), dtype=torch.long)
         for i, example in enumerate(examples):
             places[i, : len(example.places)] = torch.tensor([place for place, _ in example.places])
-        return {**collate(examples, tokenizer, device), PLACES: places.to(device)}
+        return {**collate(examples, tokenizer, device), PLACES: sent(places, device)}
 
     def loss(self, outputs: Tensor, examples: Sequence[Example]) -> Tensor:
         """Sum the cross-entropy over hidden pieces; `outputs` is (N, P, vocabulary)."""

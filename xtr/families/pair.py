@@ -24,6 +24,8 @@ from xtr.model.heads import SentenceHead
 class Pair(Family[PairRow, str]):
     """Sentence pair classification; a prediction is a label."""
 
+    auto_class = "AutoModelForSequenceClassification"
+
     def encode(
         self, rows: Sequence[PairRow], task: Task, tokenizer: PreTrainedTokenizerFast, max_length: int
     ) -> list[Example]:

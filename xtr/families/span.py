@@ -46,6 +46,7 @@ class Span(Family[SpanRow, Found]):
     """Extractive question answering; a prediction is the answer's text and the doubt about it."""
 
     suffix = "json"
+    auto_class = "AutoModelForQuestionAnswering"
 
     def encode(
         self,

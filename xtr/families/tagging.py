@@ -26,6 +26,8 @@ Tags = tuple[str, ...]
 class Tagging(Family[TaggingRow, Tags]):
     """Word tagging; a prediction is one tag a word."""
 
+    auto_class = "AutoModelForTokenClassification"
+
     def encode(
         self, rows: Sequence[TaggingRow], task: Task, tokenizer: PreTrainedTokenizerFast, max_length: int
     ) -> list[Example]:

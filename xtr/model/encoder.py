@@ -10,6 +10,7 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import transformers
+from torch import nn
 from transformers import AutoModel, AutoTokenizer
 
 from xtr.errors import InputError, Problem
@@ -81,6 +82,16 @@ def load_encoder(name: str, revision: str | None = None) -> Encoder:
     if getattr(model, "pooler", None) is not None:
         model.pooler = None
     return Encoder(model, tokenizer, revision)
+
+
+def blocks_of(model: nn.Module) -> list[nn.Module]:
+    """List an encoder's transformer blocks: of its lists of modules the one that is as long as it is deep.
+
+    Empty where blocks are no plain list (ALBERT has one that it runs again and again).
+    """
+    depth = model.config.num_hidden_layers  # type: ignore[union-attr]
+    lists = (each for each in model.modules() if isinstance(each, nn.ModuleList) and len(each) == depth)
+    return list(next(lists, ()))
 
 
 def save_encoder(encoder: Encoder, folder: Path) -> None:

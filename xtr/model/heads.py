@@ -77,18 +77,20 @@ class MaskedHead(nn.Module):
 
     layer: int | None = None
 
-    def __init__(self, embeddings: nn.Parameter, eps: float) -> None:
+    def __init__(self, embeddings: nn.Embedding, eps: float) -> None:
         super().__init__()
-        n_pieces, hidden_size = embeddings.shape
+        n_pieces, hidden_size = embeddings.weight.shape
         self.dense = nn.Linear(hidden_size, hidden_size)
         self.norm = nn.LayerNorm(hidden_size, eps=eps)
         self.bias = nn.Parameter(torch.zeros(n_pieces))
-        self._tied = [embeddings]  # in a list, so that they do not become this module's parameter too
+        self._tied = [embeddings]  # in a list, so that they do not become a part of this module too
 
     def forward(self, hidden: Tensor, attention_mask: Tensor, places: Tensor) -> Tensor:
         """Score the pieces at `places` (N, P) of each sequence."""
         chosen = hidden.gather(1, places.unsqueeze(-1).expand(-1, -1, hidden.shape[-1]))
-        return functional.linear(self.norm(functional.gelu(self.dense(chosen))), self._tied[0], self.bias)
+        return functional.linear(
+            self.norm(functional.gelu(self.dense(chosen))), self._tied[0].weight, self.bias
+        )
 
 
 class VectorHead(nn.Module):
@@ -134,12 +136,9 @@ class TaskModel(nn.Module):
         self.packs = take_streams(encoder)
         self.heads = nn.ModuleList(heads)
 
-    def reading(self, head: int) -> TaskModel:
-        """Return the same encoder with one of the heads alone; nothing is copied."""
-        chosen = TaskModel(self.encoder)
-        chosen.heads.append(self.heads[head])
-        chosen.precision = self.precision
-        return chosen
+    def reading(self, head: int) -> Reader:
+        """Return the same model, read by one of its heads; nothing is copied."""
+        return Reader(self, head)
 
     @in_its_precision
     def forward(self, inputs: dict[str, Tensor], head: int = 0) -> Tensor:
@@ -178,3 +177,17 @@ class TaskModel(nn.Module):
         encoder.layer = encoder.layer[: reader.layer]
         reader.layer = None
         return True
+
+
+class Reader(nn.Module):
+    """A model as one of its heads reads it."""
+
+    def __init__(self, model: TaskModel, head: int) -> None:
+        super().__init__()
+        self.model = model
+        self.head = head
+
+    def forward(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Run the whole model: where it is sharded, only that gathers it."""
+        outputs: Tensor = self.model(inputs, self.head)
+        return outputs

@@ -10,7 +10,7 @@ from transformers import AutoModelForMaskedLM
 from xtr.model.encoder import Encoder
 from xtr.model.heads import MaskedHead
 
-_NAMES = {
+NAMES = {
     "dense.weight": ("lm_head.dense.weight", "cls.predictions.transform.dense.weight"),
     "dense.bias": ("lm_head.dense.bias", "cls.predictions.transform.dense.bias"),
     "norm.weight": ("lm_head.layer_norm.weight", "cls.predictions.transform.LayerNorm.weight"),
@@ -25,8 +25,8 @@ def masked_head(encoder: Encoder) -> MaskedHead:
 
     A checkpoint that was saved after another training has none; its head begins anew.
     """
-    embeddings = encoder.model.get_input_embeddings().weight
-    assert isinstance(embeddings, nn.Parameter)
+    embeddings = encoder.model.get_input_embeddings()
+    assert isinstance(embeddings, nn.Embedding)
     head = MaskedHead(embeddings, eps=float(encoder.model.config.layer_norm_eps))
     weights = _pretrained_weights(encoder)
     if weights is not None:
@@ -41,7 +41,7 @@ def _pretrained_weights(encoder: Encoder) -> Mapping[str, Tensor] | None:
     )
     stored = dict(model.state_dict())
     weights = {}
-    for ours, theirs in _NAMES.items():
+    for ours, theirs in NAMES.items():
         found = next((each for each in theirs if each in stored), None)
         if found is None or found in loading["missing_keys"]:
             return None

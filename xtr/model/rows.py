@@ -36,7 +36,7 @@ class OccurringRows(nn.Module):
 
     def __init__(self, table: nn.Embedding, ids: Tensor) -> None:
         super().__init__()
-        self._table = [table]  # in a list, so that it does not become a part of this module
+        self._aside = [table]  # in a list, so that it does not become a part of this module
         nowhere = len(ids)  # behind the last row, where every device refuses to read
         place = torch.full((table.num_embeddings,), nowhere)
         place[ids] = torch.arange(len(ids))
@@ -44,6 +44,11 @@ class OccurringRows(nn.Module):
         self.register_buffer("ids", ids)  # goes along with a state, and says whose rows it holds
         self.register_buffer("place", place, persistent=False)
         self.padding_idx = None if table.padding_idx is None else int(place[table.padding_idx])
+
+    @property
+    def table(self) -> nn.Embedding:
+        """The whole table, as it was."""
+        return self._aside[0]
 
     def forward(self, input_ids: Tensor) -> Tensor:
         """Look rows up. (N, T) -> (N, T, H).
@@ -60,7 +65,7 @@ class OccurringRows(nn.Module):
     @torch.no_grad()
     def put_back(self, decay: float) -> nn.Embedding:
         """Give the whole table: these rows as they are now, the others times `decay` if the table was trained."""
-        [table] = self._table
+        table = self.table
         if self.weight.requires_grad:
             table.weight.mul_(decay)
         table.weight[self.ids.to(table.weight.device)] = self.weight.to(table.weight.device)

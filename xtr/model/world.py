@@ -9,11 +9,16 @@ from xtr.errors import InputError, Problem
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Who computes: this process's rank among `size`, and its device."""
+    """Who computes: this process's rank among `size`, and its device.
+
+    Attributes:
+        sharded: each rank holds a part of the model's weights, so all must take part in each of its passes.
+    """
 
     rank: int = 0
     size: int = 1
     device: str = "cpu"
+    sharded: bool = False
 
     @classmethod
     def here(cls, device: str) -> World:

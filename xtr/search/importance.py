@@ -16,6 +16,8 @@ from xtr.search.optuna_space import PairSpace
 from xtr.spec.budget import fits
 from xtr.spec.sweep import Pair, SweepSpec
 
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
 FEWEST_TRIALS = 8
 """Finished search trials of a pair; with fewer the better ones are one or two, and say nothing."""
 

@@ -38,7 +38,7 @@ class Progress:
     def trial(self, row: TrialRow) -> None:
         """Say how a trial paused or ended."""
         self._compare(row)
-        self.say(f"{self._clock()}  {_name(row):<36} {_news(row):<40} {self._tail(row)}".rstrip())
+        self.say(f"{self._clock()}  {self._name(row):<36} {_news(row):<40} {self._tail(row)}".rstrip())
         self._n_results += 1
         if self._n_results % SUMMARY_EVERY == 0:
             self.say(f"{self._clock()}  -- {self.summary()}")
@@ -62,14 +62,15 @@ class Progress:
         best = self._best.get(row.target)
         return f"best {row.target} {percent(best.value)} ({best.intermediate})" if best else ""
 
+    def _name(self, row: TrialRow) -> str:
+        which = f"#{row.index}" if row.phase == "search" else f"{row.phase} seed {row.seed}"
+        if self.book.spec.search.design is not None:  # a setting and a seed, whichever came first
+            which = f"#{row.number if row.of is None else row.of} seed {row.seed}"
+        return f"{pair_name(row.pair)} {which}"
+
     def _clock(self) -> str:
         minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
         return f"{minutes:02d}:{seconds:02d}"
-
-
-def _name(row: TrialRow) -> str:
-    which = f"#{row.index}" if row.phase == "search" else f"{row.phase} seed {row.seed}"
-    return f"{pair_name(row.pair)} {which}"
 
 
 def _news(row: TrialRow) -> str:

@@ -20,6 +20,7 @@ from xtr.search.evaluation import Evaluation
 from xtr.search.sweep import sweep_folder
 from xtr.spec.expressions import target_task
 from xtr.spec.sweep import Pair, SweepSpec
+from xtr.track.looks import GAP, MEAN
 from xtr.track.mlflow import Tracker
 
 SCHEMA_VERSION = 1
@@ -92,6 +93,9 @@ def evaluation_text(spec: SweepSpec, evaluation: Evaluation, findings: Sequence[
         blocks.append(
             f"no labels in the files of {hidden}: predictions written, nothing scored; try --split dev"
         )
+    if spec.search.design is not None:
+        n = len({(row.pair, row.seed, *sorted(row.settings.items())) for row in evaluation.rows})
+        blocks.append(f"shown are winners, of {n} points of the design; all of them: xtr results {spec.name}")
     blocks.append(f"prediction files: {evaluation.predictions}\nlabel files: {evaluation.labels}")
     blocks.append(findings_text(findings))
     return "\n\n".join(block for block in blocks if block)
@@ -101,21 +105,30 @@ def track_evaluation(spec: SweepSpec, rows: Sequence[ScoreRow], say: Callable[[s
     """Write one split's per-language scores on the pairs' MLflow runs and benchmark scores on the sweep's."""
     trials, rows = read_trials(sweep_folder(spec)), winners_rows(spec, rows)
     tracker = Tracker(spec, complain=say)
-    for pair, best in winners(spec, trials).items():
-        metrics: dict[str, float] = {"select/score": best.score}
-        for row in rows:
-            if row.pair == pair:
-                name = f"{row.split}/{row.target}/{row.language}/{row.metric}"
-                metrics[name] = by_language(rows, pair, row.metric)[row.language]
-        tracker.scores(
-            pair, metrics, {f"xtr.best.{name}": f"{value:g}" for name, value in best.params.items()}
-        )
+    for pair in winners(spec, trials):
+        tracker.scores(pair, _pair_metrics(spec, rows, pair))
     benchmark = spec.stages.evaluate.benchmark
     scores = xtreme_scores(rows, best_pairs(spec), benchmark)
     summary = {f"{benchmark}/{task}": value for task, value in scores.tasks.items()}
     if scores.overall is not None:
         summary[f"{benchmark}/overall"] = scores.overall
     tracker.summary(summary)
+
+
+def _pair_metrics(spec: SweepSpec, rows: Sequence[ScoreRow], pair: Pair) -> dict[str, float]:
+    """Name a winner's scores as MLflow has them: each language's, and over languages in the task's own metric."""
+    own_rows = [row for row in rows if row.pair == pair]
+    scores = {metric: by_language(own_rows, pair, metric) for metric in {row.metric for row in own_rows}}
+    named = {
+        f"{row.split}/{row.target}/{row.language}/{row.metric}": scores[row.metric][row.language]
+        for row in own_rows
+    }
+    own = by_language(rows, pair, find_task(pair.target_task).metric)
+    for split in {row.split for row in own_rows if own}:
+        named[f"{split}/{MEAN}"] = round(sum(own.values()) / len(own), 4)
+        gap = _gap(own, spec.stages.source_language)
+        named |= {} if gap is None else {f"{split}/{GAP}": round(gap, 4)}
+    return named
 
 
 def _target_table(spec: SweepSpec, rows: Sequence[ScoreRow], target: str) -> str:
@@ -146,12 +159,14 @@ def _score_line(
     name: str, scores: Mapping[str, float], languages: Sequence[str], source: str
 ) -> tuple[str, ...]:
     """Write scores, their mean, and the gap: the source language minus the mean of the others."""
-    others = [value for language, value in scores.items() if language != source]
-    gap = None
-    if source in scores and others:
-        gap = scores[source] - sum(others) / len(others)
     cells = [percent(scores.get(language)) for language in languages]
-    return (name, *cells, percent(sum(scores.values()) / len(scores)), percent(gap))
+    return (name, *cells, percent(sum(scores.values()) / len(scores)), percent(_gap(scores, source)))
+
+
+def _gap(scores: Mapping[str, float], source: str) -> float | None:
+    """Subtract the mean of the other languages from the source language's score; None where one is missing."""
+    others = [value for language, value in scores.items() if language != source]
+    return scores[source] - sum(others) / len(others) if source in scores and others else None
 
 
 def _transfer_line(

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 from xtr.analysis.changes import changes_since
-from xtr.analysis.leaderboard import best_rows, leaderboard
 from xtr.analysis.plan import plan_sweep
 from xtr.analysis.spending import Ended, write_ended
 from xtr.analysis.trials import TrialRow, read_trials
@@ -86,10 +85,10 @@ def run_sweep(spec: SweepSpec, say: Say) -> SweepOutcome:
         fault("driver.spec_written")
         write_ended(folder, None)
         record_left_out(folder, runner.source)
-        start = Paths(spec, runner.source).start
-        if isinstance(start, PretrainStage) and not runner.store.has(start.key):
-            say("pretraining the demo world's encoder, once: about a minute")
-        runner.ensure_start(start)
+        for start in Paths(spec, runner.source).starts:
+            if isinstance(start, PretrainStage) and not runner.store.has(start.key):
+                say(f"pretraining the demo world's encoder {start.name}, once: about a minute")
+            runner.ensure_start(start)
         outcome = _search(runner, budget, held, say)
         runner.store.sweep_leftovers()  # of processes that were still dying when this run began
         return outcome
@@ -125,7 +124,7 @@ def _search(runner: Runner, budget: Budget, held: Held, say: Say) -> SweepOutcom
         raise SweepBusy("another driver took this sweep over while this one stood still, and goes on with it")
     ended = None if book.done else ending.ended
     write_ended(folder, ended)
-    tracker.summary({f"select/{row.target}": row.score for row in best_rows(leaderboard(spec, book.rows))})
+    tracker.leaderboard(book.rows)
     tracker.close("KILLED" if ended else "FINISHED")
     say(progress.summary())
     return SweepOutcome(tuple(book.rows), book.steps, book.seconds, ended)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from xtr.analysis.leaderboard import best_rows, leaderboard
 from xtr.analysis.references import JOURNAL
 from xtr.analysis.scores import read_scores
 from xtr.analysis.trials import read_trials
@@ -34,7 +33,7 @@ def sync_tracking(spec: SweepSpec) -> str:
         trials = read_trials(folder)
         tracker = Tracker(spec, complain=_refuse)
         tracker.open(attempts)
-        tracker.summary({f"select/{row.target}": row.score for row in best_rows(leaderboard(spec, trials))})
+        tracker.leaderboard(trials)
         scores = read_scores(folder)
         for split in dict.fromkeys(row.split for row in scores):  # the last one that was evaluated comes last
             track_evaluation(spec, [row for row in scores if row.split == split], _refuse)

@@ -6,6 +6,7 @@ to_yaml(load_sweep(path))    -> "version: 1\\nname: demo\\n..."
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import yaml
 
@@ -33,6 +34,12 @@ def to_yaml(spec: SweepSpec) -> str:
     return yaml.dump(
         values, Dumper=_Dumper, sort_keys=False, default_flow_style=None, allow_unicode=True, width=100
     )
+
+
+def to_block(values: Mapping[str, object]) -> str:
+    """Write plain values over several lines, in their order, as the front matter of a page has them."""
+    text: str = yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=float("inf"))
+    return text
 
 
 def to_line(value: object) -> str:

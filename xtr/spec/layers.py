@@ -16,6 +16,7 @@ Mapping = dict[str, object]
 
 
 def _is_atom(keys: Keys) -> bool:
+    keys = keys[1:] if keys[:1] == ("demo",) else keys
     return len(keys) == 3 and (
         keys[:2] == ("search", "space") or (keys[0], keys[2]) == ("contrasts", "expect")
     )

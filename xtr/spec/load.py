@@ -1,6 +1,7 @@
 """This is where a sweep file is read: YAML, `extends`, `--set`, then every check at once.
 
 load_sweep(Path("sweeps/demo.yaml"), ["search.seed=7"]).search.seed    -> 7
+load_sweep(Path("sweeps/q1-size.yaml"), demo=True).model.name            -> "demo"
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 
 from xtr.errors import InputError, Problem, suggest
 from xtr.spec.check import findings_in
+from xtr.spec.demo import demo_of, take_section
 from xtr.spec.document import Document, read_document
 from xtr.spec.explain import Finding, findings_of, shown
 from xtr.spec.layers import merge, prune, put, write_as_text
@@ -35,19 +37,25 @@ _JUDGED_BY: dict[str, tuple[Keys, ...]] = {  # what cannot be judged while somet
 }
 
 
-def load_sweep(path: Path, overrides: Sequence[str] = (), env: Mapping[str, str] | None = None) -> SweepSpec:
+def load_sweep(
+    path: Path, overrides: Sequence[str] = (), env: Mapping[str, str] | None = None, *, demo: bool = False
+) -> SweepSpec:
     """Read and check a sweep file or an exported config.
 
     Args:
         path: the YAML file.
         overrides: `a.b=c` as given to `--set`; the value is YAML and takes precedence.
         env: variables for `env:NAME`; those of the process where None.
+        demo: take the sweep's form on the demo world.
 
     Raises:
         InputError: everything that is wrong, with file, line and dotted path.
     """
     variables = os.environ if env is None else env
     document = _read_with_parents(Path(path), variables)
+    section = take_section(document)
+    if demo:
+        document = demo_of(document, section, str(path))
     for override in overrides:
         _apply(override, document, variables)
     return _checked(document)

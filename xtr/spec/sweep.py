@@ -64,6 +64,8 @@ __all__ = [
 
 NotBelowZero = Annotated[Real, Field(ge=0)]
 AboveZero = Annotated[Real, Field(gt=0)]
+Sharding = Literal["auto", "never", "always"]
+Compiling = Literal["auto", "never"]
 
 
 def _read_slug(value: object) -> object:
@@ -99,7 +101,8 @@ class ModelSpec(Described):
     """The pretrained encoder."""
 
     name: Text = Field(
-        description="`demo` (the demo world's own encoder), a hub id such as xlm-roberta-base, or a folder."
+        description="`demo` or `demo-small` (the demo world's own encoders), a hub id such as xlm-roberta-base, "
+        "or a folder."
     )
     revision: Text | None = Field(
         default=None, description="Commit of the hub repository; null locks the present one at first use."
@@ -163,6 +166,16 @@ class ComputeSpec(Described):
         "workers ask for; it grows again when they come. null waits for all of them.",
     )
     per_worker: PerWorker = Field(default=PerWorker(), description="What one worker gets.")
+    shard: Sharding = Field(
+        default="auto",
+        description="always: each worker of a training stage holds a part of the weights, their gradients and "
+        "moments (FSDP); never: all of them; auto: a part where all would not fit one GPU.",
+    )
+    compile: Compiling = Field(
+        default="auto",
+        description="auto: the encoder's blocks are compiled (torch.compile) on GPUs, where a training stage is "
+        "long enough for it to pay; never: they are not.",
+    )
     retries: Retries = Field(default=Retries(), description="How often something is tried again.")
     checkpoint_every_steps: Count = Field(
         default=500, description="Optimiser steps between two checkpoints, at least 1."
@@ -173,6 +186,16 @@ class ComputeSpec(Described):
         if self.min_workers is not None and self.min_workers > self.workers:
             raise refusal(
                 "min_workers is more than workers", allowed=f"at most {self.workers}", hint="compute.workers"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _shares_with_somebody(self) -> ComputeSpec:
+        if self.shard == "always" and (self.min_workers or self.workers) < 2:
+            raise refusal(
+                "shard: always needs two workers at least, and a stage may begin with one",
+                allowed="auto, never, or more workers",
+                hint="compute.workers: 2, and no compute.min_workers below 2",
             )
         return self
 

@@ -191,7 +191,9 @@ def _on_this_machine(spec: SweepSpec, world: World) -> SweepSpec:
     """Say of the sweep's workers what is true here, since that goes into manifests: one, with or without a GPU."""
     one = PerWorker(CPU=spec.compute.per_worker.CPU, GPU=int(world.device != "cpu"))
     return spec.model_copy(
-        update={"compute": spec.compute.model_copy(update={"workers": 1, "per_worker": one})}
+        update={
+            "compute": spec.compute.model_copy(update={"workers": 1, "min_workers": None, "per_worker": one})
+        }
     )
 
 

@@ -249,7 +249,7 @@ class _Group:
         self.computed.append(stage.key)
 
     def _made(self, seconds: float) -> dict[str, JSON]:
-        return made(self.world.device, seconds, self.world.size, precision=self.precision)
+        return made(self.world.device, seconds, self.world.size, how={"precision": self.precision})
 
     def _at_most(self, max_length: int) -> int:
         return min(max_length, self.encoder.max_length or max_length)

@@ -6,8 +6,10 @@ The process that asks has computed something, so torch is there.
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from types import MappingProxyType
 
 import torch
 import transformers
@@ -31,20 +33,21 @@ def made(
     *,
     worker_seconds: float | None = None,
     computed_on: str = "",
-    precision: str = "fp32",
+    how: Mapping[str, JSON] = MappingProxyType({"precision": "fp32"}),
 ) -> dict[str, JSON]:
     """Say how a stage was made: what may differ between runs of one recipe.
 
     Args:
         worker_seconds: of all workers together, where their number has changed.
         computed_on: hardware of the workers, where this process is none of them.
-        precision: that was used, whatever was asked for.
+        how: it was computed, whatever was asked for: the precision and, of a training, whether workers held a part
+            of the weights each, and whether blocks were compiled.
     """
     return {
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "device": device,
         "hardware": computed_on or hardware(device),
-        "precision": precision,
+        **how,
         "workers": workers,
         "threads": torch.get_num_threads(),
         "seconds": round(seconds, 3),

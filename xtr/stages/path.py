@@ -31,7 +31,8 @@ from xtr.stages.stage import (
     pretrained,
 )
 
-DEMO_MODEL = "demo"
+DEMO_MODELS = ("demo", "demo-small")
+"""The demo world's own encoders: as `model.name`, or as `checkpoint:demo-small`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +71,19 @@ class Paths:
     @cached_property
     def start(self) -> Start:
         """The encoder that every path begins with."""
-        if self.spec.model.name != DEMO_MODEL:
-            return pretrained(self.spec.model, self._lock)
-        data = self.spec.data
-        return PretrainStage(world_identity(data.demo_seed, data.demo_scale), data.demo_seed, data.demo_scale)
+        return self._encoder(self.spec.model)
+
+    @property
+    def starts(self) -> tuple[Start, ...]:
+        """Every encoder that a pair begins with, once, that of the sweep first."""
+        starts = (self.start, *(self._start_of(pair) for pair in self.spec.pairs.pairs()))
+        return tuple({start.key: start for start in starts}.values())
+
+    def _encoder(self, model: ModelSpec) -> Start:
+        if model.name not in DEMO_MODELS:
+            return pretrained(model, self._lock)
+        seed, scale = self.spec.data.demo_seed, self.spec.data.demo_scale
+        return PretrainStage(world_identity(seed, scale), seed, scale, model.name)
 
     @property
     def _lock(self) -> HubLock:
@@ -82,7 +92,7 @@ class Paths:
     def path(self, pair: Pair, params: Mapping[str, Value], seed: int) -> Path:
         """Resolve one trial's stages from its parameters and its training seed."""
         target = find_task(pair.target_task)
-        start, links = self._start_of(pair), self.links(pair, params, seed)
+        start, links = self.start_of(pair), self.links(pair, params, seed)
         end: Start | TrainStage = links[-1] if links else start
         trained = training_task(target)
         if trained is None:
@@ -96,16 +106,16 @@ class Paths:
         """Resolve the intermediate stages alone, one a link of the chain."""
         links: list[TrainStage] = []
         for link in parse_intermediate(pair.intermediate).links:
-            parent = links[-1] if links else self._start_of(pair)
+            parent = links[-1] if links else self.start_of(pair)
             links.append(self._training(parent, link, "intermediate", params, seed))
         return tuple(links)
 
-    def _start_of(self, pair: Pair) -> Start:
+    def start_of(self, pair: Pair) -> Start:
         """The encoder that a pair begins with: a checkpoint of its own, or the sweep's."""
         checkpoint = parse_intermediate(pair.intermediate).checkpoint
         if checkpoint is None:
             return self.start
-        return pretrained(ModelSpec(name=checkpoint.name, revision=checkpoint.revision), self._lock)
+        return self._encoder(ModelSpec(name=checkpoint.name, revision=checkpoint.revision))
 
     def evaluations(
         self,

@@ -113,7 +113,12 @@ class Runner:
                     prepare_world(self.root / "data", seed=start.seed, scale=start.scale) / "mlm" / "text.txt"
                 )
                 pretrain_encoder(
-                    text, folder / ENCODER, seed=start.seed, scale=start.scale, threads=PRETRAINING_THREADS
+                    text,
+                    folder / ENCODER,
+                    seed=start.seed,
+                    scale=start.scale,
+                    threads=PRETRAINING_THREADS,
+                    name=start.name,
                 )
                 self.store.publish(start, folder, {}, made("cpu", 0.0))
         return str(self.store.checked(start.key) / ENCODER)
@@ -300,7 +305,7 @@ class Runner:
             progress.workers,
             worker_seconds=progress.worker_seconds,
             computed_on=progress.hardware,
-            precision=progress.precision,
+            how={each: getattr(progress, each) for each in ("precision", "sharded", "compiled")},
         )
 
     def _spent(self, key: str, before: Progress, now: Progress) -> Outcome:

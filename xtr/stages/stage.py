@@ -53,17 +53,25 @@ class Pretrained:
 
 @dataclass(frozen=True)
 class PretrainStage:
-    """The demo world's own encoder, pretrained on its text."""
+    """The demo world's own encoder, or its smaller one, pretrained on its text."""
 
     world: str
     seed: int
     scale: float
+    name: str = "demo"
     kind: Kind = "pretrain"
 
     @property
     def recipe(self) -> dict[str, JSON]:
         """What the result depends on."""
-        return {"kind": self.kind, "version": RECIPE_VERSION, "world": self.world, "seed": self.seed}
+        smaller: dict[str, JSON] = {} if self.name == "demo" else {"name": self.name}
+        return {
+            "kind": self.kind,
+            "version": RECIPE_VERSION,
+            "world": self.world,
+            "seed": self.seed,
+            **smaller,
+        }
 
     @cached_property
     def key(self) -> str:

@@ -6,12 +6,13 @@ A job pickles, so that it can be sent to a worker on another machine.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 from transformers import PreTrainedTokenizerFast
 
 from xtr.catalogue.lookup import find_task
@@ -39,8 +40,10 @@ from xtr.stages.stage import Part, TrainStage, TrunkStage
 from xtr.stages.store import StageStore
 from xtr.stages.subset import chosen_rows, n_chosen
 from xtr.stages.work import ENCODER, HEADS, capped, encoder_of, kept, source_of, store_of
-from xtr.train.loop import Learner, Pause, Recipe, Scorer, decay_of_run, train
+from xtr.train.compiling import compiles
+from xtr.train.loop import Learner, Pause, Recipe, Scorer, decay_of_run, steps_of_run, train
 from xtr.train.progress import Progress
+from xtr.train.sharding import shards
 from xtr.train.step import Lesson
 
 
@@ -93,10 +96,15 @@ def train_once(job: TrainJob, world: World) -> Progress:
     if not trains_whole_table(stage):
         special = encoder.tokenizer.all_special_ids
         keep_rows(encoder.model, occurring_pieces(_examples(learner, selections), special))
+    world = replace(world, sharded=shards(job.spec.compute.shard, learner.model, world))
     score, recipe = _select_scorer(stage, learner, selections), _recipe(stage)
+    n_steps = steps_of_run(learner, recipe)
+    compiled = compiles(job.spec.compute.compile, n_steps=n_steps, device=world.device)
+    learner = replace(learner, compiled=compiled)
     with store.keeping_states(job.key) as saved:
         progress = train(learner, recipe, pause=job.pause(saved), score=score, world=world)
     progress.hardware, progress.precision = hardware(world.device), learner.model.precision
+    progress.sharded, progress.compiled = world.sharded, learner.compiled
     if world.leads and job.trunk is None and len(progress.epochs) == stage.settings.epochs:
         restore_rows(encoder.model, decay=decay_of_run(learner, recipe))
         if adapted is not None:
@@ -257,7 +265,7 @@ def _selections(
 
 
 def _select_scores(
-    model: TaskModel, learner: Learner, selected: _Selection, batch_size: int
+    model: nn.Module, learner: Learner, selected: _Selection, batch_size: int
 ) -> dict[str, float]:
     task, rows = selected.task, selected.rows
     predictions = predict_encoded(

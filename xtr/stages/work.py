@@ -22,7 +22,7 @@ from xtr.data.subsets import nested_subset
 from xtr.families.registry import family_of
 from xtr.spec.expressions import parse_intermediate
 from xtr.spec.sweep import DataSpec, SweepSpec
-from xtr.stages.path import DEMO_MODEL
+from xtr.stages.path import DEMO_MODELS
 from xtr.stages.stage import Pretrained, PretrainStage, TrainStage
 from xtr.stages.store import StageStore
 from xtr.storage.workplace import Workplace
@@ -59,7 +59,7 @@ def lock_model(spec: SweepSpec) -> None:
     checkpoints = [parse_intermediate(text).checkpoint for text in spec.pairs.intermediate]
     named = [(each.name, each.revision) for each in checkpoints if each is not None]
     for name, revision in ((spec.model.name, spec.model.revision), *named):
-        local = name == DEMO_MODEL or name.startswith((".", "/", "~")) or Path(name).is_dir()
+        local = name in DEMO_MODELS or name.startswith((".", "/", "~")) or Path(name).is_dir()
         if revision is None and not local:
             lock.revision("models", name)
 

@@ -23,6 +23,8 @@ from scipy import optimize
 HUBER = 1e-2
 """In logarithms: a point that lies more than 1 % off the curve pulls at it no harder."""
 FEWEST_SIZES = 3
+MOST_STEPS = 60
+"""Of a fit: one that takes more creeps along a valley where the loss hardly changes, or is in a bad one."""
 STARTS = tuple(itertools.product((0.0, 0.5, 0.9), (0.2, 0.5, 1.0)))
 """Limit, as a share of the smallest loss, and exponent."""
 
@@ -155,7 +157,13 @@ def _best(x: Floats, y: Floats, starts: Sequence[Floats]) -> PowerLaw:
     bounds = ([-40.0, -40.0, -6.0], [float(log_y.max()), 60.0, 2.0])
     fits = [
         optimize.least_squares(
-            residuals, np.clip(start, *bounds), slopes, bounds, loss="huber", f_scale=HUBER
+            residuals,
+            np.clip(start, *bounds),
+            slopes,
+            bounds,
+            loss="huber",
+            f_scale=HUBER,
+            max_nfev=MOST_STEPS,
         )
         for start in starts
     ]

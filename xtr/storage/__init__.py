@@ -9,6 +9,7 @@ from xtr.storage.files import (
     open_sealed,
     partial_folder,
     read_lines,
+    replace_folder,
     seal_folder,
     write_atomic,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "open_sealed",
     "partial_folder",
     "read_lines",
+    "replace_folder",
     "seal_folder",
     "write_atomic",
 ]

@@ -126,6 +126,15 @@ def partial_folder(final: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def replace_folder(partial: Path, final: Path) -> None:
+    """Put a folder in the place of another, which goes: a reader finds the old one, none, or the new one whole."""
+    aside = final.with_name(f".{final.name}.{uuid.uuid4().hex}")
+    if final.exists():
+        final.rename(aside)
+    partial.rename(final)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
 @contextmanager
 def exclusive(path: Path) -> Iterator[None]:
     """Let one process at a time into a block, by an advisory lock on a file; a process that dies lets go."""

@@ -9,6 +9,7 @@ from mlflow.tracking import MlflowClient
 
 from xtr.spec.sweep import SweepSpec
 from xtr.track.mlflow import Tracker
+from xtr.track.where import database_file, experiment_name
 
 SWEEP_RUN = "tags.`xtr.id` = 'sweep'"
 
@@ -22,12 +23,12 @@ def log_folder(spec: SweepSpec, folder: Path, name: str, complain: Callable[[str
         Where MLflow shows it, without a password; None where it does not.
     """
     tracker = Tracker(spec, complain)
-    sqlite = tracker.uri.removeprefix("sqlite:///")
-    if sqlite != tracker.uri and not Path(sqlite).exists():  # nothing was tracked here
+    file = database_file(tracker.uri)
+    if file is not None and not file.exists():  # nothing was tracked here
         return None
     try:
         client = MlflowClient(tracking_uri=tracker.uri)
-        experiment = client.get_experiment_by_name(spec.tracking.experiment or f"xtr/{spec.name}")
+        experiment = client.get_experiment_by_name(experiment_name(spec))
         runs = client.search_runs([experiment.experiment_id], SWEEP_RUN, max_results=1) if experiment else []
         if not runs:
             return None

@@ -2,50 +2,70 @@
 
 MLflow is a view. Only the driver writes it, by run id, and a run is found again by its tags, so that a resumed
 sweep adds to the runs it has. Weights stay in the stage store; runs carry a reference and a digest.
+
+What is shown can be rebuilt from the journal and the stages (`xtr track sync`). That is why the machine's load is
+not sampled into it: MLflow's system metrics would be lost with the database, and be those of the driver, which
+trains nothing. What training took stands in each trial's steps, tokens and seconds, which its stages remember.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import re
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # the default blocks a call for minutes
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
-from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.tracking import MlflowClient
 
+from xtr.analysis.leaderboard import Row, best_rows, leaderboard
 from xtr.analysis.references import stage_keys
+from xtr.analysis.tables import leaderboard_text
 from xtr.analysis.trials import TrialRow
 from xtr.errors import CorruptArtefact
 from xtr.fingerprint import digest
 from xtr.spec.dump import to_yaml
 from xtr.spec.sweep import Pair, SweepSpec, TrackingSpec
 from xtr.stages.store import Manifest, StageStore
+from xtr.track.looks import (
+    NOTE,
+    PLACE,
+    SAME_SETTINGS,
+    TRANSFER,
+    VIEW,
+    DataSet,
+    data_sets,
+    epoch_scores,
+    experiment_note,
+    failure_note,
+    metric_name,
+    pair_name,
+    run_name,
+    sweep_note,
+    views,
+    winner_note,
+)
+from xtr.track.undisturbed import undisturbed
+from xtr.track.where import (
+    artifact_location,
+    database_file,
+    experiment_name,
+    tracking_uri,
+    without_password,
+)
 
 for _name in ("mlflow", "alembic"):  # they tell of every table that they create
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 WEIGHTS = "encoder/model.safetensors"
-PARENT, NAME = "mlflow.parentRunId", "mlflow.runName"
-DATABASES = ("postgresql", "mysql", "mssql")
+PARENT, NAME, SOURCE = "mlflow.parentRunId", "mlflow.runName", "mlflow.source.name"
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "diverged": "FAILED", "failed": "FAILED"}
-
-
-def tracking_uri(spec: SweepSpec) -> str:
-    """Return the tracking URI: the sweep file's, else MLFLOW_TRACKING_URI, else sqlite under mlruns/."""
-    local = f"sqlite:///{Path('mlruns').resolve() / 'mlflow.db'}"
-    return spec.tracking.uri or os.environ.get("MLFLOW_TRACKING_URI") or local
 
 
 class Tracker:
@@ -75,9 +95,13 @@ class Tracker:
         if row.state != "running":
             self._attempt(lambda: self._write_trial(row))
 
-    def scores(self, pair: Pair, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
+    def leaderboard(self, trials: Sequence[TrialRow]) -> None:
+        """Write what the sweep has come to so far: winners on their pairs' runs, each target's best on its own."""
+        self._attempt(lambda: self._write_leaderboard(trials))
+
+    def scores(self, pair: Pair, metrics: Mapping[str, float]) -> None:
         """Write a winner's scores on its pair's run."""
-        self._attempt(lambda: self._write(self._pair_run(pair), metrics=metrics, tags=tags))
+        self._attempt(lambda: self._write(self._pair_run(pair), metrics=metrics))
 
     def summary(self, metrics: Mapping[str, float]) -> None:
         """Write the sweep's own figures, such as XTREME task scores."""
@@ -94,7 +118,7 @@ class Tracker:
     @property
     def shown_at(self) -> str:
         """The tracking URI as it may be shown: without a password."""
-        return re.sub(r"(://[^:/@]*):.*@", r"\1:***@", self.uri)
+        return without_password(self.uri)
 
     def _reason(self, error: Exception) -> str:
         """Say in a line what went wrong; libraries like to repeat the URI, password and all."""
@@ -105,19 +129,34 @@ class Tracker:
 
     @cached_property
     def _client(self) -> MlflowClient:
-        if self.uri.startswith("sqlite:///"):
-            Path(self.uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        file = database_file(self.uri)
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
         return MlflowClient(tracking_uri=self.uri)
 
     @cached_property
     def _experiment(self) -> str:
-        name = self.spec.tracking.experiment or f"xtr/{self.spec.name}"
+        name = experiment_name(self.spec)
         found = self._client.get_experiment_by_name(name)
         if found is not None:
             if found.lifecycle_stage == "deleted":
                 self._client.restore_experiment(found.experiment_id)
             return str(found.experiment_id)
-        return str(self._client.create_experiment(name, artifact_location=self._artifact_location()))
+        return str(self._client.create_experiment(name, artifact_location=artifact_location(self.uri)))
+
+    def _describe_experiment(self) -> None:
+        """Say what the experiment is, what counts in it, and how its runs table looks."""
+        wanted = {
+            NOTE: experiment_note(self.spec, self._experiment),
+            "mlflow.experimentKind": "custom_model_development",
+            "mlflow.experiment.primaryMetric.name": "select/score",
+            "mlflow.experiment.primaryMetric.greaterIsBetter": "True",
+            **{VIEW + name: view for name, view in views(self.spec).items()},
+        }
+        known = self._client.get_experiment(self._experiment).tags
+        for name, value in wanted.items():
+            if known.get(name) != value:
+                self._client.set_experiment_tag(self._experiment, name, value)
 
     @cached_property
     def _runs(self) -> dict[str, Run]:
@@ -144,18 +183,25 @@ class Tracker:
             "xtr.intermediate": pair.intermediate,
             "xtr.target": pair.target,
         }
-        name = f"{pair.intermediate} → {pair.target}"
-        return self._run(f"pair {pair.intermediate} {pair.target}", name, tags, parent=self._sweep_run)
+        identity = f"pair {pair.intermediate} {pair.target}"
+        return self._run(identity, pair_name(pair), tags, parent=self._sweep_run)
 
     def _run(self, identity: str, name: str, tags: Mapping[str, str], parent: str | None = None) -> str:
         if identity not in self._runs:
-            own = {"xtr.id": identity, NAME: name, **({PARENT: parent} if parent else {}), **tags}
+            own = {
+                "xtr.id": identity,
+                NAME: name,
+                SOURCE: "xtr",
+                **({PARENT: parent} if parent else {}),
+                **tags,
+            }
             self._runs[identity] = self._client.create_run(self._experiment, tags=own, run_name=name)
         return str(self._runs[identity].info.run_id)
 
     # -- writing ---------------------------------------------------------------------------------------
 
     def _open(self, rows: list[TrialRow]) -> None:
+        self._describe_experiment()
         self._client.set_terminated(self._sweep_run, "RUNNING")
         shown = self.spec.model_copy(update={"tracking": TrackingSpec()})  # its URI may hold a password
         self._client.log_text(self._sweep_run, to_yaml(shown), "sweep.yaml")
@@ -171,7 +217,6 @@ class Tracker:
             identity in self._runs and self._runs[identity].info.status in STATUS.values()
         ):
             return
-        name = f"{row.phase} {row.index:03d}" if row.phase == "search" else f"{row.phase} seed {row.seed}"
         trained = self._trained(row)
         tags = {
             "xtr.kind": "trial",
@@ -183,28 +228,70 @@ class Tracker:
             "xtr.state": row.state,
             **(self._checkpoint(trained) if trained else {}),
         }
-        run = self._run(identity, name, tags, parent=self._pair_run(row.pair))
+        run = self._run(identity, run_name(row), tags, parent=self._pair_run(row.pair))
         metrics = {"select/score": row.value, "select/rung": row.rung}
         spent = {name: row.detail.get(name) for name in ("steps", "tokens", "seconds")}
         numbers = {k: float(v) for k, v in (metrics | spent).items() if isinstance(v, (int, float))}
         told = row.state == "complete" and trained is not None and trained.key == stage_keys(row)[-1]
-        epochs = dict(_epochs(trained)) if told and trained is not None else {}
+        epochs = dict(epoch_scores(trained)) if told and trained is not None else {}
         self._write(run, numbers, {k: f"{v:g}" for k, v in row.params.items()}, epochs=epochs)
         if "error" in row.detail:
             self._client.log_text(run, str(row.detail["error"]), "error.txt")
+            self._client.set_tag(run, NOTE, failure_note(row.detail["error"]))
         self._client.set_terminated(run, STATUS[row.state])
         self._ended.add(identity)
 
+    def _write_leaderboard(self, trials: Sequence[TrialRow]) -> None:
+        ranked = leaderboard(self.spec, trials)
+        for place, row in enumerate(ranked, 1):
+            run = self._pair_run(Pair(row.intermediate, row.target))
+            metrics = {
+                "select/score": row.score,
+                PLACE: float(place),
+                TRANSFER: row.transfer,
+                SAME_SETTINGS: row.transfer_same_settings,
+            }
+            tags = {f"xtr.best.{name}": f"{value:g}" for name, value in row.config.items()}
+            tags |= {"xtr.seeds": ", ".join(map(str, row.seeds)), NOTE: winner_note(self.spec, row)}
+            shown = {name: round(each, 4) for name, each in metrics.items() if each is not None}
+            self._write(run, shown, tags=tags)
+            self._write_data_sets(run, data_sets(self._stages_of(row, trials)))
+        best = {f"select/{row.target}": row.score for row in best_rows(ranked)}
+        note = sweep_note(self.spec, leaderboard_text(self.spec, trials))
+        self._write(self._sweep_run, best, tags={NOTE: note})
+
+    def _stages_of(self, row: Row, trials: Sequence[TrialRow]) -> Iterator[Manifest]:
+        """Read the stages of a winner at its first seed."""
+        own = (Pair(row.intermediate, row.target), row.config, row.seeds[0])
+        for trial in trials:
+            if trial.state == "complete" and (trial.pair, trial.params, trial.seed) == own:
+                yield from self._manifests(stage_keys(trial))
+                return
+
+    def _write_data_sets(self, run: str, found: Sequence[DataSet]) -> None:
+        """Name the data that a run has read; MLflow keeps each once."""
+        inputs = [
+            DatasetInput(
+                Dataset(each.name, each.digest, "xtr", ", ".join(each.identities)),
+                [InputTag("mlflow.data.context", each.context)],
+            )
+            for each in found
+        ]
+        if inputs:
+            self._client.log_inputs(run, datasets=inputs)
+
+    def _manifests(self, keys: Sequence[str]) -> Iterator[Manifest]:
+        """Read stages that are there and whole."""
+        for key in keys:
+            with suppress(CorruptArtefact):
+                manifest = self._store.read(key)
+                if manifest is not None:
+                    yield manifest
+
     def _trained(self, row: TrialRow) -> Manifest | None:
         """Read the last stage of a trial that left an encoder."""
-        for key in reversed(stage_keys(row)):
-            try:
-                manifest = self._store.read(key)
-            except CorruptArtefact:
-                continue
-            if manifest is not None and WEIGHTS in manifest.files:
-                return manifest
-        return None
+        found = self._manifests(stage_keys(row)[::-1])
+        return next((each for each in found if WEIGHTS in each.files), None)
 
     def _checkpoint(self, trained: Manifest) -> dict[str, str]:
         """Refer to an encoder: where it lies, and the SHA-256 of its weights."""
@@ -228,7 +315,7 @@ class Tracker:
         now = time.time_ns() // 10**6
         new = []
         for step, values in {0: metrics or {}, **(epochs or {})}.items():
-            named = {_metric(name): value for name, value in values.items()}
+            named = {metric_name(name): value for name, value in values.items()}
             new += [Metric(k, v, timestamp=now, step=step) for k, v in named.items() if shown.get(k) != v]
             if not step:
                 shown |= named
@@ -244,58 +331,15 @@ class Tracker:
             self._client.set_terminated(self._pair_run(pair), status)
         self._client.set_terminated(self._sweep_run, status)
 
-    def _artifact_location(self) -> str | None:
-        """Put artifacts beside sqlite's file, of another database under mlruns/; a server decides for itself."""
-        if self.uri.startswith("sqlite:///"):
-            return (Path(self.uri.removeprefix("sqlite:///")).parent / "artifacts").as_uri()
-        return Path("mlruns/artifacts").resolve().as_uri() if self.uri.startswith(DATABASES) else None
-
     def _attempt(self, write: Callable[[], object]) -> None:
         if not self._works:
             return
         try:
-            with _undisturbed():
+            with undisturbed():
                 write()
         except Exception as error:  # whatever a database or a server thinks of: this is a view
             self._works = False
             self.complain(f"MLflow at {self.shown_at} cannot be written ({self._reason(error)})")
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Put Ctrl-C off to the block's end, once: inside a transaction it would leave the database locked."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    struck: list[int] = []
-
-    def note(number: int, frame: object) -> None:  # noqa: ARG001
-        if struck:
-            raise KeyboardInterrupt
-        struck.append(number)
-
-    before = {each: signal.signal(each, note) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
-        for number in struck:  # whoever listened before is told now
-            handler = before[signal.Signals(number)]
-            if callable(handler):
-                handler(number, None)
-
-
-def _epochs(trained: Manifest) -> Iterator[tuple[int, dict[str, float]]]:
-    """Yield each epoch of a training stage with its select scores by `select/<task>/<metric>`."""
-    parts, epochs = trained.recipe["parts"], trained.result["epochs"]
-    assert isinstance(parts, list)
-    assert isinstance(epochs, list)
-    [task] = [part["task"] for part in parts if isinstance(part, dict)]
-    for epoch in epochs:
-        assert isinstance(epoch, dict)
-        scores: Any = epoch["scores"]
-        yield int(str(epoch["epoch"])), {f"select/{task}/{name}": value for name, value in scores.items()}
 
 
 def _identity(row: TrialRow) -> str:
@@ -303,8 +347,3 @@ def _identity(row: TrialRow) -> str:
     attempt = f" attempt {row.number}" if row.state == "failed" else ""
     settings = digest({**row.params})[:12]
     return f"trial {row.intermediate} {row.target} {row.phase} seed{row.seed} {settings}{attempt}"
-
-
-def _metric(name: str) -> str:
-    """Keep to the signs that MLflow takes: `select/tydiqa@en,sw` becomes `select/tydiqa:en-sw`."""
-    return name.replace("@", ":").replace(",", "-").replace("+", "_").replace(">", "_")

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-__all__ = ["reach", "without_password"]
-
-SQLITE = "sqlite:///"
+from xtr.track.where import database_file
 
 
 def reach(uri: str) -> str:
@@ -19,8 +14,8 @@ def reach(uri: str) -> str:
     Raises:
         OSError: it does not answer, with the reason.
     """
-    file = Path(uri.removeprefix(SQLITE))
-    if uri.startswith(SQLITE) and not file.exists():
+    file = database_file(uri)
+    if file is not None and not file.exists():
         return "made at the first run"
     try:
         found = MlflowClient(tracking_uri=uri).search_experiments()
@@ -28,8 +23,3 @@ def reach(uri: str) -> str:
         first = str(error).splitlines()[0]
         raise OSError(first.partition(" failed with exception")[0]) from error
     return f"{len(found)} experiments"
-
-
-def without_password(text: str) -> str:
-    """Write a URI as it may be shown."""
-    return re.sub(r"(://[^:/@]*):.*@", r"\1:***@", text)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -24,12 +24,14 @@ from xtr.fingerprint import derive_seed
 from xtr.model.heads import TaskModel
 from xtr.model.world import World
 from xtr.train.batches import Batch, Member, Sampling, Schedule
+from xtr.train.compiling import compile_blocks
 from xtr.train.optimise import make_optimizer, update
 from xtr.train.progress import Epoch, Progress
 from xtr.train.rates import linear_schedule, wsd_schedule
 from xtr.train.room import Room
+from xtr.train.sharding import cut, gather
 from xtr.train.state import StateWriter, load_state
-from xtr.train.step import Lesson, agreed, check_together
+from xtr.train.step import Lesson, Prepared, agreed, check_together
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +86,16 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Learner:
-    """A model, changed in place, and the lessons it learns from: one task, or the members of a mixture."""
+    """A model, changed in place, and the lessons it learns from: one task, or the members of a mixture.
+
+    Attributes:
+        compiled: the model's blocks are compiled before the first step.
+    """
 
     model: TaskModel
     tokenizer: PreTrainedTokenizerFast
     lessons: tuple[Lesson, ...]
+    compiled: bool = False
 
 
 Scorer = Callable[[TaskModel], dict[str, float]]
@@ -98,7 +105,8 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
     """Train to the end, or to the pause, starting from the newest state.
 
     Args:
-        score: called by the leading rank after each epoch.
+        score: called by the leading rank after each epoch; by all where the model is sharded, since each must
+            take part in its passes.
 
     Returns:
         Steps, seconds and per-epoch losses and scores (scores only on the leading rank).
@@ -108,14 +116,21 @@ def train(learner: Learner, recipe: Recipe, *, pause: Pause, score: Scorer, worl
         Drained: `pause.stop` said so before the end; the state is saved.
         OSError: a state could not be written.
     """
-    with StateWriter(pause.folder, pause.saved) as writer:
-        return _train(learner, recipe, pause, score, world, writer)
+    whole = learner.model
+    model = cut(whole, world) if world.sharded else whole.to(torch.device(world.device))
+    if learner.compiled:
+        compile_blocks(model.encoder)
+    with StateWriter(pause.folder, pause.saved, leads=world.leads) as writer:
+        progress = _train(replace(learner, model=model), recipe, pause, score, world, writer)
+    if world.sharded:
+        gather(model, whole, world)
+    return progress
 
 
 def _train(
     learner: Learner, recipe: Recipe, pause: Pause, score: Scorer, world: World, writer: StateWriter
 ) -> Progress:
-    model = learner.model.to(torch.device(world.device))
+    model = learner.model
     optimizer = make_optimizer(model, weight_decay=recipe.weight_decay)
     progress = load_state(pause.folder, model, optimizer) or Progress()
     check_together(progress.step, world)
@@ -126,29 +141,30 @@ def _train(
     room.agree(learner.lessons)
     runner = _data_parallel(model, world)  # from here on every rank has read the state
     if _close_epoch(progress, schedule, pause, model, score, world):
-        _keep(writer, model, optimizer, progress, world)
+        writer.keep(model, optimizer, progress)
     if pause.reached(progress):
         return progress
     started = time.monotonic() - progress.seconds
 
-    for step, (number, chosen) in _remaining_steps(schedule, progress.step):
+    coming = _prepared(learner, recipe, schedule, room, progress.step)
+    ready = next(coming, None)
+    while ready is not None:
+        step, prepared = ready
         model.train()
-        lesson = learner.lessons[number]
-        masks = derive_seed(recipe.seed, lesson.name, "masks", step)
-        batch = lesson.drawn(chosen, learner.tokenizer, masks)
         dropout = derive_seed(recipe.seed, recipe.task, "dropout", step, world.rank)
-        loss = _finite(room.step_loss(runner, lesson, batch, dropout), step, recipe)
+        loss = room.step_loss(runner, prepared, dropout)
         update(model, optimizer, learning_rate=_rate(recipe, step, schedule.n_steps))
+        ready = next(coming, None)  # while a GPU still computes; only the loss waits for it
+        progress.open_loss += _finite(float(loss), step, recipe)
         fault("train.step_done")
         progress.step = step + 1
-        progress.tokens += sum(example.n_tokens for example in batch)
-        progress.open_loss += loss
+        progress.tokens += sum(example.n_tokens for example in prepared.batch)
         _close_epoch(progress, schedule, pause, model, score, world)
         progress.spend(time.monotonic() - started, world.size)
         paused = pause.reached(progress) and progress.step < schedule.n_steps
         drained = not paused and progress.step < schedule.n_steps and agreed(pause.stop, world)
         if paused or drained or progress.step % pause.every_steps == 0:
-            _keep(writer, model, optimizer, progress, world)
+            writer.keep(model, optimizer, progress)
         if drained:
             writer.wait()
             raise Drained(f"stopped after step {progress.step} of {schedule.n_steps}")
@@ -157,18 +173,25 @@ def _train(
     return progress
 
 
+def _prepared(
+    learner: Learner, recipe: Recipe, schedule: Schedule, room: Room, done: int
+) -> Iterator[tuple[int, Prepared]]:
+    """Yield the steps from step `done` on, each made ready when it is asked for."""
+    for step, (number, chosen) in _remaining_steps(schedule, done):
+        lesson = learner.lessons[number]
+        masks = derive_seed(recipe.seed, lesson.name, "masks", step)
+        yield step, room.prepare(lesson, lesson.drawn(chosen, learner.tokenizer, masks))
+
+
+def steps_of_run(learner: Learner, recipe: Recipe) -> int:
+    """Count the optimiser steps of a whole run."""
+    return _schedule(learner, recipe).n_steps
+
+
 def decay_of_run(learner: Learner, recipe: Recipe) -> float:
     """Compute what the weight decay of a whole run leaves of a weight that never has a gradient, in float64."""
-    n_steps = _schedule(learner, recipe).n_steps
+    n_steps = steps_of_run(learner, recipe)
     return math.prod(1 - _rate(recipe, step, n_steps) * recipe.weight_decay for step in range(n_steps))
-
-
-def _keep(
-    writer: StateWriter, model: TaskModel, optimizer: torch.optim.AdamW, progress: Progress, world: World
-) -> None:
-    """Save the state, once for all ranks."""
-    if world.leads:
-        writer.keep(model, optimizer, progress)
 
 
 def _finite(loss: float, step: int, recipe: Recipe) -> float:
@@ -195,7 +218,7 @@ def _data_parallel(model: TaskModel, world: World) -> nn.Module:
 
     Buffers hold constants, and ranks may run different numbers of forward passes, so they are not broadcast.
     """
-    if world.size == 1:
+    if world.size == 1 or world.sharded:  # shards exchange their gradients by themselves
         return model
     return DistributedDataParallel(
         model, broadcast_buffers=False, find_unused_parameters=len(model.heads) > 1
@@ -232,7 +255,9 @@ def _close_epoch(
     ended = progress.step // schedule.steps_per_epoch
     if len(progress.epochs) == ended or progress.step == pause.after_step:
         return False
-    scores = score(model) if world.leads else {}
+    scores = score(model) if world.leads or world.sharded else {}
+    if not world.leads:
+        scores = {}
     loss = progress.open_loss / schedule.steps_per_epoch
     progress.epochs.append(Epoch(epoch=len(progress.epochs) + 1, loss=loss, scores=scores))
     progress.open_loss = 0.0

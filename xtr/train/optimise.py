@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from xtr.model.rows import OccurringRows
+from xtr.train.sharding import gathered
 
 CLIP_NORM = 1.0
 BETAS = (0.9, 0.98)
@@ -46,10 +48,12 @@ def gradient_norm(model: nn.Module) -> Tensor:
     trained = [table for table in tables if table.weight.grad is not None]
     by_row = {table.weight for table in trained}
     others = [p.grad for p in model.parameters() if p.grad is not None and p not in by_row]
-    return get_total_norm([*others, *map(_row_norms, trained)])
+    return gathered(get_total_norm([*others, *map(_row_norms, trained)]))
 
 
 def _row_norms(table: nn.Embedding | OccurringRows) -> Tensor:
     assert table.weight.grad is not None
     norms: Tensor = torch.linalg.vector_norm(table.weight.grad, dim=1)
+    if isinstance(norms, DTensor):  # summed up rank by rank, whatever is left out
+        return norms
     return table.in_whole_table(norms) if isinstance(table, OccurringRows) else norms

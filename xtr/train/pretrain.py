@@ -71,9 +71,13 @@ class Recipe:
 
 
 RECIPE = Recipe()
+RECIPES = {"demo": RECIPE, "demo-small": Recipe(hidden=48, feed_forward=192)}
+"""By the name of the encoder: the world's own, and one of a quarter of its weights beyond the embeddings."""
 
 
-def pretrain_encoder(text: Path, folder: Path, *, seed: int, scale: float, threads: int) -> None:
+def pretrain_encoder(
+    text: Path, folder: Path, *, seed: int, scale: float, threads: int, name: str = "demo"
+) -> None:
     """Train a tokenizer and an encoder on a text and save both into a folder.
 
     Writes `config.json`, `model.safetensors` (with the language-model head), the tokenizer's files and
@@ -86,12 +90,13 @@ def pretrain_encoder(text: Path, folder: Path, *, seed: int, scale: float, threa
         scale: share of the recipe's steps.
         threads: of PyTorch, while this runs; enters the rounding, hence the weights. More than there are idle
             cores is many times slower, since OpenMP's threads wait for each other by spinning.
+        name: of its recipe; the two differ in their widths alone.
     """
     documents = text.read_text(encoding="utf-8").splitlines()
     tokenizer = train_tokenizer(documents)
     steps = max(RECIPE.fewest_steps, round(RECIPE.steps * scale))
     with _torch_threads(threads):
-        model = build_model(len(tokenizer), seed=seed)
+        model = build_model(len(tokenizer), seed=seed, recipe=RECIPES[name])
         losses = train_masked(model, encode(documents, tokenizer), steps=steps, seed=seed)
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save_pretrained(folder)
@@ -157,16 +162,16 @@ def encode(documents: Sequence[str], tokenizer: PreTrainedTokenizerFast) -> list
     return [encoding.ids[: RECIPE.positions - 2] for encoding in backend.encode_batch(inputs)]
 
 
-def build_model(vocabulary: int, *, seed: int) -> XLMRobertaForMaskedLM:
-    """Build an XLM-R of the recipe's size, without dropout, with weights drawn from a seed."""
+def build_model(vocabulary: int, *, seed: int, recipe: Recipe = RECIPE) -> XLMRobertaForMaskedLM:
+    """Build an XLM-R of a recipe's size, without dropout, with weights drawn from a seed."""
     config = XLMRobertaConfig(
         vocab_size=vocabulary,
-        hidden_size=RECIPE.hidden,
-        num_hidden_layers=RECIPE.layers,
-        num_attention_heads=RECIPE.heads,
-        intermediate_size=RECIPE.feed_forward,
-        max_position_embeddings=RECIPE.positions,
-        initializer_range=RECIPE.initial_sd,
+        hidden_size=recipe.hidden,
+        num_hidden_layers=recipe.layers,
+        num_attention_heads=recipe.heads,
+        intermediate_size=recipe.feed_forward,
+        max_position_embeddings=recipe.positions,
+        initializer_range=recipe.initial_sd,
         type_vocab_size=1,
         layer_norm_eps=1e-5,
         hidden_dropout_prob=0.0,

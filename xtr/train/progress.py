@@ -39,6 +39,7 @@ class Progress:
         worker_seconds: of all workers together, whose number may have changed on the way.
         workers: how many there were last.
         hardware, precision: what the leading one computed on last, and in.
+        sharded, compiled: whether each worker held a part of the weights, and whether blocks were compiled, last.
     """
 
     step: int = 0
@@ -50,6 +51,8 @@ class Progress:
     workers: int = 1
     hardware: str = ""
     precision: str = "fp32"
+    sharded: bool = False
+    compiled: bool = False
 
     def spend(self, seconds: float, workers: int) -> None:
         """Note that the run has now taken so many seconds, the last of them with so many workers."""

@@ -1,7 +1,8 @@
 """This is where a step that does not fit into memory is done again in smaller micro-batches.
 
     room = Room(model, tokenizer, World(device="cuda"))
-    room.step_loss(model, lesson, batch, seed)     -> the loss, with half the tokens at once after a lack of memory
+    step = room.prepare(lesson, batch)
+    room.step_loss(model, step, seed)     -> the loss, with half the tokens at once after a lack of memory
 
 A step is cut anywhere without a change of its mathematics, and a repeated one draws the dropout masks that it
 would have drawn with the smaller micro-batches from the start. Ranks of a data-parallel run cannot repeat a step,
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,9 +22,15 @@ from transformers import PreTrainedTokenizerFast
 from xtr.families.family import Example
 from xtr.model.memory import attempt, too_long
 from xtr.model.world import World
-from xtr.train.step import Lesson, cut_step, step_loss, tokens_at_once
+from xtr.train.sharding import bytes_held
+from xtr.train.step import Lesson, Prepared, cut_step, prepare, step_loss, tokens_at_once
 
 LOG = logging.getLogger(__name__)
+
+ACTIVATION_BYTES = 68
+"""What a block keeps of a token until its backward pass, per unit of its width: 34 bytes where all is in 16 bits
+and attention keeps no matrix (Korthikanti et al. 2022, arXiv 2205.05198, 4.1), twice that where it is in 32.
+"""
 
 
 class Room:
@@ -34,7 +42,11 @@ class Room:
         self.world = world
         self.tokens = tokens_at_once(model, torch.device(world.device))
 
-    def step_loss(self, runner: nn.Module, lesson: Lesson, batch: Sequence[Example], seed: int) -> float:
+    def prepare(self, lesson: Lesson, batch: Sequence[Example]) -> Prepared:
+        """Make a step ready to be run."""
+        return prepare(self.model, self.tokenizer, lesson, batch, self.world, self.tokens)
+
+    def step_loss(self, runner: nn.Module, step: Prepared, seed: int) -> Tensor:
         """Run a step forward and backward, see `step.step_loss`; its masks are drawn from the seed.
 
         Args:
@@ -45,37 +57,57 @@ class Room:
             torch.OutOfMemoryError: this is one rank of several; the worker group is started again.
         """
 
-        def run() -> float:
+        def run() -> Tensor:
             torch.manual_seed(seed)
-            return step_loss(runner, self.tokenizer, lesson, batch, self.world, self.tokens)
+            return step_loss(runner, step, self.world)
 
         if self.world.size > 1:
             return run()
         while (loss := attempt(run)) is None:
             self.model.zero_grad(set_to_none=True)
-            self._shrink(lesson, batch)
+            self._shrink(step.lesson, step.batch)
+            step = self.prepare(step.lesson, step.batch)
         return loss
 
     def agree(self, lessons: Sequence[Lesson]) -> None:
         """Find, before the model is made data-parallel, how many tokens at once fit on each rank.
 
-        Every rank runs its longest examples forward and backward, with as much memory set aside as the exchange of
-        gradients and the optimiser will take; the smallest finding holds for all.
+        The smallest finding holds for all.
 
         Raises:
             InputError: one example alone does not fit on some rank.
         """
         if self.world.size == 1:
             return
-        kept = ("exchanged gradient", "first moment", "second moment")
-        set_aside = [torch.empty_like(weight) for weight in self.model.parameters() for _ in kept]
-        found = min(map(self._fitting, lessons))
-        del set_aside
+        found = self._estimated() if self.world.sharded else self._tried(lessons)
         smallest = torch.tensor(found, device=self.world.device)
         torch.distributed.all_reduce(smallest, op=torch.distributed.ReduceOp.MIN)
         if not int(smallest):
             raise too_long(max(map(_size, lessons[0].examples)), " or ".join(each.name for each in lessons))
         self.tokens = int(smallest)
+
+    def _tried(self, lessons: Sequence[Lesson]) -> int:
+        """Run the longest examples, with memory set aside for the exchange of gradients and for the optimiser."""
+        kept = ("exchanged gradient", "first moment", "second moment")
+        set_aside = [torch.empty_like(weight) for weight in self.model.parameters() for _ in kept]
+        found = min(map(self._fitting, lessons))
+        del set_aside
+        return found
+
+    def _estimated(self) -> int:
+        """Work out how many tokens fit beside this rank's shards.
+
+        A pass that failed on one rank would leave the others waiting in the middle of it, so none is tried.
+        """
+        device = torch.device(self.world.device)
+        if device.type == "cpu":
+            return self.tokens
+        free, _ = torch.cuda.mem_get_info(device)
+        to_come = 3 * bytes_held(self.model)  # gradients and moments
+        config: Any = self.model.encoder.config  # type: ignore[union-attr]
+        a_token: int = ACTIVATION_BYTES * config.hidden_size * config.num_hidden_layers
+        # The other half is for the blocks that are gathered and the exchange of their gradients.
+        return max(1, min(self.tokens, int(free - to_come) // 2 // a_token))
 
     def _fitting(self, lesson: Lesson) -> int:
         """Halve the tokens until the longest examples fit; 0 where one alone does not."""

@@ -2,7 +2,8 @@
 
 `progress` says how a state lies on disk. Random streams need no state: each derives from seed, task and step.
 A state is copied in memory and written on a thread, while the steps go on; that takes as much memory again as
-weights and moments do, on the machine and not on the GPU.
+weights and moments do, on the machine and not on the GPU. The leading rank writes; where the model is sharded all
+take part in the copy, one tensor at a time, and a state is the same as if it were not.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 from xtr.faults import fault
 from xtr.fingerprint import checked_json, file_digest
 from xtr.train.progress import MOMENTS, PROGRESS, WEIGHTS, Progress, newest_state
+from xtr.train.sharding import gathered, parted
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +35,12 @@ class Snapshot:
     progress: Progress
 
     @classmethod
-    def of(cls, model: nn.Module, optimizer: torch.optim.AdamW, progress: Progress) -> Snapshot:
-        """Copy what a run goes on from."""
-        return cls(_copied(_kept(model)), _copied(_moments(optimizer)), copy.deepcopy(progress))
+    def of(
+        cls, model: nn.Module, optimizer: torch.optim.AdamW, progress: Progress, *, leads: bool = True
+    ) -> Snapshot:
+        """Copy what a run goes on from; empty on a rank that only takes part in the gathering."""
+        weights, moments = (_copied(each, keep=leads) for each in (_kept(model), _moments(optimizer)))
+        return cls(weights, moments, copy.deepcopy(progress))
 
 
 class StateWriter:
@@ -43,11 +48,13 @@ class StateWriter:
 
     Args:
         saved: told each time that a state is there, on the writing thread.
+        leads: this is the rank that writes.
     """
 
-    def __init__(self, folder: Path, saved: Callable[[], None]) -> None:
+    def __init__(self, folder: Path, saved: Callable[[], None], *, leads: bool = True) -> None:
         self.folder = folder
         self.saved = saved
+        self.leads = leads
         self._writing: Thread | None = None
         self._error: BaseException | None = None
 
@@ -61,13 +68,15 @@ class StateWriter:
             self._writing.join()
 
     def keep(self, model: nn.Module, optimizer: torch.optim.AdamW, progress: Progress) -> None:
-        """Copy the state and let it be written, once the one before it has been.
+        """Copy the state and let it be written, once the one before it has been; every rank takes part.
 
         Raises:
             OSError: the one before could not be written.
         """
         self.wait()
-        snapshot = Snapshot.of(model, optimizer, progress)
+        snapshot = Snapshot.of(model, optimizer, progress, leads=self.leads)
+        if not self.leads:
+            return
         self._writing = Thread(target=self._write, args=(snapshot,), name="write state", daemon=True)
         self._writing.start()
 
@@ -128,7 +137,8 @@ def load_state(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW) -> 
     weights = load_file(path / WEIGHTS)
     if not _fits(weights, model):
         return None
-    model.load_state_dict(weights, strict=False)
+    own = _kept(model)
+    model.load_state_dict({name: parted(each, own[name]) for name, each in weights.items()}, strict=False)
     _restore_moments(optimizer, load_file(path / MOMENTS))
     return progress
 
@@ -150,8 +160,14 @@ def _fits(weights: dict[str, Tensor], model: nn.Module) -> bool:
     return all(torch.equal(weights[name], own[name].cpu()) for name in constants)
 
 
-def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+def _copied(tensors: Mapping[str, Tensor], *, keep: bool) -> dict[str, Tensor]:
+    """Copy tensors to the machine's memory, each as soon as it has been gathered."""
+    copies = {}
+    for name, tensor in tensors.items():
+        whole = gathered(tensor.detach())
+        if keep:
+            copies[name] = whole.to("cpu", copy=True).contiguous()
+    return copies
 
 
 def _moments(optimizer: torch.optim.AdamW) -> dict[str, Tensor]:
@@ -166,11 +182,12 @@ def _moments(optimizer: torch.optim.AdamW) -> dict[str, Tensor]:
 def _restore_moments(optimizer: torch.optim.AdamW, moments: dict[str, Tensor]) -> None:
     document = optimizer.state_dict()
     places = {int(name.split(".")[0]) for name in moments}
+    weights = [each for group in optimizer.param_groups for each in group["params"]]
     document["state"] = {
         i: {
             "step": moments[f"{i}.step"],
-            "exp_avg": moments[f"{i}.exp_avg"],
-            "exp_avg_sq": moments[f"{i}.exp_avg_sq"],
+            "exp_avg": parted(moments[f"{i}.exp_avg"], weights[i]),
+            "exp_avg_sq": parted(moments[f"{i}.exp_avg_sq"], weights[i]),
         }
         for i in places
     }

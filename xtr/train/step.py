@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from transformers import PreTrainedTokenizerFast
 
 from xtr.families.family import Example, Family
@@ -91,87 +92,130 @@ def _packs(model: nn.Module) -> bool:
     return bool(getattr(model, "module", model).packs)  # DistributedDataParallel has the model inside
 
 
-def step_loss(
-    runner: nn.Module,
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What goes through the encoder at once.
+
+    Attributes:
+        weight: what its loss counts: 1, or 0 where this rank only takes part.
+        inputs: on the device, or on their way there.
+    """
+
+    examples: Sequence[Example]
+    weight: float
+    inputs: dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A step that one rank can run: its examples, and the passes that this rank makes."""
+
+    lesson: Lesson
+    batch: Sequence[Example]
+    passes: tuple[Pass, ...]
+
+
+def prepare(
+    model: nn.Module,
     tokenizer: PreTrainedTokenizerFast,
     lesson: Lesson,
     batch: Sequence[Example],
     world: World,
     max_tokens: int | None = None,
-) -> float:
-    """Run one step forward and backward and return the mean loss over the whole step.
-
-    The loss is normalised over the step's items on all ranks, so cutting the step into micro-batches changes
-    nothing but the order of summation. A rank without examples runs the first one with weight 0, because every
-    rank must take part in the reduction of gradients.
+) -> Prepared:
+    """Cut a step into passes and make their inputs; the device may still compute the step before.
 
     Args:
         max_tokens: that go through the encoder at once; None takes what is usual for the device.
     """
-    max_tokens = max_tokens or tokens_at_once(runner, torch.device(world.device))
-    if lesson.family.whole_step:
-        return _whole_step_loss(runner, tokenizer, lesson, batch, world, max_tokens)
-    share = balanced_share(batch, rank=world.rank, world_size=world.size)
-    weight = 1.0 if share else 0.0
-    family = lesson.family
-    n_items = max(1, sum(family.n_items(example) for example in batch))
-    # DistributedDataParallel averages gradients over ranks; the sum is wanted.
-    scale = weight * world.size / n_items
     device = torch.device(world.device)
-    total = torch.zeros((), device=device)
-    micro_batches = cut_step(share or batch[:1], runner, max_tokens)
-    for i, examples in enumerate(micro_batches):
-        last = i + 1 == len(micro_batches)
-        with nullcontext() if last or world.size == 1 else runner.no_sync():  # type: ignore[operator]
-            outputs = runner(family.inputs(examples, tokenizer, device), lesson.head)
-            loss = family.loss(outputs, examples) * scale
+    cut = _passes(model, lesson, batch, world, max_tokens or tokens_at_once(model, device))
+    return Prepared(
+        lesson,
+        batch,
+        tuple(
+            Pass(examples, weight, lesson.family.inputs(examples, tokenizer, device))
+            for examples, weight in cut
+        ),
+    )
+
+
+def _passes(
+    model: nn.Module, lesson: Lesson, batch: Sequence[Example], world: World, max_tokens: int
+) -> list[tuple[Sequence[Example], float]]:
+    """List this rank's micro-batches of a step, and what each counts.
+
+    Every rank must take part in the reduction of gradients and, where the model is sharded, in each pass of every
+    other, since that gathers what all of them hold.
+    """
+    cuts = []
+    for rank in range(world.size) if world.sharded else [world.rank]:
+        share = _share(lesson, batch, rank, world)
+        cuts.append(cut_step(share, model, max_tokens) if share else [])
+    own = cuts[world.rank] if world.sharded else cuts[0]
+    idle = max(1, *map(len, cuts)) - len(own)
+    return [(each, 1.0) for each in own] + [((own or [batch[:1]])[0], 0.0)] * idle
+
+
+def _share(lesson: Lesson, batch: Sequence[Example], rank: int, world: World) -> Sequence[Example]:
+    """Return what a rank runs of a step; where all is compared with all, sequence by sequence, at least one."""
+    if not lesson.family.whole_step:
+        return balanced_share(batch, rank=rank, world_size=world.size)
+    share = rank_share(batch, rank=rank, world_size=world.size) or batch[:1]
+    sequences = [sequence for example in share for sequence in example.sequences]
+    return [Example(i, (each,)) for i, each in enumerate(sequences)]
+
+
+def step_loss(runner: nn.Module, step: Prepared, world: World) -> Tensor:
+    """Run one step forward and backward and return the mean loss over the whole step, on the device.
+
+    The loss is normalised over the step's items on all ranks, so cutting the step into micro-batches changes
+    nothing but the order of summation.
+    """
+    family = step.lesson.family
+    if family.whole_step:
+        return _whole_step_loss(runner, step, world)
+    n_items = max(1, sum(family.n_items(example) for example in step.batch))
+    # DistributedDataParallel averages gradients over ranks; the sum is wanted.
+    scale = world.size / n_items
+    total = torch.zeros((), device=world.device)
+    for each in step.passes:
+        last = each is step.passes[-1]
+        with runner.no_sync() if isinstance(runner, DistributedDataParallel) and not last else nullcontext():
+            outputs = runner(each.inputs, step.lesson.head)
+            loss = family.loss(outputs, each.examples) * (each.weight * scale)
             torch.autograd.backward(loss)
         total += loss.detach() / world.size
     if world.size > 1:
         torch.distributed.all_reduce(total)
-    return float(total)
+    return total
 
 
-def _whole_step_loss(
-    runner: nn.Module,
-    tokenizer: PreTrainedTokenizerFast,
-    lesson: Lesson,
-    batch: Sequence[Example],
-    world: World,
-    max_tokens: int,
-) -> float:
+def _whole_step_loss(runner: nn.Module, step: Prepared, world: World) -> Tensor:
     """Run one step whose loss compares its examples with one another.
 
     Every rank runs its share, is told the others' outputs as constants and computes the loss of the whole step.
     So its gradient is the part that its share has in that loss, and the sum over ranks is the whole.
     """
-    device = torch.device(world.device)
-    share = rank_share(batch, rank=world.rank, world_size=world.size)
-    outputs = _all_outputs(runner, tokenizer, lesson, share or batch[:1], device, max_tokens)
+    batch, family = step.batch, step.lesson.family
+    outputs = _all_outputs(runner, step)
     whole = _gathered(outputs, len(batch), len(batch[0].sequences), world) if world.size > 1 else outputs
-    n_items = sum(lesson.family.n_items(example) for example in batch)
-    loss = lesson.family.loss(whole, batch) / n_items
+    n_items = sum(family.n_items(example) for example in batch)
+    loss = family.loss(whole, batch) / n_items
     # DistributedDataParallel averages gradients over ranks; the sum is wanted.
     torch.autograd.backward(world.size * loss + 0 * outputs.sum())
-    return float(loss.detach())
+    return loss.detach()
 
 
-def _all_outputs(
-    runner: nn.Module,
-    tokenizer: PreTrainedTokenizerFast,
-    lesson: Lesson,
-    examples: Sequence[Example],
-    device: torch.device,
-    max_tokens: int,
-) -> Tensor:
+def _all_outputs(runner: nn.Module, step: Prepared) -> Tensor:
     """Run all sequences, similar lengths together, and return their outputs in order, one a sequence."""
-    sequences = [sequence for example in examples for sequence in example.sequences]
-    parts = cut_step([Example(i, (each,)) for i, each in enumerate(sequences)], runner, max_tokens)
-    outputs = torch.cat(
-        [runner(lesson.family.inputs(part, tokenizer, device), lesson.head) for part in parts]
-    )
-    places = torch.tensor([each.row for part in parts for each in part], device=device)
-    return outputs[torch.argsort(places)]
+    made = [runner(each.inputs, step.lesson.head) for each in step.passes]
+    counted = [(each, out) for each, out in zip(step.passes, made, strict=True) if each.weight]
+    idle = [out.sum() * 0 for each, out in zip(step.passes, made, strict=True) if not each.weight]
+    outputs = torch.cat([out for _, out in counted])
+    rows = [example.row for each, _ in counted for example in each.examples]
+    ordered = outputs[torch.argsort(torch.tensor(rows, device=outputs.device))]
+    return ordered + sum(idle) if idle else ordered
 
 
 def _gathered(outputs: Tensor, n_examples: int, n_sequences: int, world: World) -> Tensor:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -20,9 +21,13 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from xtr.analysis.report.drawing import FAINT, INK, Look, draw, legend_above, looks
-from xtr.analysis.report.section import Figure
+from xtr.analysis.report.drawing import FAINT, INK, Line, Look, draw, legend_above, looks
+from xtr.analysis.report.section import Figure, shown
 
+MANY = 40
+"""Points of a series from which on their markers are small, and on a line only some of them are marked."""
+MOST_APART = 8
+"""Rows of dots up to which series that coincide are set a little apart."""
 WIDTH = 7.2
 """Inches: what a page of the report takes without scaling."""
 
@@ -107,28 +112,38 @@ def heat_map(
             dark = 0.3 * shade[0] + 0.59 * shade[1] + 0.11 * shade[2] < 0.5
             weight = "bold" if (row, column) in strong else "normal"
             ink = "white" if dark else "black"
-            axes.text(x, y, f"{value:+.1f}", color=ink, ha="center", va="center", fontweight=weight)
+            axes.text(
+                x, y, shown(value / 100, "signed"), color=ink, ha="center", va="center", fontweight=weight
+            )
         _name_cells(axes, rows, columns)
 
     return draw(about.name, about.caption, about.alt, (min(WIDTH, 2.2 + 0.75 * len(columns)), height), paint)
 
 
 def dots(
-    about: About, names: Sequence[str], series: Sequence[Dots], x: str, breaks: Sequence[int] = ()
+    about: About,
+    names: Sequence[str],
+    series: Sequence[Dots],
+    x: str,
+    breaks: Sequence[int] = (),
+    *,
+    nought: bool = False,
 ) -> Figure:
     """Draw a row a name, a marker a series; of two series that belong together the distance is what counts.
 
     Args:
         breaks: rows above which a line parts groups of names.
+        nought: whether a line marks 0.
     """
     height = 0.75 + 0.19 * max(len(names), 3) + 0.2 * math.ceil(len(series) / 4)
     look_of = looks([*about.order, *(each.name for each in series)])
+    apart = len(names) <= MOST_APART or any(each.intervals for each in series)
 
     def paint(canvas: Canvas) -> None:
         axes = canvas.add_subplot()
         for i, each in enumerate(series):
             look = look_of[each.name]
-            offset = 0.0 if not any(one.intervals for one in series) else 0.3 * (i / len(series) - 0.25)
+            offset = 0.4 * (i + 0.5) / len(series) - 0.2 if apart else 0.0
             rows = [(names.index(name) + offset, value) for name, value in each.values.items()]
             for name, (low, high) in each.intervals.items():
                 y = names.index(name) + offset
@@ -136,6 +151,8 @@ def dots(
             _mark(axes, [value for _, value in rows], [y for y, _ in rows], look, each.name)
         for row in breaks:
             axes.axhline(row - 0.5, color=FAINT, linewidth=0.8)
+        if nought:
+            axes.axvline(0, color=INK, linewidth=0.8)
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.set_xlabel(x)
@@ -145,11 +162,11 @@ def dots(
     return draw(about.name, about.caption, about.alt, (WIDTH, height), paint)
 
 
-def panels(about: About, shown: Sequence[Panel], *, x: str, y: str, log: bool = False) -> Figure:
+def panels(about: About, drawn: Sequence[Panel], *, x: str, y: str, log: bool = False) -> Figure:
     """Draw small charts beside each other, up to three in a row, with one legend for all."""
-    across = min(3, len(shown))
-    down = math.ceil(len(shown) / across)
-    names = list(dict.fromkeys(each.name for panel in shown for each in panel.series))
+    across = min(3, len(drawn))
+    down = math.ceil(len(drawn) / across)
+    names = list(dict.fromkeys(each.name for panel in drawn for each in panel.series))
     look_of = looks([*about.order, *names])
     width = WIDTH if across > 1 else 5.0
     height = (2.0 if across > 1 else 2.8) * down + 0.35 + 0.2 * math.ceil(len(names) / 4)
@@ -157,12 +174,12 @@ def panels(about: About, shown: Sequence[Panel], *, x: str, y: str, log: bool = 
     def paint(canvas: Canvas) -> None:
         grid = canvas.subplots(down, across, squeeze=False)
         places = [axes for row in grid for axes in row]
-        for axes, panel in zip(places, shown, strict=False):
+        for axes, panel in zip(places, drawn, strict=False):
             for each in panel.series:
                 _curve(axes, each, look_of[each.name])
             _scale(axes, panel, log=log)
             axes.set_title(panel.title)
-        for axes in places[len(shown) :]:
+        for axes in places[len(drawn) :]:
             axes.set_axis_off()
         canvas.supxlabel(x, fontsize=8.5)
         canvas.supylabel(y, fontsize=8.5)
@@ -203,12 +220,15 @@ def _curve(axes: Axes, each: Series, look: Look) -> None:
         axes.fill_between(where, low, high, color=look.colour, alpha=0.15, linewidth=0)
     if each.curve:
         axes.plot(*zip(*each.curve, strict=True), color=look.colour, linestyle=look.line)
-    line = look.line if each.joined and not each.curve else ""
+    line: Line | Literal[""] = look.line if each.joined and not each.curve else ""
+    many = len(each.x) > MANY
     axes.plot(
         each.x,
         each.y,
         linestyle=line,
-        marker=look.marker if len(each.x) <= 60 else "",
+        marker=look.marker,
+        markersize=3 if many and not line else 4.5,
+        markevery=len(each.x) // 6 if many and line else None,
         color=look.colour,
         markerfacecolor=look.face,
     )
@@ -231,7 +251,7 @@ def _scale(axes: Axes, panel: Panel, *, log: bool) -> None:
     where = sorted({x for each in panel.series for x in each.x})
     axes.set_xscale("log")
     axes.set_xticks(where if len(where) <= 4 else _round_numbers(where[0], where[-1]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
     axes.xaxis.set_minor_locator(NullLocator())
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -20,14 +21,15 @@ from matplotlib.figure import Figure as Canvas
 
 from xtr.analysis.report.section import Figure
 
+Line = Literal["-", "--", "-."] | tuple[float, tuple[float, ...]]
 INK, FAINT = "#222222", "#c8c8c8"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
-LINES = ("-", "--", "-.", (0, (1, 1.2)), (0, (5, 1, 1, 1, 1, 1)))
+LINES: tuple[Line, ...] = ("-", "--", "-.", (0, (1, 1.2)), (0, (5, 1, 1, 1, 1, 1)))
 DOTS_PER_INCH = 160
 PIXELS_PER_INCH = 110
 """On the page, so that a figure's words are about as large as a table's."""
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.hashsalt": "xtr",
     "font.family": "DejaVu Sans",
     "font.size": 8.5,
@@ -60,7 +62,7 @@ class Look:
 
     colour: str
     marker: str
-    line: str | tuple[float, tuple[float, ...]]
+    line: Line
     filled: bool = True
 
     @property

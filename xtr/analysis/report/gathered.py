@@ -14,16 +14,17 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from xtr.analysis.findings import Finding, findings_of
 from xtr.analysis.leaderboard import Row, leaderboard, winners
 from xtr.analysis.openings import Opening, read_openings
 from xtr.analysis.references import stage_keys
 from xtr.analysis.report.standings import Standing, standings_of
+from xtr.analysis.results import results_of
 from xtr.analysis.scores import ScoreRow, read_scores
 from xtr.analysis.spending import Ended, Spent, read_ended, read_spent
 from xtr.analysis.trials import TrialRow, Winner, read_trials
 from xtr.catalogue.lookup import find_task
 from xtr.spec.expressions import target_task
-from xtr.spec.space import Value
 from xtr.spec.sweep import Pair, SweepSpec
 from xtr.stages.index import Entry, read_index
 from xtr.stages.store import StageStore
@@ -47,6 +48,7 @@ class Gathered:
     spec: SweepSpec
     trials: tuple[TrialRow, ...]
     scores: tuple[ScoreRow, ...]
+    findings: tuple[Finding, ...] = ()
     importances: Importances = field(default_factory=dict)
     stages: Mapping[str, Entry] = field(default_factory=dict)
     spent: Spent = field(default_factory=Spent)
@@ -78,6 +80,11 @@ class Gathered:
             found.setdefault(row.pair, []).append(row)
         return found
 
+    def searched(self, pair: Pair) -> list[TrialRow]:
+        """A pair's finished search trials; of a design, whose settings are all repeated, those of every seed."""
+        phases = ("search",) if self.spec.search.design is None else ("search", "confirm")
+        return [row for row in self.of_pair[pair] if row.phase in phases and row.value is not None]
+
     @cached_property
     def scores_of_pair(self) -> dict[Pair, list[ScoreRow]]:
         """Scores in the targets' own metrics by pair, of all points of a design."""
@@ -102,8 +109,8 @@ class Gathered:
         for pair, rows in self.scores_of_pair.items():
             best = self.winners.get(pair)
             for row in rows:
-                if best is None or row.split != self.split or settings_of(row) not in ({}, best.params):
-                    continue
+                if best is None or row.split != self.split or row.settings not in ({}, best.params):
+                    continue  # another point of a design
                 found.setdefault(pair, {}).setdefault(row.language, {})[row.seed] = row.value
         return found
 
@@ -145,12 +152,6 @@ class Gathered:
         return [row for row in self.leaders if row.target == target]
 
 
-def settings_of(row: ScoreRow) -> Mapping[str, Value]:
-    """The settings that a score is of, by dotted name; empty where it is a winner's and does not say."""
-    settings: Mapping[str, Value] = getattr(row, "settings", {})
-    return settings
-
-
 def gather(spec: SweepSpec, folder: Path, *, importances: Importances, date: str) -> Gathered:
     """Read a sweep's folder and the list of stored stages."""
     trials, scores = read_trials(folder), read_scores(folder)
@@ -162,6 +163,7 @@ def gather(spec: SweepSpec, folder: Path, *, importances: Importances, date: str
         spec=spec,
         trials=tuple(sound_trials),
         scores=tuple(sound_scores),
+        findings=tuple(findings_of(spec, results_of(folder)) if spec.contrasts else ()),
         importances=importances,
         stages={key: entries[key] for key in sorted(asked & entries.keys())},
         spent=read_spent(folder),

@@ -8,15 +8,18 @@ from statistics import fmean
 
 from xtr.analysis.report.charts import About, Dots, Panel, Series, dots, panels
 from xtr.analysis.report.gathered import Gathered
-from xtr.analysis.report.rates import finished, leading
-from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, listed
+from xtr.analysis.report.rates import leading
+from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, cut, listed
 
-MOST_PANELS, MOST_PAIRS = 9, 5
+MOST_PANELS, MOST_PAIRS = 6, 5
 FEWEST_TRIALS = 3
 
 
 def history(gathered: Gathered) -> Section:
     """Show how each search went."""
+    if gathered.spec.search.design is not None:
+        why = "This sweep is a design: it trains every setting at every seed, so nothing was searched."
+        return Section("search", "Search", unsaid=(why,))
     figures = [*_progress(gathered), *_importance(gathered)]
     tables = [table for table in [_importances(gathered)] if table.rows]
     if not figures:
@@ -25,6 +28,7 @@ def history(gathered: Gathered) -> Section:
     words = [
         "The best select score so far, by finished search trial. A line that still rises at its end says "
         "that more trials may find more.",
+        *cut(len(gathered.targets), MOST_PANELS, rest="`learning-rates.csv` has the trials of all"),
     ]
     if tables:
         words.append(
@@ -40,7 +44,7 @@ def _progress(gathered: Gathered) -> Iterable[Figure]:
     for target in gathered.targets:
         series = []
         for pair in leading(gathered, target, MOST_PAIRS):
-            values = [100 * (row.value or 0.0) for row in finished(gathered.of_pair[pair])]
+            values = [100 * (row.value or 0.0) for row in gathered.searched(pair)]
             if len(values) >= FEWEST_TRIALS:
                 best = list(accumulate(values, max))
                 series.append(Series(pair.intermediate, range(1, len(best) + 1), best))
@@ -82,7 +86,7 @@ def _dimensions(gathered: Gathered) -> list[str]:
 def _importances(gathered: Gathered) -> Table:
     names = _dimensions(gathered)
     rows: list[tuple[Cell, ...]] = [
-        (pair.target, pair.intermediate, len(finished(gathered.of_pair[pair])), *(each.get(n) for n in names))
+        (pair.target, pair.intermediate, len(gathered.searched(pair)), *(each.get(n) for n in names))
         for pair, each in gathered.importances.items()
     ]
     columns = (Column("target"), Column("intermediate"), Column("trials", "count"))

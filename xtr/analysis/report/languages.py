@@ -8,12 +8,12 @@ from statistics import fmean
 from xtr.analysis.groups import FEWEST_LANGUAGES, Group, groups_of
 from xtr.analysis.report.charts import About, Dots, dots
 from xtr.analysis.report.gathered import Gathered
-from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, listed, slug
+from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, cut, listed, slug
 from xtr.analysis.report.standings import bounds
 from xtr.catalogue.typology import FACTS
 from xtr.spec.sweep import Pair
 
-MOST_TARGETS = 9
+MOST_TARGETS = 6
 """Targets that are drawn; the tables hold all of them."""
 MOST_SERIES = 4
 """Intermediate tasks in one figure: the leading ones and `none`."""
@@ -34,6 +34,7 @@ def languages(gathered: Gathered) -> Section:
         "the leading pair's winner minus the winner of `none`, over the seeds that both have, with its t "
         f"interval (95 %). A gap is the score in the source language (`{source}`) minus the mean of the "
         "others.",
+        *cut(len(scored), MOST_TARGETS, rest="the tables of all are beside the page"),
     )
     tables = [_table(gathered, target) for target in scored]
     figures = [

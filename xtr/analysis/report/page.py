@@ -114,7 +114,7 @@ def _figure(figure: Figure) -> str:
     data = base64.b64encode(content).decode()
     return (
         f'<figure><div class="wide"><img src="data:image/{kind};base64,{data}" alt="{escape(figure.alt)}"'
-        f' width="{figure.width}"{" class=small" if figure.width < 460 else ""}></div>\n'
+        f' width="{figure.width}"{" class=small" if figure.width < 550 else ""}></div>\n'
         f"<figcaption>{prose(figure.caption)}</figcaption></figure>"
     )
 
@@ -122,7 +122,7 @@ def _figure(figure: Figure) -> str:
 def _table(table: Table) -> str:
     sides = ["" if is_text(column) else ' class="n"' for column in table.columns]
     head = "".join(f"<th{side}>{escape(c.name)}</th>" for side, c in zip(sides, table.columns, strict=True))
-    rows, before = [], ""
+    rows, before = list[str](), ""
     for cells in table.shown()[:MOST_ROWS]:
         told = "".join(f"<td{side}>{escape(cell)}</td>" for side, cell in zip(sides, cells, strict=True))
         rows.append(f"<tr{' class=new' if rows and cells[0] != before else ''}>{told}</tr>")

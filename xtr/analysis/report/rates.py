@@ -10,13 +10,13 @@ from collections.abc import Iterable
 
 from xtr.analysis.report.charts import About, Panel, Series, panels
 from xtr.analysis.report.gathered import Gathered
-from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, listed, slug
-from xtr.analysis.trials import TrialRow
+from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, cut, listed, slug
 from xtr.spec.sweep import Pair
 
-MOST_PANELS, MOST_PAIRS = 9, 3
+MOST_PANELS, MOST_PAIRS = 6, 3
 """Targets that are drawn, and pairs in each: the leading ones and `none`; the table's file has all."""
-FEWEST_RATES = 3
+FEWEST_RATES, MOST_JOINED = 3, 12
+"""Different rates from which a figure is drawn, and up to which the best at each are joined."""
 
 
 def rates(gathered: Gathered) -> Section:
@@ -24,20 +24,17 @@ def rates(gathered: Gathered) -> Section:
     names = sorted({n for row in gathered.trials for n in row.params if n.endswith("learning_rate")})
     figures = [figure for name in names for figure in _figures(gathered, name)]
     words = (
-        "Each point is a finished search trial, and a ring marks the best of its pair; the other dimensions "
-        "vary with it. Trials that were stopped early are left out. What was tried is drawn for the leading "
-        "pairs of each target; `learning-rates.csv` has every trial.",
+        "Each point is a finished trial of the search (of a design, of any seed), whose other dimensions "
+        "vary with it. A line joins the best at each of a few rates, and a ring marks a pair's best. Trials "
+        "that were stopped early are left out. Drawn are the leading pairs of each target; "
+        "`learning-rates.csv` has every trial.",
+        *cut(len(gathered.targets), MOST_PANELS, rest="the file has all"),
     )
     if not figures:
         why = f"Learning rates are drawn from {FEWEST_RATES} different ones on; no pair has finished with as many."
         return Section("rates", "Learning rates", unsaid=(why,))
     unsaid = tuple(_at_borders(gathered, names))
     return Section("rates", "Learning rates", words, (), tuple(figures), unsaid, (_table(gathered, names),))
-
-
-def finished(rows: Iterable[TrialRow]) -> list[TrialRow]:
-    """Keep the search trials that were trained to their end."""
-    return [row for row in rows if row.phase == "search" and row.value is not None]
 
 
 def leading(gathered: Gathered, target: str, most: int) -> list[Pair]:
@@ -63,12 +60,13 @@ def _figures(gathered: Gathered, name: str) -> Iterable[Figure]:
 
 
 def _series(gathered: Gathered, pair: Pair, name: str) -> Series:
-    rows = [row for row in finished(gathered.of_pair[pair]) if _is_rate(row.params.get(name))]
+    rows = [row for row in gathered.searched(pair) if _is_rate(row.params.get(name))]
     points = sorted((float(row.params[name]), 100 * (row.value or 0.0)) for row in rows)
     best = max(points, key=lambda point: point[1], default=None)
-    by_rate = {x for x, _ in points}
-    joined = len(by_rate) == len(points)
-    return Series(pair.intermediate, [x for x, _ in points], [y for _, y in points], joined, marked=best)
+    best_at = dict(points)  # they are sorted, so the last of a rate is its best
+    curve = [*best_at.items()] if len(best_at) <= MOST_JOINED else []
+    x, y = [x for x, _ in points], [y for _, y in points]
+    return Series(pair.intermediate, x, y, joined=False, curve=curve, marked=best)
 
 
 def _is_rate(value: object) -> bool:
@@ -103,7 +101,7 @@ def _table(gathered: Gathered, names: list[str]) -> Table:
     )
     rows: list[tuple[Cell, ...]] = [
         (pair.target, pair.intermediate, row.number, row.seed, *(row.params.get(n) for n in names), row.value)
-        for pair, own in gathered.of_pair.items()
-        for row in finished(own)
+        for pair in gathered.of_pair
+        for row in gathered.searched(pair)
     ]
     return Table("learning-rates", "Every finished search trial by its learning rates.", columns, tuple(rows))

@@ -11,22 +11,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import log
-from statistics import correlation, fmean, quantiles
+from statistics import correlation, fmean
 
 from xtr.analysis.groups import groups_of
 from xtr.analysis.report.charts import About, Panel, Series, panels
-from xtr.analysis.report.gathered import Gathered, settings_of
-from xtr.analysis.report.rates import finished, leading
-from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, counted, listed, slug
+from xtr.analysis.report.gathered import Gathered
+from xtr.analysis.report.rates import leading
+from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, counted, cut, listed, slug
 from xtr.analysis.report.standings import bounds
 from xtr.fingerprint import canonical_json
 from xtr.spec.sweep import Pair
 from xtr.statistics.intervals import mean_interval
-from xtr.statistics.scaling import FEWEST_SIZES, PowerLaw, bootstrap_laws, fit_power_law
+from xtr.statistics.scaling import FEWEST_SIZES, PowerLaw, bootstrap_laws, fit_power_law, loss_band
 
 SIZES = (".fraction", ".examples")
 SELECT = "select"
-MOST_PANELS, MOST_PAIRS = 9, 3
+MOST_PANELS, MOST_PAIRS = 6, 3
 FEWEST_SEEDS, DRAWS, STEPS = 3, 200, 30
 RISES = 0.5
 """Correlation of score and logarithm of the size from which on a law is fitted."""
@@ -79,6 +79,7 @@ def scaling(gathered: Gathered) -> Section:
         "A point is the mean over seeds. A curve is the law loss = limit + scale · size^(−exponent), with "
         "loss = 1 − score, fitted as in arXiv 2203.15556; a band holds 95 % of the laws of seeds drawn anew. "
         "No law is fitted where scores do not rise with size; there the points are joined.",
+        *cut(len(gathered.targets), MOST_PANELS, rest="`sizes.csv` has all"),
     )
     unsaid = tuple(_unsaid(curves, laws))
     tables = [table for table in [_laws(laws)] if table.rows]
@@ -105,17 +106,15 @@ def _in_languages(gathered: Gathered, pair: Pair, name: str) -> Iterator[Curve]:
     by_point: dict[tuple[int, str], dict[str, float]] = {}
     size_of: dict[str, float] = {}
     for row in gathered.scores_of_pair.get(pair, ()):
-        settings = settings_of(row)
-        size = settings.get(name)
+        size = row.settings.get(name)
         if row.split == gathered.split and isinstance(size, (int, float)) and size > 0:
-            point = canonical_json(dict(settings))
+            point = canonical_json(dict(row.settings))
             size_of[point] = float(size)
             by_point.setdefault((row.seed, point), {})[row.language] = row.value
     if len(set(size_of.values())) < FEWEST_SIZES:
         return
     select = {
-        (row.seed, canonical_json(dict(row.params))): row.value or 0.0
-        for row in finished(gathered.of_pair[pair])
+        (row.seed, canonical_json(dict(row.params))): row.value or 0.0 for row in gathered.searched(pair)
     }
     for where, codes in _groups(gathered, {code for each in by_point.values() for code in each}):
         chosen: dict[int, dict[float, tuple[float, float]]] = {}
@@ -184,9 +183,8 @@ def _figures(gathered: Gathered, name: str, curves: Sequence[Curve], laws: Laws)
     caption = f"Score on {where} by `{name}`, in points of 100, with fitted laws."
     alt = f"Score by {name} for {listed(list(shown))}, the size on a logarithmic scale."
     drawn = [Panel(title, tuple(series)) for title, series in shown.items()][:MOST_PANELS]
-    yield panels(
-        About(f"scaling-{where}-{slug(name)}", caption, alt), drawn, x=name, y=f"{where} score", log=True
-    )
+    about = About(f"scaling-{where}-{slug(name)}", caption, alt, gathered.intermediates)
+    yield panels(about, drawn, x=name, y=f"{where} score", log=True)
 
 
 def _without(gathered: Gathered, target: str, beside: Sequence[Series]) -> Iterator[Series]:
@@ -212,12 +210,8 @@ def _band(curve: Curve, steps: Sequence[float]) -> list[tuple[float, float, floa
     if len(whole) < FEWEST_SEEDS:
         return []
     losses = {seed: {size: 1 - score for size, score in each.items()} for seed, each in whole.items()}
-    laws = bootstrap_laws(losses, seed=0, n_draws=DRAWS)
-    band = []
-    for size in steps:
-        cuts = quantiles([100 * (1 - law.loss(size)) for law in laws], n=40)
-        band.append((size, cuts[0], cuts[-1]))
-    return band
+    ends = loss_band(bootstrap_laws(losses, seed=0, n_draws=DRAWS), steps)
+    return [(size, 100 * (1 - high), 100 * (1 - low)) for size, (low, high) in zip(steps, ends, strict=True)]
 
 
 def _laws(laws: Laws) -> Table:

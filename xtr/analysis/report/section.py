@@ -131,6 +131,11 @@ def listed(names: list[str] | tuple[str, ...], most: int = 6) -> str:
     return " and ".join([*([", ".join(names[:-1])] if len(names) > 1 else []), *names[-1:]])
 
 
+def cut(n: int, most: int, *, rest: str) -> tuple[str, ...]:
+    """Say that figures show the first targets alone, where there are more; `rest` says where the others are."""
+    return (f"Figures show the first {most} of {n} targets; {rest}.",) if n > most else ()
+
+
 def counted(n: int, noun: str) -> str:
     """Count something: `1 seed`, `3 seeds`."""
     return f"{n:,} {noun}{'' if n == 1 else 's'}"

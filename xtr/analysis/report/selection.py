@@ -9,14 +9,15 @@ from xtr.analysis.report.section import Cell, Column, Section, Table, counted, l
 from xtr.catalogue.lookup import find_task
 from xtr.catalogue.task import Task
 from xtr.spec.expressions import target_task
-from xtr.spec.search import Confirm
+from xtr.spec.search import SearchSpec
 
 
 def selection(gathered: Gathered) -> Section:
     """Say what chose the winners, and who has looked at the test sets."""
     words = (
-        "A trial is scored on its target's select split alone: no other language or test set has chosen anything.",
-        _confirmed(gathered.spec.search.confirm),
+        "A trial is scored on its target's select split alone: no other language or test set has chosen "
+        "anything.",
+        _confirmed(gathered.spec.search),
         _opened(gathered),
     )
     tables = [_selected(gathered)]
@@ -27,7 +28,14 @@ def selection(gathered: Gathered) -> Section:
     )
 
 
-def _confirmed(confirm: Confirm) -> str:
+def _confirmed(search: SearchSpec) -> str:
+    confirm = search.confirm
+    if search.design is not None:
+        return (
+            "This sweep is a design: every setting is trained at every seed. A pair's best settings are "
+            "chosen by the mean over the same seeds, so its score flatters; contrasts at equal settings do "
+            "not."
+        )
     if not confirm.seeds:
         return (
             "Winners were not trained again on other seeds (`search.confirm.seeds`): a lucky trial may lead."
@@ -35,8 +43,8 @@ def _confirmed(confirm: Confirm) -> str:
     best = "the best trial was" if confirm.top == 1 else f"the {confirm.top} best trials were"
     seeds = listed([str(seed) for seed in confirm.seeds], 12)
     return (
-        f"Of each pair {best} trained again on the seeds {seeds}, which the search has not used; their mean is "
-        "the score."
+        f"Of each pair {best} trained again on the seeds {seeds}, which the search has not used; their mean "
+        "is the score."
     )
 
 

@@ -14,6 +14,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from xtr.analysis.report.claims import claims
 from xtr.analysis.report.costs import costs
 from xtr.analysis.report.files import table_csv, table_latex
 from xtr.analysis.report.gathered import Gathered
@@ -32,9 +33,10 @@ from xtr.storage import write_atomic
 
 SCHEMA_VERSION = 1
 PAGE, LIST = "report.html", "report.json"
-SECTIONS: tuple[Callable[[Gathered], Section], ...] = (
+SECTIONS: tuple[Callable[[Gathered], Section | None], ...] = (
     head,
     leaders,
+    claims,
     languages,
     scaling,
     rates,
@@ -42,7 +44,8 @@ SECTIONS: tuple[Callable[[Gathered], Section], ...] = (
     costs,
     selection,
 )
-"""The page from top to bottom. A section is a function of what was gathered; a new one is entered here."""
+"""The page from top to bottom. A section is a function of what was gathered, None where it has no place;
+a new one is entered here."""
 
 
 def write_report(gathered: Gathered, folder: Path) -> dict[str, JSON]:
@@ -53,7 +56,7 @@ def write_report(gathered: Gathered, folder: Path) -> dict[str, JSON]:
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(Problem("this is a file, not a folder", "--to", str(folder), "a folder, new or not"))
-    sections = [make(gathered) for make in SECTIONS]
+    sections = [section for make in SECTIONS if (section := make(gathered)) is not None]
     page = page_html(gathered.spec.name, gathered.date, sections)
     files = {PAGE: page.encode(), **_parts(sections)}
     document = _document(gathered, sections, files)
@@ -89,7 +92,7 @@ def _document(gathered: Gathered, sections: Sequence[Section], files: Mapping[st
             {"name": each.name, "title": each.title, "words": list(each.words), "unsaid": list(each.unsaid)}
             for each in sections
         ],
-        "files": sorted(files),
+        "files": [*sorted(files)],
     }
 
 
