@@ -1,13 +1,12 @@
-"""The main job's figures: how long the demo takes, what a rerun costs, what a kill loses, what is found.
+"""The main job's figures: how long the demo takes, what a rerun costs, what a kill loses.
 
-    python benchmarks/main_job.py [command-line] [demo] [kill] [planted]
+    python benchmarks/main_job.py [command-line] [demo] [kill]
 
 Every part calls xtr as a user does, in a folder of its own.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -116,57 +115,6 @@ def kill(folder: Path) -> list[Figure]:
     ]
 
 
-def planted(folder: Path) -> list[Figure]:
-    """Look for what three demo worlds have planted."""
-    gains: dict[str, dict[str, list[float]]] = {}
-    scores: dict[str, list[float]] = {}
-    for seed in range(3):
-        place = folder / f"world-{seed}"
-        place.mkdir()
-        overrides = ("--set", f"data.demo_seed={seed}")
-        xtr(place, "run", str(SWEEPS / "planted.yaml"), *overrides)
-        document = json.loads(xtr(place, "evaluate", "planted", "--json")[0])
-        values = {
-            (r["intermediate"], r["language"]): 100 * r["value"]
-            for r in document["rows"]
-            if r["metric"] == "f1"
-        }
-        for (intermediate, language), value in values.items():
-            if intermediate == "squad_v1":
-                scores.setdefault(language, []).append(value)
-            gain = value - values["none", language]
-            gains.setdefault(intermediate, {}).setdefault(language, []).append(gain)
-    figures = [
-        Figure(
-            f"squad_v1 on tydiqa in {lang}, mean gain over 3 worlds",
-            mean(each),
-            "points",
-            "at least 5",
-            mean(each) >= 5,
-        )
-        for lang, each in gains["squad_v1"].items()
-    ]
-    figures += [
-        Figure(
-            f"csqa on tydiqa in {lang}, mean gain over 3 worlds",
-            mean(each),
-            "points",
-            "within 5",
-            abs(mean(each)) <= 5,
-        )
-        for lang, each in gains["csqa"].items()
-    ]
-    near, far = mean(scores["xa"]), mean(scores["xd"])
-    return [
-        *figures,
-        Figure("tydiqa after squad_v1, near language minus far", near - far, "points", "above 0", near > far),
-    ]
-
-
-def mean(values: list[float]) -> float:
-    return sum(values) / len(values)
-
-
 def leaderboard(output: str) -> str:
     return output[output.index("leaderboard of") : output.index("this run made")]
 
@@ -181,7 +129,7 @@ def manifests(folder: Path) -> dict[str, int]:
     return {path.parent.name: path.stat().st_mtime_ns for path in folder.glob("runs/stages/*/manifest.json")}
 
 
-PARTS = {"command-line": command_line, "demo": demo, "kill": kill, "planted": planted}
+PARTS = {"command-line": command_line, "demo": demo, "kill": kill}
 
 if __name__ == "__main__":
     run_parts("main_job", PARTS)

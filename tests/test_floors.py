@@ -34,16 +34,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 
 STAGE_WORK = ("stages/training.py", "stages/evaluating.py", "stages/portable.py")
 NEURAL = ("model/", "families/", "train/", "evaluate/", "stages/made.py", "stages/encoding.py", *STAGE_WORK)
+DOORS = ("cli.py", "cli_start.py", "cli_store.py", "cli_tables.py", "cli_views.py")
 OWNERS: dict[str, tuple[str, ...]] = {
-    "typer": (
-        "cli.py",
-        "cli_start.py",
-        "cli_store.py",
-        "cli_tables.py",
-        "cli_views.py",
-        "answer.py",
-        "asked.py",
-    ),
+    "typer": (*DOORS, "answer.py", "asked.py"),
     "click": ("cli.py",),
     "ray": ("search/", "train/distributed.py"),
     "optuna": ("search/",),

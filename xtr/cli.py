@@ -61,9 +61,8 @@ app.command(epilog="Example: xtr init my-sweep.yaml --model xlm-roberta-base --t
 @app.command(epilog="Example: xtr run sweeps/demo.yaml --set search.trials_per_pair=8")
 def run(file: File, set_: Set = [], skip_bad: SkipBad = None, demo: Demo = False) -> None:  # noqa: B006
     """Run a sweep, or go on with one: the same command, nothing finished is done again."""
-    spec = _load(
-        file, set_, skip_bad, demo=demo
-    )  # before the heavy imports, so that a wrong file is told at once
+    # Before the heavy imports, so that a wrong file is told at once.
+    spec = _load(file, set_, skip_bad, demo=demo)
     from xtr.analysis.spending import ended_text, next_text
     from xtr.analysis.tables import leaderboard_text
     from xtr.search.sweep import run_sweep

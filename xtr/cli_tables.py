@@ -100,15 +100,15 @@ def report(
     from datetime import date
 
     from xtr.analysis.report.gathered import gather
-    from xtr.analysis.report.write import write_report, written_text
+    from xtr.analysis.report.write import write_report, written_files, written_text
     from xtr.analysis.trials import read_trials
     from xtr.search.importance import importances
-    from xtr.track.artifacts import log_folder
+    from xtr.track.artifacts import log_files
 
     tell = hush if as_json else say
     found = importances(spec, read_trials(folder))
     document = write_report(gather(spec, folder, importances=found, date=date.today().isoformat()), to)
-    shown_at = log_folder(spec, to, "report", complain=tell)
+    shown_at = log_files(spec, to, written_files(document), "report", complain=tell)
     text = written_text(document, to)
     if shown_at:
         text += f"\nMLflow has it, too, under the sweep's run: {shown_at}"

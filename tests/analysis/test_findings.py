@@ -259,6 +259,14 @@ def test_missing_scores_are_told_in_words(tmp_path: Path, contrast: str) -> None
         assert "no seed in common" in found.why
 
 
+def test_a_score_that_is_no_number_counts_as_missing(tmp_path: Path) -> None:
+    rows = World().rows()
+    broken = [replace(row, value=float("nan")) if row.seed == 2 else row for row in rows]
+    found = only(tmp_path, HELPS, broken)
+    assert found.n_seeds == 2
+    assert "seed 2 left out: some score is missing" in found.why
+
+
 def test_fewer_sizes_give_a_slope_but_no_law_and_one_gives_neither(tmp_path: Path) -> None:
     rows = World().rows()
     two = [row for row in rows if row.settings.get("intermediate.fraction", 1.0) in (0.5, 1.0)]

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis.report_sweeps import EXPONENT, LIMIT, SEEDS, Sweep, pairs, true_score, whole
+from tests.analysis.report_sweeps import EXPONENT, LANGUAGES, LIMIT, SEEDS, Sweep, pairs, true_score, whole
+from xtr.analysis.forgetting import LinkRow, write_links
 from xtr.analysis.leaderboard import leaderboard
+from xtr.analysis.report.chains import chains
 from xtr.analysis.report.claims import claims
 from xtr.analysis.report.costs import costs
 from xtr.analysis.report.drawing import looks
@@ -318,7 +320,7 @@ def test_csv_has_values_and_latex_what_is_shown() -> None:
     assert table_csv(table).splitlines() == ["target,rate,gain,p", "a_b,1.23456e-05,-0.0123,0.0001", "c>d,,,"]
     text = table_latex(table)
     assert r"\caption{100 \% of a\_b}" in text
-    assert r"a\_b & 1.235e-05 & -1.2 & \textless{} 0.001 \\" in text
+    assert r"a\_b & 1.23e-05 & -1.2 & \textless{} 0.001 \\" in text
     assert r"c\textgreater{}d & -- & -- & -- \\" in text
 
 
@@ -390,7 +392,7 @@ def test_all_points_of_a_design_make_its_curves_and_winners_alone_its_languages(
     assert float(str(sizes["en", 0.25])) < float(str(sizes["en", 1.0])) - 0.05
     mnli = next(row for row in languages(design).tables[0].rows if row[1] == "mnli")
     assert mnli[2] == pytest.approx(sizes["en", 1.0]), "the winner's settings, not the mean over all"
-    assert "a design" in history(design).unsaid[0]
+    assert "a design" in history(design).words[0]
     assert "flatters" in selection(design).words[1]
 
 
@@ -403,8 +405,33 @@ def test_claims_stand_with_their_verdicts_and_what_was_not_tested_says_why(desig
     assert (held["claim"], held["verdict"]) == ("NLI helps.", "holds")
     assert float(str(held["low"])) > 0
     assert (never["verdict"], never["measured"]) == ("not tested", None)
-    assert "`never-run` was not tested" in told.unsaid[0]
+    assert told.unsaid[0].startswith("Not tested, `never-run`: ")
     [forest] = told.figures
     assert "nli-helps (holds)" in forest.alt
     assert "never-run" not in forest.alt
     assert claims(replace(design, findings=())) is None
+
+
+def test_what_a_chain_forgets_is_drawn_by_language_where_it_was_asked_for(tmp_path: Path) -> None:
+    sweep = whole(tmp_path)
+    assert chains(sweep.gathered()) is None, "nobody asked"
+    rows = [
+        LinkRow("mnli", "pawsx", seed, link, after, task, "test", code, metric, value, 20)
+        for seed in SEEDS
+        for link, after in enumerate(("pretrained", "mnli", "mnli>pawsx"))
+        for place, code in enumerate(LANGUAGES)
+        for task, metric, value in (
+            ("tatoeba", "accuracy", 0.5 - 0.01 * link * place),
+            ("mlm", "likelihood", math.exp(-2 - 0.1 * link * place)),
+        )
+    ]
+    write_links(sweep.folder, rows, "test")
+    shown = chains(sweep.gathered())
+    assert shown is not None
+    assert [figure.name for figure in shown.figures] == ["forgetting-mlm", "forgetting-tatoeba"]
+    losses, _ = shown.kept_apart
+    told = {(row[2], row[4]): row[5] for row in losses.rows}
+    last = LANGUAGES[-1]
+    assert len(told) == len(losses.rows) == 3 * len(LANGUAGES), "seeds are averaged"
+    assert told[0, last] == pytest.approx(2)
+    assert told[2, last] == pytest.approx(2 + 0.2 * (len(LANGUAGES) - 1))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 import pytest
+import torch
 from transformers import PreTrainedTokenizerFast
 
 from xtr.catalogue.lookup import find_task
@@ -68,3 +70,28 @@ def test_a_step_hides_anew_by_its_seed_and_evaluation_always_hides_the_same(
     one, other = (FAMILY.drawn(examples, tokenizer, seed) for seed in (1, 2))
     assert one == FAMILY.drawn(examples, tokenizer, 1) != other
     assert [shown(example) for example in one] == [shown(example) for example in other]
+
+
+def test_the_likelihood_is_the_geometric_mean_of_the_hidden_pieces_probabilities(
+    rows: list[TextRow], tokenizer: PreTrainedTokenizerFast
+) -> None:
+    examples, n_pieces = FAMILY.encode(rows, TASK, tokenizer, 12), len(tokenizer)
+    torch.manual_seed(0)
+    widest = max(len(each.target) for each in examples)
+    scores = torch.randn(len(examples), widest, n_pieces)
+    kept = FAMILY.reduced(scores, examples)
+    assert kept.shape == (len(examples), widest, 2)
+    guesses = FAMILY.decode(list(kept), examples, rows, TASK)
+    n_hidden = sum(len(each.target) for each in examples)
+    found = FAMILY.score(rows, guesses, TASK, "xa")
+    loss = float(FAMILY.loss(scores, examples)) / n_hidden
+    assert -math.log(found["likelihood"]) == pytest.approx(loss, abs=1e-4)
+    right = sum(
+        int(scores[i, j].argmax()) == piece
+        for i, each in enumerate(examples)
+        for j, piece in enumerate(each.target)
+    )
+    assert found["accuracy"] == right / n_hidden
+    assert [FAMILY.prediction(list(each)) for each in guesses] == guesses
+    undecided = FAMILY.decode(list(FAMILY.reduced(0 * scores, examples)), examples, rows, TASK)
+    assert FAMILY.score(rows, undecided, TASK, "xa")["likelihood"] == pytest.approx(1 / n_pieces, rel=1e-3)

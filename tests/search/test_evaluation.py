@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from tests.stages.sample import a_sweep
-from xtr.analysis.leaderboard import Point
+from xtr.analysis.forgetting import planned_links, read_links
+from xtr.analysis.leaderboard import Point, points
 from xtr.analysis.official import score_folders
 from xtr.analysis.scores import read_scores
+from xtr.analysis.trials import TrialRow, write_trials
 from xtr.catalogue.lookup import find_task
-from xtr.search.evaluation import _collect, _parts
-from xtr.spec.sweep import Pair
+from xtr.search.evaluation import _collect, _parts, _wanted, evaluate_sweep
+from xtr.search.report import evaluation_document, evaluation_text
+from xtr.spec.sweep import EvaluateSettings, Pair
 from xtr.stages.path import Paths
 from xtr.stages.run import Runner
 from xtr.stages.stage import EvaluateStage
@@ -64,3 +69,55 @@ def test_stages_of_a_checkpoint_are_dealt_out_by_rows_and_those_that_share_a_poo
     assert sorted(len(part) for part in shared) == [2, 2, 3]
     assert ranked in shared
     assert {stage.key for part in shared for stage in part} == {stage.key for stage in (*tagged, *ranked)}
+
+
+def test_an_evaluation_tells_every_link_of_the_winners_chains_and_how_languages_agree(
+    encoder_folder: Path, tmp_path: Path
+) -> None:
+    """Of a sweep whose trials and stages are there already, so that no cluster is needed."""
+    settings = EvaluateSettings(batch_size=8, max_rows=8, forgetting=("tatoeba", "mlm"), layer=1)
+    spec = a_sweep(tmp_path / "runs", str(encoder_folder), evaluate=settings)
+    pairs = spec.pairs.model_copy(update={"intermediate": ("mnli>squad_v1",), "target": ("xnli",)})
+    spec = spec.model_copy(update={"pairs": pairs})
+    runner, folder = Runner(spec), spec.storage.workplace().sweep(spec.name)
+    folder.mkdir(parents=True)
+    trials = [
+        TrialRow(pair.intermediate, pair.target, 0, "search", 0, 1, {}, "complete", 0.5)
+        for pair in spec.pairs.pairs()
+    ]
+    write_trials(folder, trials)
+    chosen = points(spec, trials)
+    links = planned_links(spec, runner.source, chosen, "test")
+    runner.evaluate([link.stage for link in links])
+    runner.evaluate([stage for _, stages in _wanted(spec, runner.source, chosen, "test") for stage in stages])
+
+    evaluation = evaluate_sweep(spec, "test", lambda _: None)
+    assert {(row.intermediate, row.link, row.after) for row in evaluation.links} == {
+        ("none", 0, "pretrained"),
+        ("none", 1, "mnli"),
+        ("mnli>squad_v1", 0, "pretrained"),
+        ("mnli>squad_v1", 1, "mnli"),
+        ("mnli>squad_v1", 2, "mnli>squad_v1"),
+        ("mnli>squad_v1", 3, "mnli>squad_v1>mnli"),
+    }
+    assert {(row.task, row.metric) for row in evaluation.links} == {
+        ("tatoeba", "accuracy"),
+        ("mlm", "accuracy"),
+        ("mlm", "likelihood"),
+    }
+    assert read_links(folder) == list(evaluation.links)
+    assert {(row.target, row.metric) for row in evaluation.rows} == {("xnli", "accuracy")}, "winners alone"
+    asked = {*(row.stage for row in evaluation.links), *(row.stage for row in evaluation.rows)}
+    assert asked <= set(json.loads((folder / "evaluations.json").read_text())["splits"]["test"]), "kept by gc"
+
+    text, document = evaluation_text(spec, evaluation), evaluation_document(spec, evaluation)
+    assert "mnli>squad_v1 > xnli, link by link: mlm, loss in nats a hidden piece" in text
+    assert "xnli: RankC with en on the same items" in text
+    told = document["agreements"]
+    assert isinstance(told, list)
+    assert {(each["intermediate"], each["language"]) for each in told if isinstance(each, dict)} == {
+        (intermediate, language)
+        for intermediate in ("none", "mnli>squad_v1")
+        for language in ("xa", "xb", "xc", "xd")
+    }
+    assert document["links"] == json.loads(json.dumps([asdict(row) for row in evaluation.links]))

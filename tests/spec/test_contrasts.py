@@ -8,7 +8,7 @@ import pytest
 
 from tests.spec.sweeps import load_text, only_problem, problems_of, write
 from xtr.analysis.changes import changes_since, scored_by
-from xtr.spec.contrasts import Expectation, Part
+from xtr.spec.contrasts import KINDS, Expectation, Part
 from xtr.spec.dump import to_yaml
 from xtr.spec.load import load_sweep
 
@@ -176,3 +176,10 @@ def test_other_contrasts_change_no_result_and_no_study(tmp_path: Path) -> None:
     assert {each.path.split(".")[0] for each in changes.settings} == {"contrasts"}
     assert all(each.harmless for each in changes.settings)
     assert scored_by(before) == scored_by(after)
+
+
+def test_the_example_of_the_page_is_one_of_each_kind(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "findings.md").read_text(encoding="utf-8")
+    example = page.split("```yaml\n", 1)[1].split("```", 1)[0]
+    spec = load_text(tmp_path, SWEEP.split("contrasts:\n")[0].replace("[10, 20]", "[10, 20, 40]") + example)
+    assert {each.kind for each in spec.contrasts.values()} == set(KINDS)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from xtr.catalogue.lookup import find_task
+from xtr.catalogue.lookup import find_task, forget_own
 from xtr.catalogue.published import PUBLISHED, STILTS_GAIN, XLMR_LARGE
 from xtr.metrics.xtreme import LanguageScores, benchmark_score
 from xtr.spec.load import load_sweep
@@ -16,10 +17,12 @@ SWEEPS = sorted((Path(__file__).resolve().parents[2] / "sweeps").glob("*.yaml"))
 
 
 @pytest.fixture(autouse=True)
-def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The folders that the files take from the environment."""
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The folders that the files take from the environment; tasks that a file describes are forgotten again."""
     for name in ("XTR_DATA", "XTR_MINILM"):
         monkeypatch.setenv(name, str(tmp_path))
+    yield
+    forget_own()
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)

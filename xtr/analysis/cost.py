@@ -81,6 +81,7 @@ class Costs:
         parts = tuple(
             (
                 part.name,
+                stage.share_of(part),
                 *(
                     getattr(part.settings, each)
                     for each in ("fraction", "examples", "max_rows", "max_length")
@@ -99,7 +100,7 @@ class Costs:
         if not stage.is_mixture:
             return round(settings.epochs * passes[0].tokens)
         members = tuple(
-            Member(part.name, each.examples, settings.mixture.mlm_share if _is_mlm(part.task) else None)
+            Member(part.name, each.examples, stage.share_of(part))
             for part, each in zip(stage.parts, passes, strict=True)
         )
         mixture = settings.mixture
@@ -262,10 +263,6 @@ class Costs:
         if not (prices.gpu_hour or prices.cpu_hour):
             return None
         return gpu_hours * prices.gpu_hour + cpu_hours * prices.cpu_hour
-
-
-def _is_mlm(task: str) -> bool:
-    return find_task(task).family == "mlm"
 
 
 def _encoder_folders(start: Start, root: Path) -> list[Path]:

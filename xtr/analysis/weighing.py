@@ -10,6 +10,7 @@ compared at equal settings of what both train; over settings, languages and targ
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -56,6 +57,8 @@ class Table:
         for row in rows:
             if row.split != split or row.metric != find_task(target_task(row.target)).metric:
                 continue
+            if not math.isfinite(row.value):
+                continue  # as if it were missing
             pair, settings = Pair(row.intermediate, row.target), tuple(sorted(row.settings.items()))
             self.scores.setdefault(Cell(pair, settings, row.language), {})[row.seed] = row
             self.languages.setdefault((pair, settings), {})[row.language] = None

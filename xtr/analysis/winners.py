@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from xtr.analysis.cost import Costs
 from xtr.analysis.forecast import Forecast
+from xtr.analysis.forgetting import asked_of_links, links_of
 from xtr.catalogue.lookup import find_task
 from xtr.catalogue.task import Task
 from xtr.errors import InputError
@@ -46,11 +47,16 @@ def _of_pair(
     settled = forecast.settled(pair)
     if settled is not None:
         for params, seed in settled:
-            yield from _stages(spec, paths, costs, pair, paths.path(pair, params, seed), "")
+            path = paths.path(pair, params, seed)
+            yield from _stages(spec, paths, costs, pair, path, "")
+            if params == settled[0][0]:  # of a design the links of one setting, as of its winner
+                yield from _links(spec, paths, costs, path, "")
         return
     template = paths.path(pair, {}, spec.search.training_seed)
     for seed in forecast.winner_seeds():
-        yield from _stages(spec, paths, costs, pair, template, f"{pair.intermediate}>{pair.target} {seed} ")
+        unknown = f"{pair.intermediate}>{pair.target} {seed} "
+        yield from _stages(spec, paths, costs, pair, template, unknown)
+        yield from _links(spec, paths, costs, template, unknown)
 
 
 def _stages(
@@ -71,6 +77,19 @@ def _stages(
             yield Scoring(unknown + stage.calibration.key, "calibrate", group, seconds)
         if stage.pool is not None:
             yield Scoring(unknown + stage.pool.key, "embed", group, _pool_seconds(costs, task, stage))
+
+
+def _links(spec: SweepSpec, paths: Paths, costs: Costs, path: Path, unknown: str) -> Iterator[Scoring]:
+    """Ask what `stages.evaluate.forgetting` asks of every checkpoint of a winner's path."""
+    asked = asked_of_links(spec, paths.source, spec.stages.evaluate.split)
+    try:
+        links = list(links_of(paths, path, asked))
+    except InputError:  # the sweep will say so before it scores
+        return
+    for link, _, stage in links:
+        mark = unknown if link else ""  # every path begins with the same encoder
+        group = f"{mark}{stage.parent.key} {stage.task}"
+        yield Scoring(mark + stage.key, "evaluate", group, costs.evaluation_seconds(stage))
 
 
 def _pool_seconds(costs: Costs, task: Task, stage: EvaluateStage) -> float:

@@ -304,6 +304,7 @@ MLM = Task(
     metrics=("accuracy",),
     training_task="mlm",
     train=(Files("{lang}.txt", "text_lines"),),
+    dev=(Files("{lang}.dev.txt", "text_lines"),),
     held_out=0.02,
     pools_languages=True,
     tokens_per_row=40,

@@ -25,6 +25,7 @@ XNLI = Task(
     metrics=("accuracy",),
     labels=("entailment", "neutral", "contradiction"),
     training_task="mnli",
+    parallel=True,
     dev=(
         Files("dev-{lang}.tsv", "pairs_tsv"),
         Files("XNLI-1.0/xnli.dev.tsv", "xnli_tsv", codes(XNLI_LANGUAGES)),
@@ -57,6 +58,7 @@ PAWSX = Task(
     metrics=("accuracy",),
     labels=("0", "1"),
     training_task="pawsx",
+    parallel=True,
     train=(
         Files("train-{lang}.tsv", "pairs_tsv"),
         Files("x-final/{lang}/train.tsv", "pawsx_tsv"),
@@ -89,6 +91,7 @@ XCOPA = Task(
     languages=codes("et ht id it qu sw ta th tr vi zh"),
     metrics=("accuracy",),
     training_task="copa",
+    parallel=True,
     dev=(
         Files("val-{lang}.jsonl", "copa_jsonl"),
         Files("val.{lang}.jsonl", "copa_jsonl"),

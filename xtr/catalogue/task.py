@@ -104,6 +104,7 @@ class Task:
             the rows of one.
         pool: what dev and test rank: the candidates of all languages together. `select` ranks its own rows'.
         calibration: the split on which the threshold of test predictions is fitted; None where there is none.
+        parallel: whether its test rows are the same items in every language, by id.
         query_length: longest query of a ranking in tokens; candidates may be as long as the stage's inputs.
         answer_rules: by whose rules answers to questions are compared: SQuAD 1.1's, MLQA's for the language, or
             SQuAD 2.0's, where a question may have no answer.
@@ -135,6 +136,7 @@ class Task:
     pools_languages: bool = False
     pool: tuple[Files, ...] = ()
     calibration: Split | None = None
+    parallel: bool = False
     query_length: int | None = None
     n_train: int = 0
     n_select: int = 0

@@ -17,7 +17,7 @@ from transformers import PreTrainedTokenizerFast
 
 from xtr.catalogue.task import Task
 from xtr.data.rows import ChoiceRow
-from xtr.families.family import Example, Family, HeadSettings, text_sequences
+from xtr.families.family import Example, Family, HeadSettings, best_first, text_sequences
 from xtr.metrics.accuracy import accuracy
 from xtr.model.encoder import Encoder
 from xtr.model.heads import SentenceHead
@@ -67,6 +67,10 @@ class Choice(Family[ChoiceRow, int]):
     ) -> list[int]:
         """Take the choice with the highest score."""
         return [int(scores.squeeze(-1).argmax()) for scores in outputs]
+
+    def rankings(self, outputs: Sequence[Tensor], task: Task) -> list[list[str]]:
+        """Order the choices of each row, by number."""
+        return [[str(i) for i in best_first(scores.squeeze(-1))] for scores in outputs]
 
     def score(
         self, rows: Sequence[ChoiceRow], predictions: Sequence[int], task: Task, language: str

@@ -141,6 +141,10 @@ class Family(ABC, Generic[R, P]):
     ) -> list[P]:
         """Turn each example's outputs (padding removed) into one prediction per row."""
 
+    def rankings(self, outputs: Sequence[Tensor], task: Task) -> list[list[str]] | None:
+        """Order every row's candidates, best first; None where the family has no list of them, or no fixed one."""
+        return None
+
     def prediction(self, document: Any) -> P:
         """Make a prediction of what its JSON, in which tuples are lists, was read as."""
         read: P = _tuples(document)
@@ -203,6 +207,12 @@ class Family(ABC, Generic[R, P]):
     @abstractmethod
     def labelled(self, row: R) -> bool:
         """Say whether a row carries its gold label."""
+
+
+def best_first(scores: Tensor) -> list[int]:
+    """Order places by their score (n,), of equal ones the first first."""
+    order: list[int] = scores.argsort(descending=True, stable=True).tolist()
+    return order
 
 
 def _tuples(value: Any) -> Any:

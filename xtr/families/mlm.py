@@ -9,6 +9,7 @@ the mask, 10 % another piece, 10 % stay.
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,8 +28,8 @@ from xtr.model.heads import PLACES, MaskedHead
 from xtr.model.masked import masked_head
 
 CHOSEN, MASKED, RANDOM = 0.15, 0.8, 0.1
-Guess = tuple[int, int]
-"""How many hidden pieces of a line were guessed right, and how many there were."""
+Guess = tuple[int, int, float]
+"""How many hidden pieces of a line were guessed right, how many there were, and their summed loss in nats."""
 
 
 class Mlm(Family[TextRow, Guess]):
@@ -81,8 +82,14 @@ class Mlm(Family[TextRow, Guess]):
         return len(example.target)
 
     def reduced(self, outputs: Tensor, examples: Sequence[Example]) -> Tensor:
-        """Keep the best piece at each place, not a score for every piece of the vocabulary: (N, P, 1)."""
-        return outputs.argmax(-1, keepdim=True)
+        """Keep of a place's scores the best piece and the hidden one's log-probability: (N, P, 2)."""
+        hidden = torch.zeros(outputs.shape[:2], dtype=torch.long)
+        for i, example in enumerate(examples):
+            hidden[i, : len(example.target)] = torch.tensor(example.target)
+        scores = outputs.float()  # holds every piece's number exactly, too
+        known = scores.gather(-1, hidden.to(scores.device).unsqueeze(-1))
+        best = scores.argmax(-1, keepdim=True).float()
+        return torch.cat([best, known - scores.logsumexp(-1, keepdim=True)], -1)
 
     def decode(
         self,
@@ -91,30 +98,39 @@ class Mlm(Family[TextRow, Guess]):
         rows: Sequence[TextRow],
         task: Task,
     ) -> list[Guess]:
-        """Count right guesses of each line."""
-        counts = [(0, 0)] * len(rows)
-        for best, example in zip(outputs, examples, strict=True):
-            right = sum(int(best[i, 0]) == piece for i, piece in enumerate(example.target))
-            before = counts[example.row]
-            counts[example.row] = (before[0] + right, before[1] + len(example.target))
-        return counts
+        """Count right guesses of each line and sum up its loss, to four decimals."""
+        guesses: list[Guess] = [(0, 0, 0.0)] * len(rows)
+        for kept, example in zip(outputs, examples, strict=True):
+            right, n, loss = guesses[example.row]
+            for (best, known), piece in zip(kept.tolist(), example.target, strict=False):
+                right, n, loss = right + (int(best) == piece), n + 1, loss - known
+            guesses[example.row] = (right, n, round(loss, 4))
+        return guesses
 
     def score(
         self, rows: Sequence[TextRow], predictions: Sequence[Guess], task: Task, language: str
     ) -> dict[str, float]:
-        """Compute the share of hidden pieces that were guessed."""
-        n_hidden = sum(n for _, n in predictions)
-        return {"accuracy": sum(right for right, _ in predictions) / max(1, n_hidden)}
+        """Compute the share of hidden pieces that were guessed, and how likely they were.
+
+        The likelihood is the geometric mean of their probabilities, in [0, 1]: minus its logarithm is the loss in
+        nats a piece, one over it the pseudo-perplexity.
+        """
+        n_hidden = max(1, sum(n for _, n, _ in predictions))
+        return {
+            "accuracy": sum(right for right, _, _ in predictions) / n_hidden,
+            "likelihood": math.exp(-sum(loss for _, _, loss in predictions) / n_hidden),
+        }
 
     def outcomes(
         self, rows: Sequence[TextRow], predictions: Sequence[Guess], task: Task, language: str
     ) -> list[dict[str, float]]:
-        """Say how many pieces of each line were hidden, and how many were guessed."""
-        return [{"right": float(right), "hidden": float(n)} for right, n in predictions]
+        """Say how many pieces of each line were hidden, how many were guessed, and their summed loss in nats."""
+        return [{"right": float(right), "hidden": float(n), "loss": loss} for right, n, loss in predictions]
 
     def prediction_file(self, rows: Sequence[TextRow], predictions: Sequence[Guess]) -> str:
         """Write one JSON object a line; no official scorer reads it."""
-        return "".join(json.dumps({"right": right, "hidden": n}) + "\n" for right, n in predictions)
+        lines = ({"right": right, "hidden": n, "loss": loss} for right, n, loss in predictions)
+        return "".join(json.dumps(line) + "\n" for line in lines)
 
     def label_file(self, rows: Sequence[TextRow]) -> str:
         """Write the lines; no official scorer reads them."""

@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerFast
 
 from xtr.catalogue.task import Task
 from xtr.data.rows import PairRow
-from xtr.families.family import Example, Family, HeadSettings, text_sequences
+from xtr.families.family import Example, Family, HeadSettings, best_first, text_sequences
 from xtr.metrics.accuracy import accuracy
 from xtr.metrics.binary import binary_f1
 from xtr.model.encoder import Encoder
@@ -56,6 +56,10 @@ class Pair(Family[PairRow, str]):
     ) -> list[str]:
         """Take the best label of each row."""
         return [task.labels[int(scores[0].argmax())] for scores in outputs]
+
+    def rankings(self, outputs: Sequence[Tensor], task: Task) -> list[list[str]]:
+        """Order the labels of each row."""
+        return [[task.labels[i] for i in best_first(scores[0])] for scores in outputs]
 
     def score(
         self, rows: Sequence[PairRow], predictions: Sequence[str], task: Task, language: str

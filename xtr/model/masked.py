@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 from transformers import AutoModelForMaskedLM
 
+from xtr.errors import InputError, Problem
 from xtr.model.encoder import Encoder
 from xtr.model.heads import MaskedHead
 
@@ -23,19 +24,41 @@ NAMES = {
 def masked_head(encoder: Encoder) -> MaskedHead:
     """Make the head, with pretrained weights where the encoder's checkpoint still has them.
 
-    A checkpoint that was saved after another training has none; its head begins anew.
+    A checkpoint that was saved after another training has none; its head begins anew. `put_back` gives it one.
     """
     embeddings = encoder.model.get_input_embeddings()
     assert isinstance(embeddings, nn.Embedding)
     head = MaskedHead(embeddings, eps=float(encoder.model.config.layer_norm_eps))
-    weights = _pretrained_weights(encoder)
+    weights = _pretrained_weights(encoder.model.name_or_path, encoder.revision)
     if weights is not None:
         head.load_state_dict(weights)
     return head
 
 
-def _pretrained_weights(encoder: Encoder) -> Mapping[str, Tensor] | None:
-    name, revision = encoder.model.name_or_path, encoder.revision
+def put_back(head: MaskedHead, name: str, revision: str | None) -> None:
+    """Give a head the weights of the pretrained model that a chain of trainings began with.
+
+    Its output embeddings stay those of the encoder that it reads, as they are tied. So the loss tells how far the
+    trainings have moved the encoder away from what that model could read.
+
+    Raises:
+        InputError: the pretrained model is no language model any more.
+    """
+    weights = _pretrained_weights(name, revision)
+    if weights is None:
+        raise InputError(
+            Problem(
+                "the encoder came without its language model's head, so masked pieces cannot be guessed",
+                where="model.name",
+                received=name,
+                allowed="a checkpoint that AutoModelForMaskedLM loads whole",
+                hint="stages.evaluate.forgetting: [tatoeba] leaves mlm out",
+            )
+        )
+    head.load_state_dict(weights)
+
+
+def _pretrained_weights(name: str, revision: str | None) -> Mapping[str, Tensor] | None:
     model, loading = AutoModelForMaskedLM.from_pretrained(
         name, revision=revision, trust_remote_code=False, dtype="float32", output_loading_info=True
     )

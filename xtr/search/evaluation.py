@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from xtr.analysis.consistency import Agreement, agreements
+from xtr.analysis.forgetting import LinkRow, LinkScoring, planned_links, write_links
 from xtr.analysis.leaderboard import Point, points
 from xtr.analysis.openings import note_opening
 from xtr.analysis.references import record_evaluations
@@ -48,12 +50,16 @@ class Evaluation:
         predictions: the folder that holds `<intermediate>/seed-<n>[@<languages>]/<task>/test-<lang>.<suffix>`.
         labels: the folder that holds the gold, `<task>/test-<lang>.<suffix>`, of languages that have it; from
             the two, `xtr score` gives the scores of `rows`.
+        links: scores after each link of the winners' chains, where they were asked for.
+        agreements: how alike languages rank the candidates of the same items.
     """
 
     rows: tuple[ScoreRow, ...]
     unlabelled: tuple[tuple[str, str], ...]
     predictions: Path
     labels: Path
+    links: tuple[LinkRow, ...] = ()
+    agreements: tuple[Agreement, ...] = ()
 
 
 def evaluate_sweep(spec: SweepSpec, split: Split, say: Say) -> Evaluation:
@@ -75,12 +81,14 @@ def evaluate_sweep(spec: SweepSpec, split: Split, say: Say) -> Evaluation:
                 )
             )
         wanted = _wanted(spec, runner.source, chosen, split)
-        asked = dict.fromkeys(each for _, stages in wanted for stage in stages for each in stage.reads)
+        links = planned_links(spec, runner.source, chosen, split)
+        every = [*(s for _, stages in wanted for s in stages), *(link.stage for link in links)]
+        asked = dict.fromkeys(each for stage in every for each in stage.reads)
         read_all(runner.source, ((find_task(task), part, language) for task, part, language in asked))
         record_left_out(folder, runner.source)
-        missing = [s for _, stages in wanted for s in stages if runner.store.open(s.key) is None]
-        n_wanted = sum(len(stages) for _, stages in wanted)
-        note_opening(folder, split, evaluations=n_wanted, computed=len(missing))
+        distinct = {stage.key: stage for stage in every}.values()
+        missing = [stage for stage in distinct if runner.store.open(stage.key) is None]
+        note_opening(folder, split, evaluations=len(distinct), computed=len(missing))
         if missing:
             n_winners = len({point.pair for point in chosen})
             what = f"{n_winners} winners" if spec.search.design is None else f"{len(chosen)} points"
@@ -94,7 +102,15 @@ def evaluate_sweep(spec: SweepSpec, split: Split, say: Say) -> Evaluation:
                 note_spent(folder, "evaluate", spent)
                 total += spent
             say(f"this evaluation took {spent_text(spec, total)}")
-        return _collect(runner, folder, wanted, split)
+        record_evaluations(folder, split, (stage.key for stage in every))
+        evaluation = _collect(runner, folder, wanted, split)
+        of_winners = {stage.key for point, stages in wanted if point.wins for stage in stages}
+        rows = [row for row in evaluation.rows if row.stage in of_winners]
+        return replace(
+            evaluation,
+            links=_collect_links(runner, folder, links, split),
+            agreements=tuple(agreements(runner.store, rows, spec.stages.source_language)),
+        )
 
 
 Wanted = Sequence[tuple[Point, tuple[EvaluateStage, ...]]]
@@ -195,7 +211,6 @@ def _collect(runner: Runner, folder: Path, wanted: Wanted, split: Split) -> Eval
                 unlabelled[point.pair.target, stage.language] = None
             rows += scored
     write_scores(folder, rows, split)
-    record_evaluations(folder, split, (stage.key for _, stages in wanted for stage in stages))
     return Evaluation(tuple(rows), tuple(unlabelled), predictions, labels)
 
 
@@ -238,6 +253,21 @@ def _result(runner: Runner, stage: EvaluateStage) -> Mapping[str, JSON]:
     manifest = runner.store.read(stage.key)
     assert manifest is not None
     return manifest.result
+
+
+def _collect_links(
+    runner: Runner, folder: Path, links: Sequence[LinkScoring], split: Split
+) -> tuple[LinkRow, ...]:
+    """Gather what each link of the winners' chains has kept."""
+    rows: list[LinkRow] = []
+    for link in links:
+        result = _result(runner, link.stage)
+        scores, n = result["scores"], int(str(result["n"]))
+        assert isinstance(scores, dict)
+        rows += link.rows({metric: _number(value) for metric, value in scores.items()}, n)
+    if links:
+        write_links(folder, rows, split)
+    return tuple(rows)
 
 
 def _run_name(target: str, seed: int) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
+from xtr.analysis.consistency import agreements_text
 from xtr.analysis.findings import Finding, findings_of
 from xtr.analysis.findings_text import findings_list, findings_text
+from xtr.analysis.forgetting import links_text
 from xtr.analysis.groups import groups_text
 from xtr.analysis.leaderboard import best_rows, leaderboard, scores_of_winners, winners
 from xtr.analysis.results import results_of
@@ -62,6 +64,8 @@ def evaluation_document(
         "predictions": str(evaluation.predictions),
         "labels": str(evaluation.labels),
         "rows": rows,
+        "links": [asdict(row) for row in evaluation.links],
+        "agreements": [asdict(each) for each in evaluation.agreements],
         "benchmarks": {
             benchmark: {"tasks": dict(scores.tasks), "groups": dict(scores.groups), "overall": scores.overall}
         },
@@ -72,8 +76,11 @@ def evaluation_document(
 
 def evaluation_text(spec: SweepSpec, evaluation: Evaluation, findings: Sequence[Finding] = ()) -> str:
     """Write one table a target: scores by language for every pair's winner, and the transfer under them."""
-    of_winners = winners_rows(spec, evaluation.rows)
-    blocks = [_target_table(spec, of_winners, target) for target in dict.fromkeys(spec.pairs.target)]
+    source, of_winners = spec.stages.source_language, winners_rows(spec, evaluation.rows)
+    blocks = []
+    for target in dict.fromkeys(spec.pairs.target):
+        blocks.append(_target_table(spec, of_winners, target))
+        blocks.append(agreements_text(evaluation.agreements, target, source))
     summary = summarise(
         of_winners,
         leaderboard(spec, read_trials(sweep_folder(spec))),
@@ -96,6 +103,7 @@ def evaluation_text(spec: SweepSpec, evaluation: Evaluation, findings: Sequence[
     if spec.search.design is not None:
         n = len({(row.pair, row.seed, *sorted(row.settings.items())) for row in evaluation.rows})
         blocks.append(f"shown are winners, of {n} points of the design; all of them: xtr results {spec.name}")
+    blocks.append(links_text(evaluation.links))
     blocks.append(f"prediction files: {evaluation.predictions}\nlabel files: {evaluation.labels}")
     blocks.append(findings_text(findings))
     return "\n\n".join(block for block in blocks if block)

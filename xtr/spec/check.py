@@ -25,6 +25,8 @@ from xtr.spec.space import STAGES, complaint, general_name
 from xtr.spec.sweep import SweepSpec
 
 DEMO_LANGUAGES = ("en", "xa", "xb", "xc", "xd")
+IN_THE_DEMO = ("spelling",)
+"""What the demo world has besides the catalogue's tasks, for a sweep to describe (sweeps/planted.yaml)."""
 
 
 def check_sweep(spec: SweepSpec) -> None:
@@ -46,6 +48,7 @@ def findings_in(spec: SweepSpec) -> list[Finding]:
         _own_tasks,
         _exclusions,
         _stages,
+        _forgetting,
         _languages,
         _data,
         _space,
@@ -129,7 +132,8 @@ def _language_problems(spec: SweepSpec, member: Member) -> Iterator[Problem]:
 def _own_tasks(spec: SweepSpec) -> Iterator[Finding]:
     """A user's own task is trained on one of its family that has its labels, in its order."""
     for index, own in enumerate(spec.catalogue):
-        if spec.data.source != "official" and own.name in _named(spec):
+        at_hand = spec.data.source == "official" or (spec.data.source == "demo" and own.name in IN_THE_DEMO)
+        if not at_hand and own.name in _named(spec):
             keys = ("catalogue", index, "name")
             yield Finding(
                 keys, Problem("own tasks are read from files", "", own.name, "data.source: official")
@@ -184,6 +188,9 @@ def _stages(spec: SweepSpec) -> Iterator[Finding]:
         "intermediate": tuple(dict.fromkeys((*names("intermediate"), *MIXTURES, *_mixtures(spec)))),
         "target": tuple(name for name in target_trainings if name),
     }
+    if spec.stages.target.replay_share is not None:
+        problem = Problem("only the links of a chain replay", hint="stages.intermediate.replay_share")
+        yield Finding(("stages", "target", "replay_share"), problem)
     for stage, settings in (("intermediate", spec.stages.intermediate), ("target", spec.stages.target)):
         for name in settings.tasks:
             if name in trained[stage]:
@@ -194,6 +201,17 @@ def _stages(spec: SweepSpec) -> Iterator[Finding]:
             allowed = ", ".join(trained[stage])
             what = "is not trained in this stage" if task else "unknown task"
             yield Finding(keys, Problem(what, "", name, allowed, hint or suggest(name, trained[stage])))
+
+
+def _forgetting(spec: SweepSpec) -> Iterator[Finding]:
+    """What is scored on every link needs no head of its own."""
+    asked = spec.stages.evaluate.forgetting
+    known = (*(task.name for task in TASKS.values() if task.training_task is None), "mlm")
+    for index, name in enumerate(asked if isinstance(asked, tuple) else ()):
+        if name not in known:
+            what = "needs a head that was trained for it" if name in TASKS else "unknown task"
+            problem = Problem(what, "", name, ", ".join(known), suggest(name, known))
+            yield Finding(("stages", "evaluate", "forgetting", index), problem)
 
 
 def _languages(spec: SweepSpec) -> Iterator[Finding]:

@@ -169,6 +169,11 @@ class TrainSettings(Described):
         default=False,
         description="Begin with the head of the stage before, where it trained the same kind of head.",
     )
+    replay_share: Annotated[Real, Field(gt=0, lt=0.5)] | None = Field(
+        default=None,
+        description="Share of the steps in which a later link of a chain goes over rows of the links before it, "
+        "with their heads, in (0, 0.5); the link's own task keeps all its steps. null goes over none.",
+    )
     mixture: MixtureSettings = Field(
         default=MixtureSettings(),
         description="How the members of a mixture such as mnli+squad_v1 share the steps.",
@@ -181,6 +186,12 @@ class TrainSettings(Described):
     def _has_one_amount(self) -> TrainSettings:
         if self.fraction != 1.0 and self.examples is not None:
             raise refusal("fraction and examples exclude each other", allowed="one of the two")
+        return self
+
+    @model_validator(mode="after")
+    def _leaves_steps_to_its_own_task(self) -> TrainSettings:
+        if (self.replay_share or 0.0) + self.mixture.mlm_share >= 1:
+            raise refusal("replay_share and mixture.mlm_share leave no step", allowed="less than 1 together")
         return self
 
     @model_validator(mode="after")
@@ -244,6 +255,16 @@ def _read_languages(value: object) -> object:
     return tuple(value)
 
 
+def _read_tasks(value: object) -> object:
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, (list, tuple)) or not value or not all(isinstance(each, str) for each in value):
+        raise refusal(
+            "neither yes nor a list of tasks", allowed="true, false or a list such as [tatoeba, mlm]"
+        )
+    return tuple(value)
+
+
 class EvaluateSettings(Described):
     """How the trained encoder is scored in every language."""
 
@@ -274,6 +295,11 @@ class EvaluateSettings(Described):
     )
     retrieval_max_length: MaxLength = Field(
         default=512, description="Longest sentence in retrieval, in tokens, at least 8."
+    )
+    forgetting: Annotated[bool | tuple[str, ...], BeforeValidator(_read_tasks)] = Field(
+        default=False,
+        description="Score each link of the winners' chains as well, from the pretrained encoder to the target: "
+        "true (the benchmark's retrieval tasks and mlm on held-out text, where they are at hand) or a list.",
     )
 
 

@@ -27,14 +27,15 @@ from xtr.families.registry import family_of, head_id
 from xtr.faults import fault
 from xtr.fingerprint import JSON
 from xtr.model.encoder import load_encoder
-from xtr.model.heads import Head, TaskModel
+from xtr.model.heads import Head, MaskedHead, TaskModel
+from xtr.model.masked import put_back
 from xtr.model.precision import settled
 from xtr.model.world import World
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.drain import NEVER, Drain
 from xtr.stages.encoding import Encoding, examples_of, start_of
 from xtr.stages.made import made
-from xtr.stages.scoring import pool_candidates, rows_of, with_calibrations, write_scores
+from xtr.stages.scoring import pool_candidates, rows_of, with_calibrations, write_rankings, write_scores
 from xtr.stages.stage import EmbedStage, EvaluateStage, TrainStage
 from xtr.stages.work import HEADS, encoder_of, kept, source_of, store_of
 from xtr.storage.lease import Lease
@@ -208,6 +209,8 @@ class _Group:
         with self.store.workspace(stage.key) as folder:
             predictions = self._predictions(asked)
             result = write_scores(self.store, self.source, stage, asked.rows, predictions, folder)
+            if find_task(stage.task).parallel:
+                write_rankings(asked.rows, self._rankings(asked), folder)
             fault("evaluation.before_publish")
             seconds = asked.seconds + time.monotonic() - began
             self.store.publish(stage, folder, result, self._made(seconds))
@@ -219,6 +222,9 @@ class _Group:
         if asked.stage.pool is None:
             return strand.family.decode(strand.outputs, strand.examples, asked.rows, task)
         return strand.family.decode_against(strand.outputs, asked.rows, self.pools[asked.stage.pool.key])
+
+    def _rankings(self, asked: _Asked) -> list[list[str]] | None:
+        return asked.strand.family.rankings(asked.strand.outputs, find_task(asked.stage.task))
 
     def _stream(self, model: TaskModel, stage: EvaluateStage | EmbedStage) -> Stream:
         return Stream(model, self.encoder.tokenizer, stage.batch_size, self.world)
@@ -255,10 +261,12 @@ class _Group:
         return min(max_length, self.encoder.max_length or max_length)
 
     def _head(self, stage: EvaluateStage) -> Head:
-        """Make a stage's head: retrieval's pooling, or the one that the parent has trained."""
+        """Make a stage's head: retrieval's pooling, the pretrained language model's, or one that was trained."""
         task = find_task(stage.task)
         head = family_of(task).head(self.encoder, task, HeadSettings(stage.layer, stage.pooling))
-        if isinstance(stage.parent, TrainStage) and task.training_task is not None:
+        if isinstance(head, MaskedHead):  # always the first one, so that links of a chain compare
+            put_back(head, *encoder_of(self.store, start_of(stage.parent)))
+        elif isinstance(stage.parent, TrainStage) and task.training_task is not None:
             trained = head_id(find_task(task.training_task))
             head.load_state_dict(
                 load_file(self.store.checked(stage.parent.key) / HEADS / f"{trained}.safetensors")

@@ -136,7 +136,10 @@ def summary(manifest: Manifest) -> Entry:
     return Entry(
         key=manifest.key,
         kind=str(recipe.get("kind", "")),
-        task=str(recipe.get("task") or "+".join(str(each.get("task")) for each in parts)),
+        task=str(
+            recipe.get("task")
+            or "+".join(str(each.get("task")) for each in parts if not each.get("replayed"))
+        ),
         split=str(recipe.get("split", "")),
         language=str(recipe.get("language", "")),
         parent=str(recipe.get("parent", "")),

@@ -6,8 +6,8 @@ Paths(spec, source).path(Pair("squad_v1", "tydiqa"), {"target.learning_rate": 3e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from xtr.catalogue.lookup import find_task, training_task
@@ -76,7 +76,7 @@ class Paths:
     @property
     def starts(self) -> tuple[Start, ...]:
         """Every encoder that a pair begins with, once, that of the sweep first."""
-        starts = (self.start, *(self._start_of(pair) for pair in self.spec.pairs.pairs()))
+        starts = (self.start, *(self.start_of(pair) for pair in self.spec.pairs.pairs()))
         return tuple({start.key: start for start in starts}.values())
 
     def _encoder(self, model: ModelSpec) -> Start:
@@ -107,7 +107,8 @@ class Paths:
         links: list[TrainStage] = []
         for link in parse_intermediate(pair.intermediate).links:
             parent = links[-1] if links else self.start_of(pair)
-            links.append(self._training(parent, link, "intermediate", params, seed))
+            stage = self._training(parent, link, "intermediate", params, seed)
+            links.append(_replaying(stage, links))
         return tuple(links)
 
     def start_of(self, pair: Pair) -> Start:
@@ -125,9 +126,12 @@ class Paths:
         split: Split,
         languages: tuple[str, ...],
     ) -> tuple[EvaluateStage, ...]:
-        """Ask for one evaluation a language; `trained` is the target stage whose head is used, if any."""
+        """Ask for one evaluation a language; `trained` is the target stage whose head is used, if any.
+
+        Without one `target` is retrieval, or masked language modelling with the pretrained model's head.
+        """
         settings = self.spec.stages.evaluate
-        retrieval = trained is None
+        retrieval = target.training_task is None
         max_length = settings.retrieval_max_length if trained is None else trained.settings.max_length
         fitted: dict[str, EvaluateStage] = {}
         if split == "test" and target.calibration is not None:
@@ -238,6 +242,18 @@ class Paths:
                 )
             )
         return tuple((each, self.source.identity(task, "train", each)) for each in languages)
+
+
+def _replaying(stage: TrainStage, before: Sequence[TrainStage]) -> TrainStage:
+    """Have a link go over the rows of those before it, where that is asked for; others do not know the setting."""
+    if stage.settings.replay_share is None:
+        return stage
+    own = {part.name for part in stage.parts}
+    parts = [part for link in before for part in link.parts if part.name not in own]
+    earlier = {part.name: replace(part, replayed=True) for part in parts}
+    if earlier:
+        return replace(stage, parts=(*stage.parts, *earlier.values()))
+    return replace(stage, settings=stage.settings.model_copy(update={"replay_share": None}))
 
 
 def own_params(params: Mapping[str, Value], role: Role, task: str | None = None) -> dict[str, Value]:

@@ -3,6 +3,7 @@
     stages/<key>/predictions.tsv    as the official scorer reads them
     stages/<key>/raw.jsonl          what the model predicted, before any threshold, one JSON value a row
     stages/<key>/items.jsonl        each row's id and its family's outcome
+    stages/<key>/rankings.jsonl     of parallel tasks that choose among candidates: each row's id, best first
 
 An evaluation whose way of scoring has changed (`SCORING` in `families.registry`) has another key. It is scored
 anew from the raw predictions that lie under the old one, without a model.
@@ -11,6 +12,7 @@ anew from the raw predictions that lie under the old one, without a model.
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,7 +28,7 @@ from xtr.stages.stage import ITEMS, EmbedStage, EvaluateStage
 from xtr.stages.store import StageStore
 from xtr.stages.work import capped
 
-RAW = "raw.jsonl"
+RAW, RANKINGS = "raw.jsonl", "rankings.jsonl"
 
 
 def rescore(store: StageStore, source: Source, stages: Sequence[EvaluateStage]) -> list[str]:
@@ -47,6 +49,7 @@ def rescore(store: StageStore, source: Source, stages: Sequence[EvaluateStage]) 
         with lease, store.workspace(stage.key) as folder:
             rows = rows_of(source, stage)
             result = write_scores(store, source, stage, rows, predictions, folder)
+            _copy_rankings(store, stage, folder)
             store.publish(stage, folder, result, made("cpu", time.monotonic() - began))
         done.append(stage.key)
     return done
@@ -107,6 +110,21 @@ def write_scores(
     return {"scores": dict(scores), "n": len(rows), "predictions": f"predictions.{family.suffix}", **fitted}
 
 
+def write_rankings(rows: Sequence[Row], rankings: Sequence[Sequence[str]] | None, folder: Path) -> None:
+    """Keep the order of every row's candidates, from which it is told whether languages agree."""
+    if rankings is not None:
+        pairs = zip(rows, rankings, strict=True)
+        _write_lines(folder / RANKINGS, ({"id": row.id, "ranking": list(each)} for row, each in pairs))
+
+
+def read_rankings(store: StageStore, key: str) -> dict[str, list[str]]:
+    """Read the order of candidates by row; nothing where an evaluation has kept none."""
+    if store.open(key) is None or not (path := store.checked(key) / RANKINGS).exists():
+        return {}
+    documents = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    return {each["id"]: each["ranking"] for each in documents}
+
+
 def label_file(source: Source, stage: EvaluateStage) -> tuple[str, str] | None:
     """Write the gold of the rows that a stage predicts: the file's name and its text; None where it is hidden."""
     family = family_of(find_task(stage.task))
@@ -126,6 +144,16 @@ def _kept_predictions(store: StageStore, stage: EvaluateStage) -> list[Any] | No
             lines = (store.checked(earlier.key) / RAW).read_text(encoding="utf-8").splitlines()
             return [family.prediction(json.loads(line)) for line in lines]
     return None
+
+
+def _copy_rankings(store: StageStore, stage: EvaluateStage, folder: Path) -> None:
+    """Take over what was kept under an earlier way of scoring: the order of candidates is a prediction, too."""
+    for earlier in stage.scored_before:
+        if store.open(earlier.key) is not None:
+            kept = store.checked(earlier.key) / RANKINGS
+            if kept.exists():
+                shutil.copyfile(kept, folder / RANKINGS)
+            return
 
 
 def _threshold(store: StageStore, calibration: EvaluateStage) -> float:

@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from xtr.catalogue.lookup import find_task
 from xtr.catalogue.task import Split
 from xtr.data.hublock import UNLOCKED, HubLock
 from xtr.errors import InputError, Problem
@@ -90,6 +91,7 @@ class Part:
         settings: fully resolved for this task; of a mixture's member, amount and length of the rows count.
         train_data, select_data: identities from the data source, one a language.
         parallel_data: (language, identity) of the same rows in other languages, where some are mixed in.
+        replayed: an earlier link of the chain learnt from them, and this one goes over them again.
     """
 
     name: str
@@ -100,6 +102,7 @@ class Part:
     train_data: tuple[str, ...]
     select_data: tuple[str, ...]
     parallel_data: tuple[tuple[str, str], ...] = ()
+    replayed: bool = False
 
     @property
     def recipe(self) -> dict[str, JSON]:
@@ -116,6 +119,7 @@ class Part:
             "train_data": list(self.train_data),
             "select_data": list(self.select_data),
             **({"parallel_data": parallel} if parallel else {}),
+            **({"replayed": True} if self.replayed else {}),
         }
 
 
@@ -140,13 +144,20 @@ class TrainStage:
 
     @property
     def task(self) -> str:
-        """What is trained on, as the sweep names it: `mnli`, `mnli@de`, `mnli+squad_v1`."""
-        return "+".join(part.name for part in self.parts)
+        """What is trained on, as the sweep names it: `mnli`, `mnli@de`, `mnli+squad_v1`; not what is replayed."""
+        return "+".join(part.name for part in self.parts if not part.replayed)
 
     @property
     def is_mixture(self) -> bool:
         """Whether several tasks are trained on at once."""
         return len(self.parts) > 1
+
+    def share_of(self, part: Part) -> float | None:
+        """Say which share of the steps a part has where that is asked for; None shares by size."""
+        if part.replayed:
+            return (self.settings.replay_share or 0.0) / sum(each.replayed for each in self.parts)
+        beside = any(each is not part and not each.replayed for each in self.parts)
+        return self.settings.mixture.mlm_share if beside and find_task(part.task).family == "mlm" else None
 
     @property
     def recipe(self) -> dict[str, JSON]:

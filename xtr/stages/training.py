@@ -137,7 +137,10 @@ def _recipe(stage: TrainStage) -> Recipe:
 
 
 def _make_heads(encoder: Encoder, stage: TrainStage, store: StageStore) -> dict[str, Head]:
-    """Make one head for each kind of head that the tasks need, or take over the parent's where that is asked."""
+    """Make one head for each kind of head that the tasks need, or take over the parent's where that is asked.
+
+    What is replayed is read by the head that it was learnt with, or else a fresh head would disturb the encoder.
+    """
     heads: dict[str, Head] = {}
     for part in stage.parts:
         task = find_task(part.task)
@@ -146,7 +149,7 @@ def _make_heads(encoder: Encoder, stage: TrainStage, store: StageStore) -> dict[
             continue
         torch.manual_seed(derive_seed(stage.seed, part.name, "head"))
         heads[name] = family_of(task).head(encoder, task, HeadSettings())
-        if stage.settings.carry_head and isinstance(stage.parent, TrainStage):
+        if (stage.settings.carry_head or part.replayed) and isinstance(stage.parent, TrainStage):
             trained = store.checked(stage.parent.key) / HEADS / f"{name}.safetensors"
             if trained.exists():
                 heads[name].load_state_dict(load_file(trained))
@@ -161,8 +164,7 @@ def _lesson(
     check_length(encoder, part.settings.max_length, part.task)
     by_row = _training_examples(part, stage, source, encoder.tokenizer, root)
     examples = [example for row in by_row for example in row]
-    share = stage.settings.mixture.mlm_share if stage.is_mixture and task.family == "mlm" else None
-    return Lesson(part.name, family_of(task), examples, heads[head_id(task)], share)
+    return Lesson(part.name, family_of(task), examples, heads[head_id(task)], stage.share_of(part))
 
 
 def _training_examples(

@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from mlflow.tracking import MlflowClient
-
 from xtr.spec.sweep import SweepSpec
-from xtr.track.mlflow import Tracker
-from xtr.track.where import database_file, experiment_name
+from xtr.track.where import database_file, experiment_name, tracking_uri, without_password
 
 SWEEP_RUN = "tags.`xtr.id` = 'sweep'"
 
 
-def log_folder(spec: SweepSpec, folder: Path, name: str, complain: Callable[[str], None]) -> str | None:
-    """Lay a folder's files under a name beside the sweep's run; a sweep that MLflow does not show is left alone.
+def log_files(
+    spec: SweepSpec, folder: Path, files: Iterable[str], under: str, complain: Callable[[str], None]
+) -> str | None:
+    """Lay files of a folder under a name beside the sweep's run; a sweep that MLflow does not show is left alone.
 
     Only the sweep's own run is looked for, however many trials there are.
 
     Returns:
         Where MLflow shows it, without a password; None where it does not.
     """
-    tracker = Tracker(spec, complain)
-    file = database_file(tracker.uri)
-    if file is not None and not file.exists():  # nothing was tracked here
+    uri = tracking_uri(spec)
+    shown_at, database = without_password(uri), database_file(uri)
+    if (
+        database is not None and not database.exists()
+    ):  # nothing was tracked here, and MLflow loads for seconds
         return None
+    from mlflow.tracking import MlflowClient
+
+    import xtr.track.mlflow  # noqa: F401  (it says how long MLflow waits for a server)
+
     try:
-        client = MlflowClient(tracking_uri=tracker.uri)
+        client = MlflowClient(tracking_uri=uri)
         experiment = client.get_experiment_by_name(experiment_name(spec))
         runs = client.search_runs([experiment.experiment_id], SWEEP_RUN, max_results=1) if experiment else []
         if not runs:
             return None
-        client.log_artifacts(runs[0].info.run_id, str(folder), name)
+        for name in files:
+            place = (Path(under) / name).parent.as_posix()
+            client.log_artifact(runs[0].info.run_id, str(folder / name), place)
     except Exception as error:  # whatever a database or a server thinks of: this is a view
-        complain(f"MLflow at {tracker.shown_at} cannot be written ({type(error).__name__})")
+        complain(f"MLflow at {shown_at} cannot be written ({type(error).__name__})")
         return None
-    return tracker.shown_at
+    return shown_at

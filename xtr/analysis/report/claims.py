@@ -15,7 +15,7 @@ COLUMNS = (
     *(Column(name, "number") for name in ("measured", "low", "high")),
     Column("p (Holm)", "p"),
     Column("seeds", "count"),
-    *map(Column, ("verdict", "why", "source")),
+    *map(Column, ("verdict", "why")),
 )
 
 
@@ -41,8 +41,9 @@ VERDICTS = {"holds": "held", "refuted": "refuted", "open": "left open", "not tes
 
 
 def _line(each: Finding) -> tuple[Cell, ...]:
+    claim = f"{each.claim} [{each.source}]" if each.source else each.claim
     numbers = (each.measured, each.low, each.high, each.p, each.n_seeds or None)
-    return (each.name, each.claim, each.expected, *numbers, each.verdict, each.why, each.source or None)
+    return (each.name, claim, each.expected, *numbers, each.verdict, each.why)
 
 
 def _forest(found: Sequence[Finding]) -> Iterable[Figure]:
@@ -67,6 +68,9 @@ def _forest(found: Sequence[Finding]) -> Iterable[Figure]:
 
 
 def _unsaid(found: Sequence[Finding]) -> Iterable[str]:
+    by_why: dict[str, list[str]] = {}
     for each in found:
         if each.verdict == "not tested":
-            yield f"`{each.name}` was not tested: {each.why}."
+            by_why.setdefault(each.why, []).append(f"`{each.name}`")
+    for why, names in by_why.items():
+        yield f"Not tested, {listed(names)}: {why}."

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 
 from xtr.analysis.report.section import Cell, Column, Table
 
+LONGEST = 40
+"""Signs of a cell that stands on one line in LaTeX."""
 _LATEX = {
     "\\": r"\textbackslash{}",
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
@@ -33,9 +36,10 @@ def table_csv(table: Table) -> str:
 
 def table_latex(table: Table) -> str:
     """Write a table as LaTeX, for `\\usepackage{booktabs}`."""
-    sides = "".join("l" if is_text(column) else "r" for column in table.columns)
+    shown = table.shown()
+    sides = "".join(_side(column, [row[i] for row in shown]) for i, column in enumerate(table.columns))
     head = " & ".join(latex(column.name) for column in table.columns)
-    lines = [" & ".join(map(latex, row)) + r" \\" for row in table.shown()]
+    lines = [" & ".join(map(latex, row)) + r" \\" for row in shown]
     return "\n".join(
         [
             r"\begin{table}",
@@ -58,6 +62,13 @@ def table_latex(table: Table) -> str:
 def is_text(column: Column) -> bool:
     """Say whether a column holds words, which stand to the left."""
     return column.kind == "text"
+
+
+def _side(column: Column, cells: Sequence[str]) -> str:
+    """Set numbers to the right, words to the left, sentences in lines."""
+    if not is_text(column):
+        return "r"
+    return "l" if max(map(len, cells), default=0) <= LONGEST else r"p{0.25\textwidth}"
 
 
 def latex(text: str) -> str:

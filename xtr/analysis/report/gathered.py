@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 from xtr.analysis.findings import Finding, findings_of
+from xtr.analysis.forgetting import LinkRow, read_links
 from xtr.analysis.leaderboard import Row, leaderboard, winners
 from xtr.analysis.openings import Opening, read_openings
 from xtr.analysis.references import stage_keys
@@ -42,6 +43,7 @@ class Gathered:
         left_out: scores that are no finite numbers, and were left out.
         stages: what is stored of the stages that trials walked through, by key.
         openings: each time that a split was opened by an evaluation.
+        links: scores after each link of the winners' chains, where they were asked for.
         date: of the report, as it is printed.
     """
 
@@ -54,6 +56,7 @@ class Gathered:
     spent: Spent = field(default_factory=Spent)
     ended: Ended | None = None
     openings: tuple[Opening, ...] = ()
+    links: tuple[LinkRow, ...] = ()
     left_out: int = 0
     date: str = ""
 
@@ -169,6 +172,7 @@ def gather(spec: SweepSpec, folder: Path, *, importances: Importances, date: str
         spent=read_spent(folder),
         ended=read_ended(folder),
         openings=tuple(read_openings(folder)),
+        links=tuple(row for row in read_links(folder) if math.isfinite(row.value)),
         left_out=len(trials) + len(scores) - len(sound_trials) - len(sound_scores),
         date=date,
     )

@@ -127,7 +127,8 @@ def _unsaid(gathered: Gathered) -> list[str]:
     if running:
         found.append(f"{counted(running, 'trial')} not finished yet: what follows may change.")
     if gathered.ended is not None:
-        found.append(f"The last run was ended by the {gathered.ended.by} before its work was done.")
+        ending = "interrupted" if gathered.ended.by == "interrupt" else "ended by its budget"
+        found.append(f"The last run was {ending} before its work was done.")
     if gathered.left_out:
         found.append(f"{counted(gathered.left_out, 'score')} left out for being no finite number.")
     return found

@@ -18,8 +18,8 @@ FEWEST_TRIALS = 3
 def history(gathered: Gathered) -> Section:
     """Show how each search went."""
     if gathered.spec.search.design is not None:
-        why = "This sweep is a design: it trains every setting at every seed, so nothing was searched."
-        return Section("search", "Search", unsaid=(why,))
+        told = "This sweep is a design: it trains every setting at every seed, so nothing was searched."
+        return Section("search", "Search", (told,))
     figures = [*_progress(gathered), *_importance(gathered)]
     tables = [table for table in [_importances(gathered)] if table.rows]
     if not figures:

@@ -16,6 +16,8 @@ from xtr.analysis.report.section import Figure, Section, Table
 
 MOST_ROWS = 120
 """Rows of a table that the page shows; its file has all."""
+LONG = 24
+"""Signs from which on a cell holds a sentence, and is given room."""
 LARGEST_SVG = 150_000
 """Bytes; a figure that takes more as SVG stands in the page as PNG."""
 
@@ -40,7 +42,9 @@ caption { caption-side: top; text-align: left; font-size: .82rem; color: #333; p
 th { border-top: 1.5px solid #1c1c1c; border-bottom: 1px solid #1c1c1c; font-weight: 600; vertical-align: bottom; }
 th, td { padding: .22rem .65rem .22rem 0; text-align: left; }
 td:not(:first-child), th:not(:first-child) { padding-left: .3rem; }
-.n { text-align: right; white-space: nowrap; }
+td { white-space: nowrap; }
+.n { text-align: right; }
+td.long { min-width: 11rem; white-space: normal; }
 tr.new td { border-top: 1px solid #d0d0d0; }
 figure { margin: 1.4rem 0; }
 figure img { max-width: 100%; height: auto; display: block; }
@@ -124,7 +128,7 @@ def _table(table: Table) -> str:
     head = "".join(f"<th{side}>{escape(c.name)}</th>" for side, c in zip(sides, table.columns, strict=True))
     rows, before = list[str](), ""
     for cells in table.shown()[:MOST_ROWS]:
-        told = "".join(f"<td{side}>{escape(cell)}</td>" for side, cell in zip(sides, cells, strict=True))
+        told = "".join(_cell(cell, side) for side, cell in zip(sides, cells, strict=True))
         rows.append(f"<tr{' class=new' if rows and cells[0] != before else ''}>{told}</tr>")
         before = cells[0]
     rest = len(table.rows) - MOST_ROWS
@@ -135,6 +139,10 @@ def _table(table: Table) -> str:
         + "\n".join(rows)
         + "\n</tbody></table></div>"
     )
+
+
+def _cell(cell: str, side: str) -> str:
+    return f"<td{side or (' class=long' if len(cell) > LONG else '')}>{escape(cell)}</td>"
 
 
 def prose(text: str) -> str:

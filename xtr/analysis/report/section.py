@@ -115,7 +115,7 @@ def shown(cell: Cell, kind: Kind) -> str:
         case "p":
             return "< 0.001" if cell < 0.001 else f"{cell:.3f}"
         case _:
-            return f"{cell:.4g}"
+            return f"{cell:,.0f}" if abs(cell) >= 1000 else f"{cell:.3g}"
 
 
 def slug(text: str) -> str:

@@ -14,6 +14,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from xtr.analysis.report.chains import chains
 from xtr.analysis.report.claims import claims
 from xtr.analysis.report.costs import costs
 from xtr.analysis.report.files import table_csv, table_latex
@@ -38,6 +39,7 @@ SECTIONS: tuple[Callable[[Gathered], Section | None], ...] = (
     leaders,
     claims,
     languages,
+    chains,
     scaling,
     rates,
     history,
@@ -104,10 +106,16 @@ def _written_before(folder: Path) -> set[str]:
         return set()
 
 
-def written_text(document: Mapping[str, JSON], folder: Path) -> str:
-    """Say what was written."""
+def written_files(document: Mapping[str, JSON]) -> list[str]:
+    """List the files of a report, below its folder."""
     files = document["files"]
     assert isinstance(files, list)
-    n_figures, n_tables = (sum(str(each).endswith(end) for each in files) for end in (".svg", ".csv"))
+    return [str(each) for each in files]
+
+
+def written_text(document: Mapping[str, JSON], folder: Path) -> str:
+    """Say what was written."""
+    files = written_files(document)
+    n_figures, n_tables = (sum(each.endswith(end) for each in files) for end in (".svg", ".csv"))
     size = int(str(document["page_bytes"])) / 1e6
     return f"wrote {folder / PAGE} ({size:.1f} MB), {n_figures} figures (SVG, PNG), {n_tables} tables (CSV, LaTeX)"

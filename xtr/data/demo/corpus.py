@@ -53,9 +53,13 @@ def documents(world: World, n: int) -> Iterator[str]:
             yield _say_switched(world, rng, _tell(world, rng, language), language)
 
 
-def plain_text(world: World, language: str, n: int) -> Iterator[str]:
-    """Write n documents in one language alone: text for masked language modelling beside a task."""
-    rng = stream(world.seed, "text", language)
+def plain_text(world: World, language: str, n: int, purpose: str = "text") -> Iterator[str]:
+    """Write n documents in one language alone: text for masked language modelling beside a task.
+
+    Args:
+        purpose: names the random stream, so that what is held out is other text.
+    """
+    rng = stream(world.seed, purpose, language)
     for _ in range(n):
         yield world.say(_tell(world, rng, language), language)
 

@@ -24,6 +24,7 @@ _FILES: Mapping[tuple[str, Split], tuple[str, str]] = {
     ("copa", "train"): ("xcopa", "train"),
     ("copa", "select"): ("xcopa", "dev"),
     ("mlm", "train"): ("text", "train"),
+    ("mlm", "dev"): ("text", "dev"),
     ("tatoeba", "select"): ("tatoeba", "test"),
     ("tatoeba", "dev"): ("tatoeba", "test"),
     ("lareqa", "dev"): ("xquad-r", "test"),

@@ -33,21 +33,25 @@ from xtr.data.demo.world import (
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """A truth of the demo world: what an intermediate task does to a target."""
+    """A truth of the demo world: what an intermediate task does to a target, beside another one or none."""
 
     intermediate: str
     target: str
-    effect: Literal["helps", "nothing"]
+    effect: Literal["helps", "nothing", "hurts"]
+    beside: str = "none"
 
 
 PLANTED: tuple[Planted, ...] = (
     Planted("squad_v1", "tydiqa", "helps"),
     Planted("mnli", "pawsx", "helps"),
     Planted("csqa", "tydiqa", "nothing"),
+    Planted("mnli>csqa", "pawsx", "nothing", beside="mnli"),
+    Planted("mnli>spelling", "pawsx", "hurts", beside="mnli"),
 )
 
 SIZES: Mapping[str, Mapping[str, int]] = {
     "mnli": {"train": 8000},
+    "spelling": {"train": 4000, "dev": 200},
     "xnli": {"dev": 300, "test": 300},
     "pawsx": {"train": 600, "dev": 300, "test": 300},
     "squad": {"train": 3000, "dev": 300},
@@ -61,7 +65,7 @@ SIZES: Mapping[str, Mapping[str, int]] = {
     "bucc2018": {"dev": 240, "test": 240},
     "xquad-r": {"test": 100},
     "mlm": {"train": 40_000},
-    "text": {"train": 1_000},
+    "text": {"train": 1_000, "dev": 200},
 }
 """Items of every split in each of its languages, at scale 1."""
 
@@ -73,6 +77,7 @@ UPOS: Mapping[str, str] = {
     "S": "PROPN", "V": "VERB", "A": "ADJ", "O": "NOUN", "L": "PROPN", "IN": "ADP",
     "AND": "CCONJ", "THEN": "ADV", ".": "PUNCT",
 }  # fmt: skip
+SPELLING_LABELS = ("even", "odd")
 ENTITIES: Mapping[str, str] = {"S": "PER", "L": "LOC"}
 ORGANISATIONS = 6  # the first objects, with their adjectives, are organisations
 
@@ -154,6 +159,11 @@ def draw_pairs(world: World, task: str, split: str, n: int, labels: Mapping[str,
         return PairItem(premise, bare, labels[relation])
 
     return _draw(world, (task, split), n, draw)
+
+
+def spelling_label(sentence: str) -> str:
+    """Label a sentence by the letters of its second word alone: a fact of English that means nothing."""
+    return SPELLING_LABELS[sum(map(ord, sentence.split()[1])) % 2]
 
 
 def draw_copa(world: World, split: str, n: int) -> list[CopaItem]:

@@ -28,6 +28,7 @@ from xtr.data.demo.tasks import (
     draw_quiz,
     draw_sentences,
     draw_spans,
+    spelling_label,
     tag_entities,
     tag_words,
 )
@@ -81,6 +82,7 @@ def write_world(folder: Path, *, seed: int, scale: float) -> None:
     writer = _Writer(draw_world(seed), folder, scale)
     for write in (
         _write_pairs,
+        _write_spelling,
         _write_choices,
         _write_tagging,
         _write_spans,
@@ -110,6 +112,16 @@ def _write_pairs(writer: _Writer) -> None:
 
 def _pair_line(writer: _Writer, item: PairItem, language: str) -> str:
     return "\t".join((writer.clause(item.first, language), writer.clause(item.second, language), item.label))
+
+
+def _write_spelling(writer: _Writer) -> None:
+    """Write pairs like MNLI's whose labels no meaning decides: learning them spoils what MNLI has taught."""
+    for split in ("train", "dev"):
+        lines = []
+        for item in draw_pairs(writer.world, "spelling", split, writer.size("spelling", split), XNLI_LABELS):
+            first, second = (writer.clause(clause, "en") for clause in (item.first, item.second))
+            lines.append("\t".join((first, second, spelling_label(first))))
+        writer.lines(f"spelling/{split}-en.tsv", lines)
 
 
 def _write_choices(writer: _Writer) -> None:
@@ -231,6 +243,8 @@ def _write_text(writer: _Writer) -> None:
     writer.lines("mlm/text.txt", documents(writer.world, writer.size("mlm", "train")))
     for language in TARGET_LANGUAGES:
         writer.lines(f"mlm/{language}.txt", plain_text(writer.world, language, writer.size("text", "train")))
+        held_out = plain_text(writer.world, language, writer.size("text", "dev"), "held-out text")
+        writer.lines(f"mlm/{language}.dev.txt", held_out)
 
 
 def _write_corpora(writer: _Writer) -> None:
