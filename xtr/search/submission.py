@@ -1,6 +1,6 @@
 """This is where a sweep is handed to a Ray cluster as a job, and followed to its end.
 
-    job = submit(Path("sweep.yaml"), [], "http://127.0.0.1:8265")
+    job = submit(Path("sweep.yaml"), (), "http://127.0.0.1:8265")
     job.id, job.address      -> ("xtr-my-sweep-4f1c09", "http://127.0.0.1:8265")
     follow(job, print)       -> 3: some trials failed, as `xtr run` says by its exit code
 
@@ -58,18 +58,24 @@ class Job:
     resources: Mapping[str, float]
 
 
-def submit(file: Path, arguments: Sequence[str], overrides: Sequence[str], address: str | None) -> Job:
+def submit(
+    file: Path,
+    overrides: Sequence[str],
+    address: str | None,
+    *,
+    skip_bad: int | None = None,
+    demo: bool = False,
+) -> Job:
     """Hand `xtr run` of a sweep file to a cluster.
 
     Args:
-        arguments: of `xtr run`, behind the file.
-        overrides: those among them that change the sweep, as `--set` takes them.
+        overrides: `a.b=c` each, as `--set` takes them.
         address: of the dashboard, or of the cluster; None asks the environment.
 
     Raises:
         InputError: the file is wrong, says what only this machine has, or no cluster takes it.
     """
-    spec = _load_for_elsewhere(file, overrides)
+    spec = _load_for_elsewhere(file, overrides, demo=demo)
     problems = list(_stays_behind(spec))
     if problems:
         raise InputError(problems)
@@ -78,7 +84,9 @@ def submit(file: Path, arguments: Sequence[str], overrides: Sequence[str], addre
     resources = {HEAD_RESOURCE: 1.0} if _has_place_for_drivers(client) else {}
     with tempfile.TemporaryDirectory() as folder:
         packed = pack(file, Path(folder))
-        entrypoint = shlex.join(["xtr", "run", str(packed), *arguments])
+        sets = [word for each in overrides for word in ("--set", each)]
+        allowed = [] if skip_bad is None else ["--skip-bad", str(skip_bad)]
+        entrypoint = shlex.join(["xtr", "run", str(packed), *["--demo"] * demo, *sets, *allowed])
         client.submit_job(
             entrypoint=entrypoint,
             submission_id=name,
@@ -145,12 +153,12 @@ async def _tell(client: JobSubmissionClient, job: str, say: Callable[[str], None
         say(rest.removesuffix("\n"))
 
 
-def _load_for_elsewhere(file: Path, overrides: Sequence[str]) -> SweepSpec:
+def _load_for_elsewhere(file: Path, overrides: Sequence[str], *, demo: bool) -> SweepSpec:
     """Check a file here, where variables may be missing that the cluster has."""
     missing: dict[str, str] = {}
     if file.is_file():
         missing = {name: f"env:{name}" for name in variables_of(file) if name not in os.environ}
-    return load_sweep(file, overrides, {**os.environ, **missing})
+    return load_sweep(file, overrides, {**os.environ, **missing}, demo=demo)
 
 
 def _stays_behind(spec: SweepSpec) -> Iterator[Problem]:
