@@ -101,7 +101,7 @@ def follow(job: Job, say: Callable[[str], None]) -> int:
     """Tell what a job prints until it ends, and return its exit code.
 
     Raises:
-        XtrError: with exit code 130, by Ctrl-C; the job goes on.
+        XtrError: the cluster is lost; or, with exit code 130, by Ctrl-C: then the job goes on.
     """
     client = _client(job.address)
     try:
@@ -111,6 +111,9 @@ def follow(job: Job, say: Callable[[str], None]) -> int:
         left = XtrError(f"the job goes on; {how_to_follow(job)}")
         left.exit_code = 130
         raise left from None
+    except (OSError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise XtrError(f"the cluster no longer answers ({reason}); {how_to_follow(job)}") from None
     state = str(info.status)
     code = _ENDED[state] if info.driver_exit_code is None else info.driver_exit_code
     reason = "" if code == 0 or info.driver_exit_code else f": {info.message}"
@@ -220,11 +223,11 @@ def _client(address: str | None) -> JobSubmissionClient:
         return JobSubmissionClient(where)
     except AuthenticationError as error:
         hint = "RAY_AUTH_TOKEN, or the cluster's ~/.ray/auth_token on this machine, and RAY_AUTH_MODE=token"
-        reason = str(error).splitlines()[0]
+        reason = str(error).partition("\n")[0]
         raise InputError(Problem(reason, said, where, hint=hint)) from None
     except (ConnectionError, RuntimeError, ValueError, RayError) as error:
         hint = "is the cluster up, and its tunnel open? ray dashboard cluster.yaml"
-        raise InputError(Problem(str(error).splitlines()[0], said, where, hint=hint)) from None
+        raise InputError(Problem(str(error).partition("\n")[0], said, where, hint=hint)) from None
 
 
 def _has_place_for_drivers(client: JobSubmissionClient) -> bool:
