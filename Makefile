@@ -25,8 +25,9 @@ demo: $(VENV)/.installed
 	@echo
 	@echo "Every trial in MLflow: $(BIN)/xtr ui demo"
 
+# Two at a time, a file in one process: most of the long ones wait for processes that they have started.
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

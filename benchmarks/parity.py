@@ -214,7 +214,7 @@ def measured(work: Work, folder: Path) -> list[Figure]:
             p if p is not None else 1.0,
             "",
             "below 0.05",
-            (p or 0) < 0.05,
+            p is not None and p < 0.05,
         ),
     ]
 

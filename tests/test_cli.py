@@ -49,6 +49,7 @@ def xtr(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         "results",
         "compare",
         "findings",
+        "ui",
         "report",
         "doctor",
         "data prepare",

@@ -39,9 +39,8 @@ def shown_in(page: Path) -> Iterator[str]:
 
 def told_in(header: Path) -> Iterator[str]:
     """Every command of a sweep file's header: `# Run : xtr run sweeps/demo.yaml   (in words)`."""
-    comments = [line[1:] for line in header.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
-    for comment in comments:
-        yield from (each.split("   ")[0].split("(")[0] for each in re.findall(r"\bxtr [a-z][^;`]*", comment))
+    for told in re.findall(r"^# (?:Look|Try|Run|Read) *: *(.*)$", header.read_text(encoding="utf-8"), re.M):
+        yield from (each.split("   ")[0].split("(")[0] for each in re.findall(r"\bxtr [^;]*", told))
 
 
 def problem_with(line: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xtr.answer import AsJson, hush, say, show
-from xtr.asked import File, Set, SkipBad, load
+from xtr.asked import Demo, File, Set, SkipBad, load
 from xtr.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -44,10 +44,11 @@ def schema() -> None:
     say(json.dumps(sweep_schema(), indent=1, ensure_ascii=False))
 
 
-def submit(
+def submit(  # noqa: PLR0913 (one option each)
     file: File,
     set_: Set = [],  # noqa: B006
     skip_bad: SkipBad = None,
+    demo: Demo = False,
     address: Annotated[
         str | None,
         typer.Option(help="The cluster's dashboard, by default RAY_API_SERVER_ADDRESS or RAY_ADDRESS."),
@@ -61,9 +62,7 @@ def submit(
     from xtr.search.submission import follow, how_to_follow
     from xtr.search.submission import submit as submit_sweep
 
-    allowed = [] if skip_bad is None else ["--skip-bad", str(skip_bad)]
-    arguments = [*(word for each in set_ for word in ("--set", each)), *allowed]
-    job = submit_sweep(file, arguments, set_, address)
+    job = submit_sweep(file, set_, address, skip_bad=skip_bad, demo=demo)
     document: dict[str, JSON] = {"schema_version": 1, **asdict(job)}
     text = f"job {job.id} runs: {job.entrypoint}\n{how_to_follow(job)}"
     if not wait:
@@ -82,14 +81,16 @@ def doctor(
         Path | None, typer.Argument(metavar="FILE", help="A sweep: its storage, tracking and data, too.")
     ] = None,
     set_: Set = [],  # noqa: B006
+    demo: Demo = False,
     as_json: AsJson = False,
 ) -> None:
     """Look whether this machine is ready: Python, packages, device, Ray, storage, tracking, hub, data."""
     from xtr.doctor import anything, examine, examined_text
 
-    if file is None and set_:
-        raise InputError(Problem("there is nothing to override", "--set", set_[0], hint="xtr doctor FILE"))
-    spec = anything() if file is None else load(file, set_)
+    if file is None and (set_ or demo):
+        where, said = ("--set", set_[0]) if set_ else ("--demo", "")
+        raise InputError(Problem("there is no file to change", where, said, hint="xtr doctor FILE"))
+    spec = anything() if file is None else load(file, set_, demo=demo)
     checks = list(examine(spec))
     rows: list[JSON] = [asdict(check) for check in checks]
     show({"schema_version": 1, "checks": rows}, examined_text(checks), as_json=as_json)

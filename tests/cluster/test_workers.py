@@ -38,10 +38,10 @@ def alone(command: Sequence[str], root: Path, row: TrialRow) -> float:
     return float(outcome["score"])
 
 
-def test_two_workers_on_two_nodes_come_to_the_score_of_one(
+def test_two_workers_on_two_nodes_with_a_part_of_the_model_each_come_to_the_score_of_one(
     cluster: LocalCluster, shared: Path, lone: Path
 ) -> None:
-    command = run_arguments(shared, **TRIALS, **WORKERS, search__space="{}")
+    command = run_arguments(shared, **TRIALS, **WORKERS, compute__shard="always", search__space="{}")
     with cluster.driver(command) as sweep:
         until("two workers at once", lambda: len(cluster.workers()) == 2, seconds=300)
         assert len(set(cluster.workers().values())) == 2, "each node started one"
@@ -55,19 +55,12 @@ def test_two_workers_on_two_nodes_come_to_the_score_of_one(
         assert row.value == pytest.approx(alone(command, lone, row), abs=1e-4)
     trained = trained_stages(shared)
     assert trained
-    assert {each.made["workers"] for each in trained} == {2}
+    assert {(each.made["workers"], each.made["sharded"]) for each in trained} == {(2, True)}
 
 
-def test_a_sweep_whose_workers_hold_a_part_of_the_model_each_outlives_a_killed_one(
-    cluster: LocalCluster, shared: Path, lone: Path
-) -> None:
+def test_a_sweep_outlives_a_killed_worker(cluster: LocalCluster, shared: Path, lone: Path) -> None:
     command = run_arguments(
-        shared,
-        **TRIALS,
-        **WORKERS,
-        compute__shard="always",
-        pairs__intermediate="[]",
-        search__space="{target.epochs: 12}",
+        shared, **TRIALS, **WORKERS, pairs__intermediate="[]", search__space="{target.epochs: 12}"
     )
     with cluster.driver(command) as sweep:
         until("a state to go on from", lambda: states(shared), seconds=300)
@@ -79,7 +72,6 @@ def test_a_sweep_whose_workers_hold_a_part_of_the_model_each_outlives_a_killed_o
     assert sweep.returncode == 0, output
 
     assert_as_alone(command, shared, lone)
-    assert [each.made["sharded"] for each in trained_stages(shared)] == [True]
 
 
 def test_a_stage_goes_on_with_the_workers_that_are_left(

@@ -23,7 +23,7 @@ def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
 def refused(file: Path, *overrides: str, address: str | None = CLUSTER) -> dict[str, str]:
     """Place and words of everything that is said."""
     with pytest.raises(InputError) as caught:
-        submit(file, [], overrides, address)
+        submit(file, overrides, address)
     return {problem.where: f"{problem.what}; {problem.hint}" for problem in caught.value.problems}
 
 

@@ -124,3 +124,10 @@ def test_an_editor_is_told_what_each_key_and_dimension_takes() -> None:
     assert {name: each["description"] for name, each in space.items()} == {
         name: str(limits) for name, limits in LIMITS.items()
     }
+
+
+def test_the_demo_section_says_what_differs_in_the_same_words(validator: Draft7Validator) -> None:
+    assert (
+        said(validator, GOOD + "demo: {search: {space: {target.epochs: 1}}, contrasts: {mine: null}}\n") == []
+    )
+    assert "'serach' was unexpected" in said(validator, GOOD + "demo: {serach: {}}\n")[0]

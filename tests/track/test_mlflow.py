@@ -124,7 +124,9 @@ def test_pairs_show_the_leaderboard_and_what_they_have_read(spec: SweepSpec) -> 
         run for run in runs.values() if run.data.metrics.get("select/rung") and "none" in run.info.run_name
     ]
     assert trial.info.run_name == "none → tydiqa, search 000"
-    shown = json.loads(experiment.tags["mlflow.sharedViewState.leaderboard"])
+    view = json.loads(experiment.tags["mlflow.sharedViewState.leaderboard"])
+    assert view["name"] == "Leaderboard"
+    shown = json.loads(view["state"])
     assert {"metrics.`select/score`", "metrics.`test/mean`"} <= set(shown["selectedColumns"])
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +17,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from tests.search.specs import drive, sweep
+from tests.track.browser import Browser, browser, chromium
 from xtr.analysis.leaderboard import leaderboard
 from xtr.analysis.trials import read_trials
 from xtr.errors import InputError
@@ -69,6 +69,7 @@ class Ui:
     spec: SweepSpec
     process: subprocess.Popen[str]
     pages: dict[str, str]
+    browser: Browser
 
     @property
     def port(self) -> str:
@@ -86,21 +87,11 @@ class Ui:
                 continue
         return found
 
-    def open(self, url: str) -> str:
-        """Read a page as Chromium has drawn it."""
-        browser = shutil.which("chromium") or shutil.which("chromium-browser")
-        assert browser is not None
-        command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1800,1000"]
-        command += [f"--user-data-dir={self.spec.storage.root}/../chromium", "--virtual-time-budget=30000"]
-        page = subprocess.run([*command, "--dump-dom", url], capture_output=True, text=True, timeout=300)
-        return page.stdout
-
 
 @pytest.fixture(scope="module")
 def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
     """A sweep whose trials were told scores, served; nothing is trained."""
-    if shutil.which("chromium") is None and shutil.which("chromium-browser") is None:
-        pytest.skip("there is no Chromium here: apt-get install chromium")
+    chromium()
     folder = tmp_path_factory.mktemp("ui")
     plain = sweep(folder / "runs", trials_per_pair=2, generation=2)
     uri = f"sqlite:///{folder / 'mlruns/mlflow.db'}"
@@ -109,8 +100,10 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
     drive(Book(spec, held), 1, random.Random(0))
     (held / "spec.yaml").write_text(to_yaml(spec))
     sync_tracking(spec)
+    asked, there = [sys.executable, "-m", "xtr"], ["studied", "--root", str(folder / "runs")]
+    subprocess.run([*asked, "report", *there, "--to", str(folder / "report")], cwd=folder, check=True)
     process = subprocess.Popen(
-        [sys.executable, "-m", "xtr", "ui", "studied", "--root", str(folder / "runs")],
+        [*asked, "ui", *there],
         cwd=folder,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
@@ -124,7 +117,8 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
         name, _, url = line.strip().partition(": ")
         pages[name] = url
     try:
-        yield Ui(spec, process, pages)
+        with browser(folder / "chromium") as opened:
+            yield Ui(spec, process, pages, opened)
     finally:
         process.kill()
         process.wait()
@@ -132,29 +126,31 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
 
 @pytest.mark.slow
 def test_the_leaderboard_is_read_off_the_runs_table(ui: Ui) -> None:
-    page = ui.open(ui.pages["leaderboard of studied"])
     ranked = leaderboard(ui.spec, read_trials(sweep_folder(ui.spec)))
-    places = [page.index(f">{pair_name(Pair(row.intermediate, row.target))}<") for row in ranked]
+    names = [pair_name(Pair(row.intermediate, row.target)) for row in ranked]
+    scores = [f"{round(row.score, 4):g}" for row in ranked]
+    columns = ["select/score", "transfer/best", "transfer/same_settings"]
+    page = ui.browser.read(ui.pages["leaderboard of studied"], *names, *scores, *columns)
+    lines = page.splitlines()
+    places = [lines.index(name) for name in names]
     assert len(places) == 6
     assert places == sorted(places), "best first, target by target"
-    for column in ("select/score", "transfer/best", "transfer/same_settings"):
-        assert f">{column}<" in page
-    for row in ranked:
-        assert f"{round(row.score, 4):g}" in page
-    assert "search 000" not in page, "winners alone"
+    assert {*scores, *columns} <= set(lines)
+    assert not any("search 000" in line for line in lines), "winners alone"
 
 
 @pytest.mark.slow
-def test_an_artifact_opens(ui: Ui) -> None:
+def test_artifacts_open(ui: Ui) -> None:
     client = MlflowClient(tracking_uri=ui.spec.tracking.uri)
     experiment = client.get_experiment_by_name("xtr/studied")
     [run] = client.search_runs([experiment.experiment_id], "tags.`xtr.kind` = 'sweep'")
-    url = ui.pages["leaderboard of studied"].partition("#")[0]
-    run_page = f"{url}#/experiments/{experiment.experiment_id}/runs/{run.info.run_id}"
-    page = ui.open(f"{run_page}/artifacts/sweep.yaml")
-    words = re.sub(r"<[^>]*>", "", page)
-    assert "trials_per_pair: 2" in words
-    assert "target: [tydiqa, tatoeba]" in words
+    server = ui.pages["leaderboard of studied"].partition("#")[0]
+    artifacts = f"{server}#/experiments/{experiment.experiment_id}/runs/{run.info.run_id}/artifacts"
+    text = ui.browser.read(f"{artifacts}/sweep.yaml", "trials_per_pair: 2")
+    assert "target: [tydiqa, tatoeba]" in text
+    report = ui.browser.read(f"{artifacts}/report/report.html", "Leaderboard", frame=True)
+    assert "squad_v1" in report
+    assert "xtr report, " in report
 
 
 @pytest.mark.slow

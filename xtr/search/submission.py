@@ -1,6 +1,6 @@
 """This is where a sweep is handed to a Ray cluster as a job, and followed to its end.
 
-    job = submit(Path("sweep.yaml"), [], "http://127.0.0.1:8265")
+    job = submit(Path("sweep.yaml"), (), "http://127.0.0.1:8265")
     job.id, job.address      -> ("xtr-my-sweep-4f1c09", "http://127.0.0.1:8265")
     follow(job, print)       -> 3: some trials failed, as `xtr run` says by its exit code
 
@@ -58,18 +58,24 @@ class Job:
     resources: Mapping[str, float]
 
 
-def submit(file: Path, arguments: Sequence[str], overrides: Sequence[str], address: str | None) -> Job:
+def submit(
+    file: Path,
+    overrides: Sequence[str],
+    address: str | None,
+    *,
+    skip_bad: int | None = None,
+    demo: bool = False,
+) -> Job:
     """Hand `xtr run` of a sweep file to a cluster.
 
     Args:
-        arguments: of `xtr run`, behind the file.
-        overrides: those among them that change the sweep, as `--set` takes them.
+        overrides: `a.b=c` each, as `--set` takes them.
         address: of the dashboard, or of the cluster; None asks the environment.
 
     Raises:
         InputError: the file is wrong, says what only this machine has, or no cluster takes it.
     """
-    spec = _load_for_elsewhere(file, overrides)
+    spec = _load_for_elsewhere(file, overrides, demo=demo)
     problems = list(_stays_behind(spec))
     if problems:
         raise InputError(problems)
@@ -78,7 +84,9 @@ def submit(file: Path, arguments: Sequence[str], overrides: Sequence[str], addre
     resources = {HEAD_RESOURCE: 1.0} if _has_place_for_drivers(client) else {}
     with tempfile.TemporaryDirectory() as folder:
         packed = pack(file, Path(folder))
-        entrypoint = shlex.join(["xtr", "run", str(packed), *arguments])
+        sets = [word for each in overrides for word in ("--set", each)]
+        allowed = [] if skip_bad is None else ["--skip-bad", str(skip_bad)]
+        entrypoint = shlex.join(["xtr", "run", str(packed), *["--demo"] * demo, *sets, *allowed])
         client.submit_job(
             entrypoint=entrypoint,
             submission_id=name,
@@ -93,7 +101,7 @@ def follow(job: Job, say: Callable[[str], None]) -> int:
     """Tell what a job prints until it ends, and return its exit code.
 
     Raises:
-        XtrError: with exit code 130, by Ctrl-C; the job goes on.
+        XtrError: the cluster is lost; or, with exit code 130, by Ctrl-C: then the job goes on.
     """
     client = _client(job.address)
     try:
@@ -103,6 +111,9 @@ def follow(job: Job, say: Callable[[str], None]) -> int:
         left = XtrError(f"the job goes on; {how_to_follow(job)}")
         left.exit_code = 130
         raise left from None
+    except (OSError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise XtrError(f"the cluster no longer answers ({reason}); {how_to_follow(job)}") from None
     state = str(info.status)
     code = _ENDED[state] if info.driver_exit_code is None else info.driver_exit_code
     reason = "" if code == 0 or info.driver_exit_code else f": {info.message}"
@@ -145,12 +156,12 @@ async def _tell(client: JobSubmissionClient, job: str, say: Callable[[str], None
         say(rest.removesuffix("\n"))
 
 
-def _load_for_elsewhere(file: Path, overrides: Sequence[str]) -> SweepSpec:
+def _load_for_elsewhere(file: Path, overrides: Sequence[str], *, demo: bool) -> SweepSpec:
     """Check a file here, where variables may be missing that the cluster has."""
     missing: dict[str, str] = {}
     if file.is_file():
         missing = {name: f"env:{name}" for name in variables_of(file) if name not in os.environ}
-    return load_sweep(file, overrides, {**os.environ, **missing})
+    return load_sweep(file, overrides, {**os.environ, **missing}, demo=demo)
 
 
 def _stays_behind(spec: SweepSpec) -> Iterator[Problem]:
@@ -212,11 +223,11 @@ def _client(address: str | None) -> JobSubmissionClient:
         return JobSubmissionClient(where)
     except AuthenticationError as error:
         hint = "RAY_AUTH_TOKEN, or the cluster's ~/.ray/auth_token on this machine, and RAY_AUTH_MODE=token"
-        reason = str(error).splitlines()[0]
+        reason = str(error).partition("\n")[0]
         raise InputError(Problem(reason, said, where, hint=hint)) from None
     except (ConnectionError, RuntimeError, ValueError, RayError) as error:
         hint = "is the cluster up, and its tunnel open? ray dashboard cluster.yaml"
-        raise InputError(Problem(str(error).splitlines()[0], said, where, hint=hint)) from None
+        raise InputError(Problem(str(error).partition("\n")[0], said, where, hint=hint)) from None
 
 
 def _has_place_for_drivers(client: JobSubmissionClient) -> bool:

@@ -2,9 +2,9 @@
 
     sweep_schema()["properties"]["extends"]["type"]     -> "string"
 
-It is derived from the models, then told what a file may hold besides: `extends`, `env:NAME`, and names of files
-in place of what they hold. It accepts every file that xtr accepts. xtr refuses more: tasks, languages and what
-settings say of one another are no matter of grammar.
+It is derived from the models, then told what a file may hold besides: `extends`, `demo`, `env:NAME`, and names of
+files in place of what they hold. It accepts every file that xtr accepts. xtr refuses more: tasks, languages and
+what settings say of one another are no matter of grammar.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
+from xtr.spec.demo import SECTION
 from xtr.spec.space import FIELDS, LIMITS, STAGES
 from xtr.spec.sweep import SweepSpec
 
@@ -48,7 +49,7 @@ def sweep_schema() -> Schema:
         "$schema": DRAFT,
         **schema,
         "title": "xtr sweep file",
-        "properties": {"extends": extends, **properties},
+        "properties": {"extends": extends, **properties, SECTION: _demo_of(properties)},
         "if": {"required": ["extends"]},
         "else": demands,
     }
@@ -61,12 +62,30 @@ class _WithoutTitles(GenerateJsonSchema):
         return False
 
 
+def _demo_of(properties: dict[str, Schema]) -> Schema:
+    """Describe the demo section: whatever differs on the demo world; a contrast that is null is left out there."""
+    contrasts = properties["contrasts"]
+    droppable = {
+        **contrasts,
+        "additionalProperties": {"anyOf": [contrasts["additionalProperties"], {"type": "null"}]},
+    }
+    return {
+        "description": "What differs with --demo, on the demo world.",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {**properties, "contrasts": droppable},
+    }
+
+
 def _take_demands(node: Schema, definitions: dict[str, Schema]) -> Schema:
     """Take the required keys out of a schema and what merges into it, and return them as one of their own.
 
     A file that extends another need not say what that one says. Lists replace, so their items stay complete.
     """
     node = definitions[node["$ref"].rpartition("/")[2]] if "$ref" in node else node
+    if "anyOf" in node:  # a mapping, or null
+        members = [each for each in node["anyOf"] if "$ref" in each]
+        return _take_demands(members[0], definitions) if len(members) == 1 else {}
     demands: Schema = {"required": node.pop("required")} if "required" in node else {}
     below = {name: _take_demands(child, definitions) for name, child in node.get("properties", {}).items()}
     if any(below.values()):

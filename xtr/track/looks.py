@@ -1,9 +1,9 @@
 """This is where it is said how a sweep looks in MLflow: names and descriptions of runs, columns of its table.
 
     run_name(row)      -> "squad_v1 → tydiqa, confirm 3 with seed 2"
-    views(spec)        -> {"leaderboard": {...}, "trials": {...}}: under these names `xtr ui` opens the runs table
+    views(spec, 0)     -> {"leaderboard": ..., "trials": ..., "tree": ...}: under these names `xtr ui` opens it
 
-MLflow keeps a shared view as a tag of the experiment, the way its own "share" button does, and opens it by
+MLflow keeps a saved view as a tag of the experiment, lists it under its own "Views" button, and opens it by
 `?viewStateShareKey=NAME`. A version that knew nothing of it would show its default columns.
 """
 
@@ -26,7 +26,8 @@ from xtr.stages.store import Manifest
 NOTE, VIEW = "mlflow.note.content", "mlflow.sharedViewState."
 NAME_COLUMN = "attributes.`Run Name`"
 PLACE, TRANSFER, SAME_SETTINGS = "leaderboard/place", "transfer/best", "transfer/same_settings"
-MOST_SETTINGS = 12
+VIEWS = ("leaderboard", "trials", "tree")
+MOST_SETTINGS = 8
 """Columns of settings that are shown; MLflow's "Columns" button has the others."""
 CUT = "\n(the rest is told by xtr best)"
 MEAN, GAP = "mean", "gap"
@@ -58,7 +59,7 @@ def fitting(text: str, longest: int) -> str:
 
 def experiment_note(spec: SweepSpec, experiment: str) -> str:
     """Say what the sweep asks and where to look."""
-    leaderboard, trials, tree = (view_page(experiment, view) for view in ("leaderboard", "trials", "tree"))
+    leaderboard, trials, tree = (view_page(experiment, view) for view in VIEWS)
     about = fitting(f"{spec.description}\n\n" if spec.description else "", 3000)
     return (
         f"{about}Model `{spec.model.name}`, {len(spec.pairs.pairs())} pairs of intermediate and target task. "
@@ -161,8 +162,12 @@ def view_page(experiment: str, view: str) -> str:
     return f"#/experiments/{experiment}/runs?workflowType=machine_learning&viewStateShareKey={view}"
 
 
-def views(spec: SweepSpec) -> Mapping[str, str]:
-    """Describe views of the runs table as MLflow keeps them (JSON): winners by place, trials, all runs nested."""
+def views(spec: SweepSpec, created: int) -> Mapping[str, str]:
+    """Describe views of the runs table as MLflow keeps them (JSON): winners by place, trials, all runs nested.
+
+    Args:
+        created: when the experiment was, in milliseconds since 1970; MLflow shows it beside the view's name.
+    """
     split = spec.stages.evaluate.split
     scores = ("select/score", TRANSFER, SAME_SETTINGS, f"{split}/{MEAN}", f"{split}/{GAP}")
     winners = [*_columns("metrics", scores), *_columns("tags", ("xtr.seeds",)), _column("metrics", PLACE)]
@@ -174,7 +179,13 @@ def views(spec: SweepSpec) -> Mapping[str, str]:
         "trials": {**_of_kind("trial", "select/score", ascending=False), **_shown(trials)},
         "tree": _shown(trials),  # MLflow nests runs where neither filter nor order is asked for
     }
-    return {name: json.dumps(document, ensure_ascii=False) for name, document in documents.items()}
+    return {name: _saved(name, document, created) for name, document in documents.items()}
+
+
+def _saved(name: str, document: Mapping[str, JSON], created: int) -> str:
+    """Put a view into the envelope in which MLflow keeps it."""
+    times = {"createdAt": created, "updatedAt": created}
+    return json.dumps({"name": name.capitalize(), **times, "state": json.dumps(document)})
 
 
 def _of_kind(kind: str, metric: str, *, ascending: bool) -> dict[str, JSON]:

@@ -146,16 +146,16 @@ class Tracker:
 
     def _describe_experiment(self) -> None:
         """Say what the experiment is, what counts in it, and how its runs table looks."""
+        found = self._client.get_experiment(self._experiment)
         wanted = {
             NOTE: experiment_note(self.spec, self._experiment),
             "mlflow.experimentKind": "custom_model_development",
             "mlflow.experiment.primaryMetric.name": "select/score",
             "mlflow.experiment.primaryMetric.greaterIsBetter": "True",
-            **{VIEW + name: view for name, view in views(self.spec).items()},
+            **{VIEW + name: view for name, view in views(self.spec, found.creation_time).items()},
         }
-        known = self._client.get_experiment(self._experiment).tags
         for name, value in wanted.items():
-            if known.get(name) != value:
+            if found.tags.get(name) != value:
                 self._client.set_experiment_tag(self._experiment, name, value)
 
     @cached_property

@@ -19,7 +19,7 @@ from typing import IO
 
 from xtr.errors import InputError, Problem, XtrError
 from xtr.spec.sweep import SweepSpec
-from xtr.track.looks import view_page, views
+from xtr.track.looks import VIEWS, view_page
 from xtr.track.where import (
     DATABASES,
     SERVERS,
@@ -97,7 +97,7 @@ def _say_where(url: str, uri: str, spec: SweepSpec | None, say: Callable[[str], 
     if found is None:
         say(f"it does not show {name} yet: xtr run FILE, or xtr track sync {spec.name}")
         return
-    for view in views(spec):
+    for view in VIEWS:
         say(f"{view} of {spec.name}: {url}/{view_page(found.experiment_id, view)}")
 
 

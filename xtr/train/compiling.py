@@ -44,6 +44,10 @@ def choose(asked: Compiling, n_steps: int, kind: str) -> tuple[bool, str]:
 
 
 def compile_blocks(encoder: nn.Module, backend: str | Callable[..., Any] = "inductor") -> None:
-    """Have each block run compiled code, in place; weights and their names stay as they are."""
+    """Have each block run compiled code, in place; weights and their names stay as they are.
+
+    What the backend cannot compile runs as it is written: a compiler that is missing ends no training.
+    """
+    torch._dynamo.config.suppress_errors = True
     for block in blocks_of(encoder):
         block.forward = torch.compile(block.forward, backend=backend, dynamic=True)

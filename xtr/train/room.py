@@ -102,6 +102,7 @@ class Room:
         device = torch.device(self.world.device)
         if device.type == "cpu":
             return self.tokens
+        torch.cuda.empty_cache()  # of what the weights took before they were cut
         free, _ = torch.cuda.mem_get_info(device)
         to_come = 3 * bytes_held(self.model)  # gradients and moments
         config: Any = self.model.encoder.config  # type: ignore[union-attr]
