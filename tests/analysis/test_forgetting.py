@@ -146,6 +146,7 @@ def test_losses_are_told_in_nats_over_seeds_and_end_in_the_change() -> None:
         ["change", "-0.50", "+1.00"],
     ]
     assert links_text([]) == ""
+    assert links_text(rows[:2]) == "", "one checkpoint has no slope"
 
 
 def test_rows_are_kept_by_split_and_held_out_text_belongs_to_all(tmp_path: Path) -> None:

@@ -184,12 +184,16 @@ class Slopes:
 
 
 def slopes_of(rows: Iterable[LinkRow]) -> list[Slopes]:
-    """Average rows over seeds, by task and chain, in the measure that people read: a loss, or points."""
+    """Average rows over seeds, by task and chain, in the measure that people read: a loss, or points.
+
+    Winners without any training, such as `none` for a retrieval task, have no slope and are left out.
+    """
     tables: dict[tuple[str, str, str], list[LinkRow]] = {}
     for row in rows:
         if row.metric == ("likelihood" if row.task == MLM else find_task(row.task).metric):
             tables.setdefault((row.task, row.intermediate, row.target), []).append(row)
-    return [_slopes(each) for each in tables.values()]
+    slopes = map(_slopes, tables.values())
+    return [each for each in slopes if len(each.links) > 1]
 
 
 def _slopes(rows: Sequence[LinkRow]) -> Slopes:
