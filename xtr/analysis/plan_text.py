@@ -34,7 +34,7 @@ def _stage_rows(plan: Plan) -> Iterator[tuple[str, ...]]:
         yield row(kind, count)
     for kind, count in plan.scoring.items():
         if count.asked:
-            yield row(f"winners: {kind}", count)
+            yield row(f"scoring: {kind}", count)
 
 
 def _price_rows(plan: Plan) -> Iterator[tuple[str, str]]:
