@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from xtr.model.encoder import blocks_of
-from xtr.spec.sweep import Compiling
+
+if TYPE_CHECKING:  # who has a GPU and torch alone has no library for sweep files
+    from xtr.spec.sweep import Compiling
 
 LOG = logging.getLogger(__name__)
 

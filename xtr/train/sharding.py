@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 import logging
 import warnings
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +25,9 @@ from xtr.model.encoder import blocks_of
 from xtr.model.heads import TaskModel
 from xtr.model.rows import OccurringRows
 from xtr.model.world import World
-from xtr.spec.sweep import Sharding
+
+if TYPE_CHECKING:  # who has a GPU and torch alone has no library for sweep files
+    from xtr.spec.sweep import Sharding
 
 LOG = logging.getLogger(__name__)
 
