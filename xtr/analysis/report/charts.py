@@ -251,7 +251,7 @@ def _scale(axes: Axes, panel: Panel, *, log: bool) -> None:
     where = sorted({x for each in panel.series for x in each.x})
     axes.set_xscale("log")
     axes.set_xticks(where if len(where) <= 4 else _round_numbers(where[0], where[-1]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: shown(value, "number")))
     axes.xaxis.set_minor_locator(NullLocator())
 
 
