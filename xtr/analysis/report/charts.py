@@ -21,7 +21,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from xtr.analysis.report.drawing import FAINT, INK, Line, Look, draw, legend_above, looks
+from xtr.analysis.report.drawing import FAINT, INK, Line, Look, draw, legend_above, legend_columns, looks
 from xtr.analysis.report.section import Figure, shown
 
 MANY = 40
@@ -135,7 +135,7 @@ def dots(
         breaks: rows above which a line parts groups of names.
         nought: whether a line marks 0.
     """
-    height = 0.75 + 0.19 * max(len(names), 3) + 0.2 * math.ceil(len(series) / 4)
+    height = 0.75 + 0.19 * max(len(names), 3) + _legend_height([each.name for each in series], WIDTH)
     look_of = looks([*about.order, *(each.name for each in series)])
     apart = len(names) <= MOST_APART or any(each.intervals for each in series)
 
@@ -157,7 +157,7 @@ def dots(
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.set_xlabel(x)
         if len(series) > 1:
-            legend_above(canvas, axes)
+            legend_above(canvas, *axes.get_legend_handles_labels())
 
     return draw(about.name, about.caption, about.alt, (WIDTH, height), paint)
 
@@ -169,7 +169,7 @@ def panels(about: About, drawn: Sequence[Panel], *, x: str, y: str, log: bool = 
     names = list(dict.fromkeys(each.name for panel in drawn for each in panel.series))
     look_of = looks([*about.order, *names])
     width = WIDTH if across > 1 else 5.0
-    height = (2.0 if across > 1 else 2.8) * down + 0.35 + 0.2 * math.ceil(len(names) / 4)
+    height = (2.0 if across > 1 else 2.8) * down + 0.35 + _legend_height(names, width)
 
     def paint(canvas: Canvas) -> None:
         grid = canvas.subplots(down, across, squeeze=False)
@@ -265,6 +265,10 @@ def _round_numbers(low: float, high: float) -> list[float]:
     return [low, high]
 
 
+def _legend_height(names: Sequence[str], width: float) -> float:
+    return 0.2 * math.ceil(len(names) / legend_columns(names, width))
+
+
 def _legend_of(canvas: Canvas, names: Sequence[str], look_of: Mapping[str, Look]) -> None:
     handles = [
         Line2D(
@@ -277,4 +281,4 @@ def _legend_of(canvas: Canvas, names: Sequence[str], look_of: Mapping[str, Look]
         )
         for name in names
     ]
-    canvas.legend(handles, list(names), loc="outside upper left", ncols=4)
+    legend_above(canvas, handles, names)

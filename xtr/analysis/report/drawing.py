@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import matplotlib as mpl
-from matplotlib.axes import Axes
+from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 
@@ -29,6 +29,8 @@ LINES: tuple[Line, ...] = ("-", "--", "-.", (0, (1, 1.2)), (0, (5, 1, 1, 1, 1, 1
 DOTS_PER_INCH = 160
 PIXELS_PER_INCH = 110
 """On the page, so that a figure's words are about as large as a table's."""
+HANDLE, LETTER = 0.6, 0.072
+"""Inches that a legend gives to a sign with the room around it, and to a letter."""
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "xtr",
     "font.family": "DejaVu Sans",
@@ -105,8 +107,13 @@ def draw(
     return Figure(name, caption, alt, svg.getvalue(), png.getvalue(), round(size[0] * PIXELS_PER_INCH))
 
 
-def legend_above(canvas: Canvas, axes: Axes, *, columns: int = 4) -> None:
+def legend_columns(labels: Sequence[str], width: float) -> int:
+    """Say how many columns of a legend fit into so many inches: four at most."""
+    widest = HANDLE + LETTER * max(map(len, labels), default=0)
+    return max(1, min(4, int(width / widest)))
+
+
+def legend_above(canvas: Canvas, handles: Sequence[Artist], labels: Sequence[str]) -> None:
     """Put one legend for all panels above them."""
-    handles, labels = axes.get_legend_handles_labels()
-    if labels:
-        canvas.legend(handles, labels, loc="outside upper left", ncols=columns)
+    columns = legend_columns(labels, canvas.get_figwidth())
+    canvas.legend(list(handles), list(labels), loc="outside upper left", ncols=columns)
