@@ -279,7 +279,8 @@ class _Search:
         known = counts >= self.k
         best = torch.empty(first.shape, dtype=torch.int64, device=own.device)
         best[known] = keys[order[first[known]]]
-        for some in torch.split((~known).nonzero().squeeze(1), TILE[own.device.type]):
+        unknown = torch.split((~known).nonzero().squeeze(1), TILE[own.device.type])
+        for some in filter(len, unknown):  # what is split has one part at least, be it empty
             best[some] = _compared_with_all(self.vectors[some], self.others, self.k)
         return _unpacked(best)
 
