@@ -216,19 +216,14 @@ def evaluate(
     spec, _ = _find(sweep, root)
     chosen = split or spec.stages.evaluate.split
     _one_of("--split", chosen, ("test", "dev"))
-    from xtr.search.evaluation import evaluate_sweep
-    from xtr.search.report import (
-        evaluation_document,
-        evaluation_findings,
-        evaluation_text,
-        track_evaluation,
-    )
+    from xtr.api import evaluate as evaluate_sweep
+    from xtr.search.report import evaluation_document, evaluation_findings, evaluation_text
 
-    evaluation = evaluate_sweep(spec, chosen, _say if not as_json else _hush)  # type: ignore[arg-type]
-    track_evaluation(spec, evaluation.rows, _hush if as_json else _say)
+    evaluation = evaluate_sweep(spec, chosen, _hush if as_json else _say)  # type: ignore[arg-type]
     found = evaluation_findings(spec, evaluation)
     document, text = evaluation_document(spec, evaluation, found), evaluation_text(spec, evaluation, found)
-    _show(document, text, as_json=as_json)
+    following = f"next: xtr report {spec.name}{_root_option(spec)} --to {spec.name}-report    (one page)"
+    _show(document, f"{text}\n\n{following}", as_json=as_json)
 
 
 @app.command(epilog="Example: xtr stage sweeps/demo.yaml --pair none:tatoeba")
