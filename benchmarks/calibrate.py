@@ -24,8 +24,8 @@ from scipy import stats
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.figures import Figure, keep
-from xtr.analysis.findings import ALPHA, Finding, findings_of
-from xtr.analysis.results import Result
+from xtr.analysis.findings.verdicts import ALPHA, Finding, findings_of
+from xtr.analysis.records.results import Result
 from xtr.catalogue.lookup import find_task
 from xtr.spec.contrasts import Contrast, Curve, Expectation
 from xtr.spec.load import load_sweep

@@ -31,7 +31,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.figures import Figure, keep
-from xtr.analysis.trials import read_trials
+from xtr.analysis.records.trials import read_trials
 from xtr.faults import DRIVER, FOLDER, POINTS, SCHEDULE, STRUCK
 from xtr.fingerprint import canonical_json, digest, file_digest
 

@@ -18,9 +18,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.figures import Figure, run_parts
-from xtr.analysis.ledger import Ledger
-from xtr.analysis.plan import plan_sweep
-from xtr.analysis.trials import TrialRow, read_trials, write_trials
+from xtr.analysis.planning.ledger import Ledger
+from xtr.analysis.planning.plan import plan_sweep
+from xtr.analysis.records.trials import TrialRow, read_trials, write_trials
 from xtr.data.open import open_source
 from xtr.spec.budget import grid, pair_dimensions
 from xtr.spec.sweep import SweepSpec

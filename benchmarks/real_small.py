@@ -17,9 +17,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.figures import Figure, keep
-from xtr.analysis.leaderboard import winners
-from xtr.analysis.scores import ScoreRow, read_scores
-from xtr.analysis.trials import Winner, read_trials
+from xtr.analysis.answers.leaderboard import winners
+from xtr.analysis.records.scores import ScoreRow, read_scores
+from xtr.analysis.records.trials import Winner, read_trials
 from xtr.catalogue.lookup import find_task
 from xtr.data.rows import TaggingRow
 from xtr.metrics.chunks import token_accuracy

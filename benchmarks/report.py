@@ -22,9 +22,9 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.figures import Figure, run_parts
-from xtr.analysis.scores import ScoreRow, write_scores
-from xtr.analysis.spending import Spent, note_spent
-from xtr.analysis.trials import TrialRow, winner, write_trials
+from xtr.analysis.records.scores import ScoreRow, write_scores
+from xtr.analysis.records.spending import Spent, note_spent
+from xtr.analysis.records.trials import TrialRow, winner, write_trials
 from xtr.catalogue.lookup import find_task
 from xtr.fingerprint import JSON
 from xtr.spec.dump import to_yaml

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from benchmarks.calibrate import SIZE, looks_planted, null, planted, points_of, score_world
-from xtr.analysis.findings import findings_of
+from xtr.analysis.findings.verdicts import findings_of
 from xtr.catalogue.lookup import forget_own
 from xtr.data.demo import PLANTED
 from xtr.spec.space import Choice

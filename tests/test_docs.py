@@ -9,7 +9,7 @@ import pytest
 import typer.main
 
 from docs.generate import HOUSE, README, SWEEP_FILE, TREE, annotated_tree, sweep_file_reference
-from xtr.analysis.results import Result, results_csv
+from xtr.analysis.records.results import Result, results_csv
 from xtr.cli import app
 from xtr.spec.settings import TaskSettings, TrainSettings
 from xtr.spec.sweep import SearchSpec, SweepSpec

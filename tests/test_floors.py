@@ -19,6 +19,11 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("answer", "asked", "doctor"),
     ("search",),
     ("track",),
+    ("analysis/report",),
+    ("analysis/export", "analysis/findings", "analysis/upkeep"),
+    ("analysis/answers",),
+    ("analysis/planning",),
+    ("analysis/records",),
     ("analysis",),
     ("stages",),
     ("evaluate", "train"),
@@ -30,7 +35,12 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("faults",),
     ("errors", "fingerprint"),
 )
-"""Top floor first. A room imports from floors below it and from itself; rooms on one floor do not meet."""
+"""Top floor first. A room imports from floors below it and from itself; rooms on one floor do not meet.
+
+A room with a path is a part of a larger one; what lies beside the parts is below them.
+"""
+
+PARTS = frozenset(room for floor in FLOORS for room in floor if "/" in room)
 
 STAGE_WORK = ("stages/training.py", "stages/evaluating.py", "stages/portable.py")
 NEURAL = ("model/", "families/", "train/", "evaluate/", "stages/made.py", "stages/encoding.py", *STAGE_WORK)
@@ -49,9 +59,9 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "huggingface_hub": ("data/hub.py",),
     "faiss": ("families/neighbours.py",),
     "peft": ("model/lora.py",),
-    "numpy": ("statistics/", "analysis/compare.py", "analysis/outcomes.py"),
+    "numpy": ("statistics/", "analysis/answers/compare.py", "analysis/records/outcomes.py"),
     "scipy": ("statistics/",),
-    "pandas": ("analysis/results.py", "api.py"),
+    "pandas": ("analysis/records/results.py", "api.py"),
     "packaging": ("doctor.py",),
     "pydantic": ("spec/",),
     "pydantic_core": ("spec/",),
@@ -74,7 +84,12 @@ def _parse(path: Path) -> ast.Module:
 
 
 def _room(path: Path) -> str:
-    return _inside(path).split("/")[0].removesuffix(".py")
+    return _room_of([*_inside(path).removesuffix(".py").split("/")])
+
+
+def _room_of(parts: list[str]) -> str:
+    """Name the room of a module's path below xtr: the part of a room where it is one, else the room."""
+    return part if (part := "/".join(parts[:2])) in PARTS else parts[0]
 
 
 def _floor(room: str) -> int:
@@ -101,7 +116,7 @@ def _imports(path: Path) -> Iterator[tuple[int, str]]:
 def _rooms_met(path: Path) -> Iterator[tuple[int, str]]:
     for line, module in _imports(path):
         if module.split(".")[0] == "xtr":
-            room = module.split(".")[1] if "." in module else "__init__"
+            room = _room_of(module.split(".")[1:]) if "." in module else "__init__"
             yield line, "__init__" if room == "__version__" else room
 
 

@@ -25,9 +25,9 @@ from xtr.asked import find
 if TYPE_CHECKING:
     import pandas
 
-    from xtr.analysis.findings import Finding
-    from xtr.analysis.leaderboard import Row
-    from xtr.analysis.plan import Plan
+    from xtr.analysis.answers.leaderboard import Row
+    from xtr.analysis.findings.verdicts import Finding
+    from xtr.analysis.planning.plan import Plan
     from xtr.catalogue.task import Split
     from xtr.search.evaluation import Evaluation
     from xtr.search.sweep import SweepOutcome
@@ -66,7 +66,7 @@ def plan(sweep: SweepSpec, *, gpus: Sequence[int] = ()) -> Plan:
     Args:
         gpus: numbers of GPUs for which the wall time is wanted, too.
     """
-    from xtr.analysis.plan import plan_now
+    from xtr.analysis.planning.plan import plan_now
 
     return plan_now(sweep, gpus=gpus)[0]
 
@@ -99,23 +99,23 @@ def evaluate(sweep: SweepSpec, split: Split | None = None, say: Say = print) -> 
 
 def best(sweep: SweepSpec) -> list[Row]:
     """List the leaderboard: the pairs of each target, best first, with what they transfer; scores in [0, 1]."""
-    from xtr.analysis.leaderboard import leaderboard
-    from xtr.analysis.trials import read_trials
+    from xtr.analysis.answers.leaderboard import leaderboard
+    from xtr.analysis.records.trials import read_trials
 
     return leaderboard(sweep, read_trials(_folder(sweep)))
 
 
 def results(sweep: SweepSpec) -> pandas.DataFrame:
     """Give every score as one long table: a row a pair, seed, split, language and metric; values in [0, 1]."""
-    from xtr.analysis.results import results_of, results_table
+    from xtr.analysis.records.results import results_of, results_table
 
     return results_table(results_of(_folder(sweep)))
 
 
 def findings(sweep: SweepSpec, split: Split | None = None) -> list[Finding]:
     """Give the sweep's contrasts their verdicts; on the split that was evaluated, unless you say which."""
-    from xtr.analysis.findings import findings_of
-    from xtr.analysis.results import results_of
+    from xtr.analysis.findings.verdicts import findings_of
+    from xtr.analysis.records.results import results_of
 
     return findings_of(sweep, results_of(_folder(sweep)), split)
 
@@ -129,15 +129,15 @@ def export(sweep: SweepSpec, to: str | PathLike[str], *, weights: bool = False) 
     Raises:
         InputError: weights are asked for that are no longer stored.
     """
-    from xtr.analysis.export import export_best
-    from xtr.analysis.scores import read_scores
-    from xtr.analysis.trials import read_trials
+    from xtr.analysis.export.config import export_best
+    from xtr.analysis.records.scores import read_scores
+    from xtr.analysis.records.trials import read_trials
 
     folder = _folder(sweep)
     paths = export_best(sweep, read_trials(folder), read_scores(folder), Path(to))
     if not weights:
         return paths
-    from xtr.analysis.modelfolder import export_models
+    from xtr.analysis.export.folder import export_models
 
     return [*paths, *(model.folder for model in export_models(sweep, folder, Path(to)))]
 

@@ -63,8 +63,8 @@ def run(file: File, set_: Set = [], skip_bad: SkipBad = None, demo: Demo = False
     """Run a sweep, or go on with one: the same command, nothing finished is done again."""
     # Before the heavy imports, so that a wrong file is told at once.
     spec = _load(file, set_, skip_bad, demo=demo)
-    from xtr.analysis.spending import ended_text, next_text
-    from xtr.analysis.tables import leaderboard_text
+    from xtr.analysis.answers.leaderboard_text import leaderboard_text
+    from xtr.analysis.records.spending import ended_text, next_text
     from xtr.search.sweep import run_sweep
 
     outcome = run_sweep(spec, _say)
@@ -108,8 +108,8 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Tell the price of a sweep before it runs: stages, tokens, hours, money, disk and wall time."""
-    from xtr.analysis.plan import plan_now
-    from xtr.analysis.plan_text import plan_text
+    from xtr.analysis.planning.plan import plan_now
+    from xtr.analysis.planning.text import plan_text
 
     asked = _as_asked(file, demo=demo)
     counted, changes = plan_now(_load(file, set_, demo=demo), gpus=gpus, file=asked)
@@ -176,9 +176,9 @@ def tasks(
 @app.command(epilog="Example: xtr status demo")
 def status(sweep: Sweep, root: Root = "runs", as_json: AsJson = False) -> None:
     """Show how far a sweep is: trials by state, best so far, what failed and why."""
-    from xtr.analysis.spending import spending_document, spending_text
-    from xtr.analysis.tables import status_document, status_text
-    from xtr.analysis.trials import read_trials
+    from xtr.analysis.records.spending import spending_document, spending_text
+    from xtr.analysis.records.status import status_document, status_text
+    from xtr.analysis.records.trials import read_trials
     from xtr.stages.preflight import left_out_text, read_left_out
 
     spec, folder = _find(sweep, root)
@@ -196,9 +196,9 @@ def status(sweep: Sweep, root: Root = "runs", as_json: AsJson = False) -> None:
 @app.command(epilog="Example: xtr best demo --json")
 def best(sweep: Sweep, root: Root = "runs", as_json: AsJson = False) -> None:
     """Show the leaderboard: per target the best pair, its transfer over none, and its settings."""
-    from xtr.analysis.leaderboard import document, leaderboard
-    from xtr.analysis.tables import leaderboard_text
-    from xtr.analysis.trials import read_trials
+    from xtr.analysis.answers.leaderboard import document, leaderboard
+    from xtr.analysis.answers.leaderboard_text import leaderboard_text
+    from xtr.analysis.records.trials import read_trials
 
     spec, folder = _find(sweep, root)
     trials = read_trials(folder)

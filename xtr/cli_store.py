@@ -11,7 +11,7 @@ from xtr.asked import Root
 from xtr.errors import InputError, Problem, suggest
 
 if TYPE_CHECKING:
-    from xtr.analysis.references import References
+    from xtr.analysis.records.references import References
     from xtr.fingerprint import JSON
     from xtr.stages.index import Index
     from xtr.stages.store import StageStore
@@ -32,8 +32,8 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List finished stages, oldest first: what they are, what they cost, who uses them."""
-    from xtr.analysis.references import kept_stages
-    from xtr.analysis.storetables import stages_document, stages_text
+    from xtr.analysis.records.references import kept_stages
+    from xtr.analysis.upkeep.tables import stages_document, stages_text
 
     _, index, references = _look(root)
     kept = kept_stages(index, references)
@@ -54,8 +54,8 @@ def list_(
 @store.command("show", epilog="Example: xtr store show 3fa91c")
 def show_(key: Key, root: Root = "runs", as_json: AsJson = False) -> None:
     """Tell one stage in words: recipe, parents, scores, how it was made, who uses it, where to load it."""
-    from xtr.analysis.references import kept_stages
-    from xtr.analysis.storetables import stage_document, stage_text
+    from xtr.analysis.records.references import kept_stages
+    from xtr.analysis.upkeep.tables import stage_document, stage_text
 
     stages, index, references = _look(root)
     manifest = stages.read(index.find(key))
@@ -90,7 +90,7 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Read every byte of finished stages and compare hashes; exit code 1 if anything is wrong."""
-    from xtr.analysis.care import damaged
+    from xtr.analysis.upkeep.care import damaged
 
     stages, index, _ = _look(root, references=False)
     chosen = [index.find(each) for each in keys or []] or [*index.entries, *index.unreadable]
@@ -118,7 +118,7 @@ def pin(
     root: Root = "runs",
 ) -> None:
     """Keep stages and their parents, whatever becomes of the sweeps that made them."""
-    from xtr.analysis.references import write_pin
+    from xtr.analysis.records.references import write_pin
 
     stages, index, _ = _look(root, references=False)
     found = [index.find(key) for key in keys]
@@ -131,7 +131,7 @@ def unpin(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A pin's name.")], root: Root = "runs"
 ) -> None:
     """Let go of what a pin keeps; nothing is removed before `xtr store gc`."""
-    from xtr.analysis.references import remove_pin
+    from xtr.analysis.records.references import remove_pin
 
     removed = remove_pin(_open(root).place.store, name)
     say(f"let go of {len(removed.keys)} stages, kept because: {removed.because}")
@@ -149,7 +149,7 @@ def gc(
 ) -> None:
     """Remove what no sweep, evaluation, export or pin refers to, and what dead processes have left."""
     _look(root, references=False)
-    from xtr.analysis.storetables import leftovers_document, leftovers_text
+    from xtr.analysis.upkeep.tables import leftovers_document, leftovers_text
     from xtr.search.garbage import clear
 
     stages = _open(root)
@@ -173,8 +173,8 @@ def gc(
 
 
 def _ingredients(stages: StageStore, key: str) -> tuple[dict[str, JSON], str]:
-    from xtr.analysis.recipes import hashed_text, parts_of
     from xtr.analysis.tables import columns
+    from xtr.analysis.upkeep.recipes import hashed_text, parts_of
 
     manifest = stages.read(key)
     if manifest is None:
@@ -195,9 +195,9 @@ def _ingredients(stages: StageStore, key: str) -> tuple[dict[str, JSON], str]:
 
 
 def _comparison(stages: StageStore, key: str, other: str) -> tuple[dict[str, JSON], str]:
-    from xtr.analysis.recipes import differences
-    from xtr.analysis.storetables import cut
     from xtr.analysis.tables import columns
+    from xtr.analysis.upkeep.recipes import differences
+    from xtr.analysis.upkeep.tables import cut
 
     manifests = [stages.read(each) for each in (key, other)]
     first, second = manifests
@@ -216,7 +216,7 @@ def _comparison(stages: StageStore, key: str, other: str) -> tuple[dict[str, JSO
 
 
 def _look(root: str, *, references: bool = True) -> tuple[StageStore, Index, References]:
-    from xtr.analysis.references import References, read_references
+    from xtr.analysis.records.references import References, read_references
     from xtr.stages.index import read_index
 
     stages = _open(root)

@@ -12,7 +12,7 @@ from xtr.asked import Root, Sweep, find, load, one_of
 from xtr.errors import InputError, Problem
 
 if TYPE_CHECKING:
-    from xtr.analysis.compare import Side
+    from xtr.analysis.answers.compare import Side
 
 SUFFIXES = (".csv", ".parquet")
 
@@ -27,7 +27,7 @@ def results(
     to: Annotated[Path | None, typer.Option(help="A .csv or .parquet file; else CSV is printed.")] = None,
 ) -> None:
     """Give every score that a sweep has as one long table: a row a pair, seed, split, language and metric."""
-    from xtr.analysis.results import results_csv, results_of, write_parquet
+    from xtr.analysis.records.results import results_csv, results_of, write_parquet
 
     _, folder = find(sweep, root)
     rows = results_of(folder)
@@ -53,8 +53,8 @@ def compare(
 ) -> None:
     """Compare two winners: settings beside settings, and language by language on the same items."""
     one_of("--split", split, ("test", "dev"))
-    from xtr.analysis.compare import compare_sides
-    from xtr.analysis.compare_text import comparison_document, comparison_text
+    from xtr.analysis.answers.compare import compare_sides
+    from xtr.analysis.answers.compare_text import comparison_document, comparison_text
 
     ours, theirs = (_side(name, root) for name in (one, other))
     compared = compare_sides(ours, theirs, split)  # type: ignore[arg-type]
@@ -73,9 +73,9 @@ def findings(
     """Hold what a sweep's contrasts expect against its scores; of a sweep's file, as it declares them by now."""
     if split is not None:
         one_of("--split", split, ("test", "dev"))
-    from xtr.analysis.findings import findings_of
-    from xtr.analysis.findings_text import findings_document, findings_text
-    from xtr.analysis.results import results_of
+    from xtr.analysis.findings.text import findings_document, findings_text
+    from xtr.analysis.findings.verdicts import findings_of
+    from xtr.analysis.records.results import results_of
 
     spec, folder = find(sweep, root)
     if sweep.endswith((".yaml", ".yml")):
@@ -99,9 +99,9 @@ def report(
     spec, folder = find(sweep, root)
     from datetime import date
 
+    from xtr.analysis.records.trials import read_trials
     from xtr.analysis.report.gathered import gather
     from xtr.analysis.report.write import write_report, written_files, written_text
-    from xtr.analysis.trials import read_trials
     from xtr.search.importance import importances
     from xtr.track.artifacts import log_files
 
@@ -116,7 +116,7 @@ def report(
 
 
 def _side(name: str, root: str) -> Side:
-    from xtr.analysis.compare import find_side
+    from xtr.analysis.answers.compare import find_side
 
     sweep, _, intermediate = name.partition("/")
     spec, folder = find(sweep, root)

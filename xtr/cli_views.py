@@ -24,9 +24,9 @@ def export(
     ] = False,
 ) -> None:
     """Write the best config of each target, which `xtr run` reruns to the same score, and its model."""
-    from xtr.analysis.export import export_best
-    from xtr.analysis.scores import read_scores
-    from xtr.analysis.trials import read_trials
+    from xtr.analysis.export.config import export_best
+    from xtr.analysis.records.scores import read_scores
+    from xtr.analysis.records.trials import read_trials
 
     spec, folder = find(sweep, root)
     paths = export_best(spec, read_trials(folder), read_scores(folder), to)
@@ -35,7 +35,7 @@ def export(
     if not paths:
         raise InputError(Problem("this sweep has no finished trial yet", received=sweep, hint="xtr run FILE"))
     if weights:
-        from xtr.analysis.modelfolder import export_models
+        from xtr.analysis.export.folder import export_models
 
         for model in export_models(spec, folder, to):
             load = f'{model.auto_class}.from_pretrained("{model.folder}")'

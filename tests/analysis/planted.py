@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from xtr.analysis.results import Result
+from xtr.analysis.records.results import Result
 from xtr.catalogue.lookup import find_task
 
 LANGUAGES = ("en", "xa", "xb", "xc", "xd")

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xtr.analysis.openings import note_opening
+from xtr.analysis.records.openings import note_opening
+from xtr.analysis.records.scores import ScoreRow, write_scores
+from xtr.analysis.records.spending import Spent, note_spent
+from xtr.analysis.records.trials import Phase, TrialRow, write_trials
 from xtr.analysis.report.gathered import Gathered, Importances, gather
-from xtr.analysis.scores import ScoreRow, write_scores
-from xtr.analysis.spending import Spent, note_spent
-from xtr.analysis.trials import Phase, TrialRow, write_trials
 from xtr.spec.load import load_stored
 from xtr.spec.space import Value
 from xtr.spec.sweep import Pair

@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xtr.analysis.care import Leftover, damaged, lease_keys, leftovers, remove
-from xtr.analysis.references import (
+from xtr.analysis.records.references import (
     read_pins,
     read_references,
     record_evaluations,
     remove_pin,
     write_pin,
 )
-from xtr.analysis.trials import State, TrialRow, write_trials
+from xtr.analysis.records.trials import State, TrialRow, write_trials
+from xtr.analysis.upkeep.care import Leftover, damaged, lease_keys, leftovers, remove
 from xtr.errors import CorruptArtefact, InputError
 from xtr.fingerprint import JSON
 from xtr.stages.index import read_index

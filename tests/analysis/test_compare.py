@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from tests.analysis.test_care import Plain
-from xtr.analysis.compare import Side, compare_sides, find_side
-from xtr.analysis.compare_text import comparison_document, comparison_text
-from xtr.analysis.results import results_csv, results_of, write_parquet
-from xtr.analysis.scores import ScoreRow, write_scores
-from xtr.analysis.trials import TrialRow, write_trials
+from xtr.analysis.answers.compare import Side, compare_sides, find_side
+from xtr.analysis.answers.compare_text import comparison_document, comparison_text
+from xtr.analysis.records.results import results_csv, results_of, write_parquet
+from xtr.analysis.records.scores import ScoreRow, write_scores
+from xtr.analysis.records.trials import TrialRow, write_trials
 from xtr.errors import InputError
 from xtr.fingerprint import JSON
 from xtr.spec.load import load_stored

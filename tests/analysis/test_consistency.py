@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.stages.sample import a_sweep
-from xtr.analysis.consistency import Agreement, agreements, agreements_text
-from xtr.analysis.scores import ScoreRow
+from xtr.analysis.answers.consistency import Agreement, agreements, agreements_text
+from xtr.analysis.records.scores import ScoreRow
 from xtr.catalogue.lookup import find_task
 from xtr.families import registry
 from xtr.metrics.consistency import rank_consistency

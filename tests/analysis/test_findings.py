@@ -15,10 +15,10 @@ from tests.analysis.planted import EXAMPLES, FRACTIONS, SPEC, World, direct, res
 from tests.analysis.test_care import Plain
 from tests.spec.sweeps import load_text
 from tests.test_cli import xtr
-from xtr.analysis.findings import Finding, findings_of
-from xtr.analysis.findings_text import findings_document, findings_text
-from xtr.analysis.results import Result
-from xtr.analysis.scores import ScoreRow, write_scores
+from xtr.analysis.findings.text import findings_document, findings_text
+from xtr.analysis.findings.verdicts import Finding, findings_of
+from xtr.analysis.records.results import Result
+from xtr.analysis.records.scores import ScoreRow, write_scores
 from xtr.spec.dump import to_yaml
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.store import StageStore

@@ -9,8 +9,8 @@ import numpy as np
 
 from tests.analysis.planted import result
 from tests.spec.sweeps import load_text
-from xtr.analysis.findings import Finding, findings_of
-from xtr.analysis.results import Result
+from xtr.analysis.findings.verdicts import Finding, findings_of
+from xtr.analysis.records.results import Result
 from xtr.spec.sweep import SweepSpec
 
 N_SWEEPS = 500

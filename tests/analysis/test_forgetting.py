@@ -12,8 +12,9 @@ from torch.nn import functional
 from transformers import AutoModelForMaskedLM
 
 from tests.stages.sample import a_sweep
-from xtr.analysis.forgetting import LinkRow, links_text, planned_links, read_links, write_links
-from xtr.analysis.leaderboard import Point
+from xtr.analysis.answers.forgetting import links_text, planned_links
+from xtr.analysis.answers.leaderboard import Point
+from xtr.analysis.records.links import LinkRow, read_links, write_links
 from xtr.catalogue.lookup import find_task
 from xtr.errors import InputError
 from xtr.families.registry import family_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xtr.analysis.groups import Group, groups_of, groups_text
+from xtr.analysis.answers.groups import Group, groups_of, groups_text
 
 SCORES = {
     "none": {"en": 0.9, "de": 0.8, "nl": 0.6, "ru": 0.6, "sw": 0.4, "yo": 0.2},

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from xtr.analysis.export import export_best, exported_spec
-from xtr.analysis.leaderboard import best_rows, document, draws, leaderboard
-from xtr.analysis.scores import ScoreRow
-from xtr.analysis.tables import leaderboard_text
-from xtr.analysis.trials import TrialRow, append_trial, read_trials, winner, write_trials
+from xtr.analysis.answers.leaderboard import best_rows, document, draws, leaderboard
+from xtr.analysis.answers.leaderboard_text import leaderboard_text
+from xtr.analysis.export.config import export_best, exported_spec
+from xtr.analysis.records.scores import ScoreRow
+from xtr.analysis.records.trials import TrialRow, append_trial, read_trials, winner, write_trials
 from xtr.spec.load import load_sweep
 from xtr.spec.sweep import Pair, SweepSpec
 

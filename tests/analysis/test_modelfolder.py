@@ -15,11 +15,11 @@ from huggingface_hub import ModelCard
 from safetensors.torch import save_file
 
 from tests.analysis.test_care import Plain
-from xtr.analysis.export import export_best
-from xtr.analysis.modelfolder import ModelFolder, export_models
-from xtr.analysis.references import record_evaluations
-from xtr.analysis.scores import ScoreRow, read_scores, write_scores
-from xtr.analysis.trials import Phase, TrialRow, read_trials, write_trials
+from xtr.analysis.export.config import export_best
+from xtr.analysis.export.folder import ModelFolder, export_models
+from xtr.analysis.records.references import record_evaluations
+from xtr.analysis.records.scores import ScoreRow, read_scores, write_scores
+from xtr.analysis.records.trials import Phase, TrialRow, read_trials, write_trials
 from xtr.catalogue.lookup import find_task
 from xtr.errors import InputError
 from xtr.families.family import HeadSettings

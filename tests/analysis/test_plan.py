@@ -12,8 +12,8 @@ import jsonschema
 import pytest
 
 from tests.search.specs import drive, sweep
-from xtr.analysis.plan import Plan, plan_sweep
-from xtr.analysis.plan_text import plan_text
+from xtr.analysis.planning.plan import Plan, plan_sweep
+from xtr.analysis.planning.text import plan_text
 from xtr.catalogue.lookup import TASKS
 from xtr.data.open import open_source
 from xtr.fingerprint import JSON

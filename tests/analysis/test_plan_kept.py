@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from xtr.analysis.plan import Plan, plan_sweep
-from xtr.analysis.trials import TrialRow
+from xtr.analysis.planning.plan import Plan, plan_sweep
+from xtr.analysis.records.trials import TrialRow
 from xtr.data.open import open_source
 from xtr.search.book import Book
 from xtr.search.trial import perform

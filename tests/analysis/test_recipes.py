@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.stages.sample import SMALL, a_part, a_stage
-from xtr.analysis.recipes import differences, hashed_text, parts_of
+from xtr.analysis.upkeep.recipes import differences, hashed_text, parts_of
 from xtr.stages.stage import EvaluateStage
 
 PARENT, OTHER_PARENT = a_stage(), replace(a_stage(), settings=SMALL.model_copy(update={"epochs": 3}))

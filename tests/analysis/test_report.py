@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.report_sweeps import EXPONENT, LANGUAGES, LIMIT, SEEDS, Sweep, pairs, true_score, whole
-from xtr.analysis.forgetting import LinkRow, write_links
-from xtr.analysis.leaderboard import leaderboard
+from xtr.analysis.answers.leaderboard import leaderboard
+from xtr.analysis.records.links import LinkRow, write_links
+from xtr.analysis.records.scores import ScoreRow
+from xtr.analysis.records.trials import TrialRow
 from xtr.analysis.report.chains import chains
 from xtr.analysis.report.claims import claims
 from xtr.analysis.report.costs import costs
@@ -33,8 +35,6 @@ from xtr.analysis.report.section import Column, Section, Table, slug
 from xtr.analysis.report.selection import selection
 from xtr.analysis.report.standings import standings_of
 from xtr.analysis.report.write import write_report
-from xtr.analysis.scores import ScoreRow
-from xtr.analysis.trials import TrialRow
 from xtr.errors import InputError
 from xtr.spec.sweep import Pair
 from xtr.statistics.intervals import mean_interval

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xtr.analysis.forecast import Foreseen, Step
-from xtr.analysis.schedule import longest_chain, pack_seconds, run_seconds
+from xtr.analysis.planning.forecast import Foreseen, Step
+from xtr.analysis.planning.schedule import longest_chain, pack_seconds, run_seconds
 from xtr.spec.sweep import Pair
 
 FIRST, SECOND = Pair("mnli", "xnli"), Pair("mnli", "pawsx")

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from xtr.analysis.leaderboard import Row
-from xtr.analysis.scores import ScoreRow, xtreme_scores
-from xtr.analysis.summary import summarise, summary_document, summary_text, task_scores
+from xtr.analysis.answers.leaderboard import Row
+from xtr.analysis.answers.summary import summarise, summary_document, summary_text, task_scores
+from xtr.analysis.records.scores import ScoreRow, xtreme_scores
 from xtr.spec.sweep import Pair
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.local import LocalCluster, run_arguments
-from xtr.analysis.trials import TrialRow, read_trials
+from xtr.analysis.records.trials import TrialRow, read_trials
 
 pytestmark = pytest.mark.slow
 

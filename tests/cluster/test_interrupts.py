@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.local import clean_environment, descendants, processes, run_arguments, started, until
-from xtr.analysis.trials import read_trials
+from xtr.analysis.records.trials import read_trials
 from xtr.search.ending import DRAINING
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.local import DEMO, LocalCluster, run_arguments
-from xtr.analysis.trials import read_trials
+from xtr.analysis.records.trials import read_trials
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.local import LocalCluster, end, run_arguments, spec_of, until
-from xtr.analysis.trials import TrialRow, read_trials
+from xtr.analysis.records.trials import TrialRow, read_trials
 from xtr.search.study import Job
 from xtr.search.trial import perform
 from xtr.stages.store import Manifest, StageStore

@@ -10,8 +10,8 @@ import pytest
 
 from tests.search import specs
 from tests.search.specs import SPACE, drive, table
-from xtr.analysis.changes import changes_since
-from xtr.analysis.trials import TrialRow, read_trials
+from xtr.analysis.planning.changes import changes_since
+from xtr.analysis.records.trials import TrialRow, read_trials
 from xtr.search.book import Book
 from xtr.spec.dump import to_yaml
 from xtr.spec.space import Value

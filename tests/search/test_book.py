@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.search.specs import drive, finish, next_of, score, sweep, table
-from xtr.analysis.leaderboard import leaderboard
-from xtr.analysis.trials import State, finalists
+from xtr.analysis.answers.leaderboard import leaderboard
+from xtr.analysis.records.trials import State, finalists
 from xtr.data.open import open_source
 from xtr.search.book import Book
 from xtr.search.study import Job

@@ -11,11 +11,11 @@ import pytest
 
 from tests.search.specs import drive, finish, score, sweep
 from tests.spec.sweeps import GOOD, load_text, only_problem, write
-from xtr.analysis.leaderboard import leaderboard, points, scores_of_winners, winners
-from xtr.analysis.plan import Plan, plan_sweep
-from xtr.analysis.results import results_of
-from xtr.analysis.scores import ScoreRow, read_scores, write_scores
-from xtr.analysis.trials import write_trials
+from xtr.analysis.answers.leaderboard import leaderboard, points, scores_of_winners, winners
+from xtr.analysis.planning.plan import Plan, plan_sweep
+from xtr.analysis.records.results import results_of
+from xtr.analysis.records.scores import ScoreRow, read_scores, write_scores
+from xtr.analysis.records.trials import write_trials
 from xtr.data.open import open_source
 from xtr.search.book import Book
 from xtr.search.study import Job

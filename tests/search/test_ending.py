@@ -11,7 +11,14 @@ from typing import Any
 import pytest
 
 from tests.search.specs import drive, sweep, table
-from xtr.analysis.spending import Ended, read_ended, read_spent, spending_document, spending_text, write_ended
+from xtr.analysis.records.spending import (
+    Ended,
+    read_ended,
+    read_spent,
+    spending_document,
+    spending_text,
+    write_ended,
+)
 from xtr.errors import Drained, InputError
 from xtr.search.book import Book
 from xtr.search.ending import AtRest, Budget, Ending, check_budget

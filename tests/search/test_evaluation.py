@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.stages.sample import a_sweep
-from xtr.analysis.forgetting import planned_links, read_links
-from xtr.analysis.leaderboard import Point, points
+from xtr.analysis.answers.forgetting import planned_links
+from xtr.analysis.answers.leaderboard import Point, points
 from xtr.analysis.official import score_folders
-from xtr.analysis.scores import read_scores
-from xtr.analysis.trials import TrialRow, write_trials
+from xtr.analysis.records.links import read_links
+from xtr.analysis.records.scores import read_scores
+from xtr.analysis.records.trials import TrialRow, write_trials
 from xtr.catalogue.lookup import find_task
 from xtr.search.evaluation import _collect, _parts, _wanted, evaluate_sweep
 from xtr.search.report import evaluation_document, evaluation_text

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.search.specs import finish, sweep
-from xtr.analysis.references import read_references
-from xtr.analysis.trials import read_trials
+from xtr.analysis.records.references import read_references
+from xtr.analysis.records.trials import read_trials
 from xtr.data.open import open_source
 from xtr.errors import SweepBusy, XtrError
 from xtr.search.book import Book

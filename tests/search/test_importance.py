@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.search.specs import sweep
-from xtr.analysis.trials import TrialRow
+from xtr.analysis.records.trials import TrialRow
 from xtr.search.importance import FEWEST_TRIALS, importances
 from xtr.spec.sweep import Pair, SweepSpec
 

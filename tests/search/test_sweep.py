@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from mlflow.tracking import MlflowClient
 
-from xtr.analysis.openings import read_openings
+from xtr.analysis.records.openings import read_openings
 from xtr.fingerprint import file_digest
 from xtr.storage.lease import Lease
 from xtr.storage.posix import PosixStorage

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.spec.sweeps import load_text, only_problem, problems_of, write
-from xtr.analysis.changes import changes_since, scored_by
+from xtr.analysis.planning.changes import changes_since, scored_by
 from xtr.spec.contrasts import KINDS, Expectation, Part
 from xtr.spec.dump import to_yaml
 from xtr.spec.load import load_sweep

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.spec.sweeps import GOOD, write
-from xtr.analysis.plan import plan_sweep
+from xtr.analysis.planning.plan import plan_sweep
 from xtr.data.open import open_source
 from xtr.errors import InputError
 from xtr.spec.dump import to_yaml

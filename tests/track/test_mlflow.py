@@ -12,7 +12,7 @@ from mlflow.tracking import MlflowClient
 
 from tests.analysis.test_care import Plain
 from tests.search.specs import sweep
-from xtr.analysis.trials import TrialRow
+from xtr.analysis.records.trials import TrialRow
 from xtr.fingerprint import JSON
 from xtr.spec.sweep import Pair, SweepSpec
 from xtr.stages.store import StageStore

@@ -18,8 +18,8 @@ from mlflow.tracking import MlflowClient
 
 from tests.search.specs import drive, sweep
 from tests.track.browser import Browser, browser, chromium
-from xtr.analysis.leaderboard import leaderboard
-from xtr.analysis.trials import read_trials
+from xtr.analysis.answers.leaderboard import leaderboard
+from xtr.analysis.records.trials import read_trials
 from xtr.errors import InputError
 from xtr.search.book import Book
 from xtr.search.sweep import sweep_folder

@@ -1,1 +1,1 @@
-"""The room for answers: trials as rows, winners, the leaderboard, exported configs."""
+"""The room for answers: plans before a sweep, tables and findings over it, its report and its exports."""

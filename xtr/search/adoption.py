@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, create_trial
 
-from xtr.analysis.changes import scored_by, still_fitting
-from xtr.analysis.trials import Phase, TrialRow
+from xtr.analysis.planning.changes import scored_by, still_fitting
+from xtr.analysis.records.trials import Phase, TrialRow
 from xtr.fingerprint import JSON, canonical_json, digest
 from xtr.search.study import PairStudy
 

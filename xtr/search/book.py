@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from xtr.analysis.references import JOURNAL
-from xtr.analysis.trials import State, TrialRow, append_trial, winner, write_trials
+from xtr.analysis.records.references import JOURNAL
+from xtr.analysis.records.trials import State, TrialRow, append_trial, winner, write_trials
 from xtr.faults import fault
 from xtr.fingerprint import JSON
 from xtr.search.adoption import adopt_trials

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from xtr.analysis.spending import Ended, note_spent, read_spent, spent_by
+from xtr.analysis.records.spending import Ended, note_spent, read_spent, spent_by
 from xtr.errors import InputError, Problem
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.drain import Drain

@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from xtr.analysis.consistency import Agreement, agreements
-from xtr.analysis.forgetting import LinkRow, LinkScoring, planned_links, write_links
-from xtr.analysis.leaderboard import Point, points
-from xtr.analysis.openings import note_opening
-from xtr.analysis.references import record_evaluations
-from xtr.analysis.scores import ScoreRow, write_scores
-from xtr.analysis.spending import Spent, note_spent, spent_by, spent_text
-from xtr.analysis.trials import read_trials
+from xtr.analysis.answers.consistency import Agreement, agreements
+from xtr.analysis.answers.forgetting import LinkScoring, planned_links
+from xtr.analysis.answers.leaderboard import Point, points
+from xtr.analysis.records.links import LinkRow, write_links
+from xtr.analysis.records.openings import note_opening
+from xtr.analysis.records.references import record_evaluations
+from xtr.analysis.records.scores import ScoreRow, write_scores
+from xtr.analysis.records.spending import Spent, note_spent, spent_by, spent_text
+from xtr.analysis.records.trials import read_trials
 from xtr.catalogue.lookup import find_task
 from xtr.catalogue.task import Split
 from xtr.data.source import Source

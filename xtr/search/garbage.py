@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from xtr.analysis.care import Leftover, leftovers, remove
-from xtr.analysis.references import JOURNAL, read_references
+from xtr.analysis.records.references import JOURNAL, read_references
+from xtr.analysis.upkeep.care import Leftover, leftovers, remove
 from xtr.catalogue.lookup import forget_own
 from xtr.errors import SweepBusy, XtrError
 from xtr.search.book import read_journal

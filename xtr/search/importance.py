@@ -11,7 +11,7 @@ import optuna
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import create_trial
 
-from xtr.analysis.trials import TrialRow
+from xtr.analysis.records.trials import TrialRow
 from xtr.search.optuna_space import PairSpace
 from xtr.spec.budget import fits
 from xtr.spec.sweep import Pair, SweepSpec

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from xtr.analysis.trials import TrialRow
+from xtr.analysis.records.trials import TrialRow
 from xtr.catalogue.lookup import find_task, training_task
 from xtr.spec.space import Value
 from xtr.spec.sweep import Pair, SweepSpec

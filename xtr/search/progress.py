@@ -6,8 +6,8 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+from xtr.analysis.records.trials import State, TrialRow
 from xtr.analysis.tables import pair_name, percent
-from xtr.analysis.trials import State, TrialRow
 from xtr.catalogue.lookup import find_task
 from xtr.search.book import Book
 

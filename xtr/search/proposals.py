@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from xtr.analysis.trials import TrialRow
+from xtr.analysis.records.trials import TrialRow
 from xtr.fingerprint import derive_seed
 from xtr.search.optuna_space import PairSpace, Params
 from xtr.spec.budget import grid, search_trials, written_dimensions

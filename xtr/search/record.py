@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
-from xtr.analysis.trials import Phase, State, TrialRow
+from xtr.analysis.records.trials import Phase, State, TrialRow
 from xtr.faults import fault
 from xtr.fingerprint import JSON
 from xtr.search.optuna_space import PairSpace

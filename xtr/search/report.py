@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
-from xtr.analysis.consistency import agreements_text
-from xtr.analysis.findings import Finding, findings_of
-from xtr.analysis.findings_text import findings_list, findings_text
-from xtr.analysis.forgetting import links_text
-from xtr.analysis.groups import groups_text
-from xtr.analysis.leaderboard import best_rows, leaderboard, scores_of_winners, winners
-from xtr.analysis.results import results_of
-from xtr.analysis.scores import ScoreRow, by_language, xtreme_scores
-from xtr.analysis.summary import summarise, summary_document, summary_text
+from xtr.analysis.answers.consistency import agreements_text
+from xtr.analysis.answers.forgetting import links_text
+from xtr.analysis.answers.groups import groups_text
+from xtr.analysis.answers.leaderboard import best_rows, leaderboard, scores_of_winners, winners
+from xtr.analysis.answers.summary import summarise, summary_document, summary_text
+from xtr.analysis.findings.text import findings_list, findings_text
+from xtr.analysis.findings.verdicts import Finding, findings_of
+from xtr.analysis.records.results import results_of
+from xtr.analysis.records.scores import ScoreRow, by_language, xtreme_scores
+from xtr.analysis.records.trials import read_trials
 from xtr.analysis.tables import columns, percent
-from xtr.analysis.trials import read_trials
 from xtr.catalogue.lookup import find_task
 from xtr.fingerprint import JSON
 from xtr.search.evaluation import Evaluation

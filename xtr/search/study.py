@@ -16,7 +16,7 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, create_trial
 
-from xtr.analysis.trials import Phase, State, TrialRow, finalists
+from xtr.analysis.records.trials import Phase, State, TrialRow, finalists
 from xtr.faults import fault
 from xtr.fingerprint import JSON, digest
 from xtr.search.legs import Legs

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from xtr.analysis.changes import changes_since
-from xtr.analysis.plan import plan_sweep
-from xtr.analysis.spending import Ended, write_ended
-from xtr.analysis.trials import TrialRow, read_trials
+from xtr.analysis.planning.changes import changes_since
+from xtr.analysis.planning.plan import plan_sweep
+from xtr.analysis.records.spending import Ended, write_ended
+from xtr.analysis.records.trials import TrialRow, read_trials
 from xtr.errors import SweepBusy
 from xtr.faults import fault
 from xtr.search.book import Book

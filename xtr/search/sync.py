@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from xtr.analysis.references import JOURNAL
-from xtr.analysis.scores import read_scores
-from xtr.analysis.trials import read_trials
+from xtr.analysis.records.references import JOURNAL
+from xtr.analysis.records.scores import read_scores
+from xtr.analysis.records.trials import read_trials
 from xtr.errors import InputError, Problem, XtrError
 from xtr.search.book import read_journal
 from xtr.search.report import track_evaluation

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
-from xtr.analysis.trials import State
+from xtr.analysis.records.trials import State
 from xtr.catalogue.lookup import find_task
 from xtr.errors import CorruptArtefact, Diverged, Drained, XtrError
 from xtr.faults import fault

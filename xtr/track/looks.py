@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from xtr.analysis.leaderboard import Row
+from xtr.analysis.answers.leaderboard import Row
+from xtr.analysis.records.trials import TrialRow
 from xtr.analysis.tables import percent, settings_text
-from xtr.analysis.trials import TrialRow
 from xtr.catalogue.lookup import find_task
 from xtr.fingerprint import JSON, digest
 from xtr.spec.expressions import target_task

@@ -24,10 +24,10 @@ os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.tracking import MlflowClient
 
-from xtr.analysis.leaderboard import Row, best_rows, leaderboard
-from xtr.analysis.references import stage_keys
-from xtr.analysis.tables import leaderboard_text
-from xtr.analysis.trials import TrialRow
+from xtr.analysis.answers.leaderboard import Row, best_rows, leaderboard
+from xtr.analysis.answers.leaderboard_text import leaderboard_text
+from xtr.analysis.records.references import stage_keys
+from xtr.analysis.records.trials import TrialRow
 from xtr.errors import CorruptArtefact
 from xtr.fingerprint import digest
 from xtr.spec.dump import to_yaml

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from xtr.analysis.forgetting import MLM, Slopes, slopes_of
+from xtr.analysis.answers.forgetting import Slopes, slopes_of
+from xtr.analysis.records.links import MLM
 from xtr.analysis.report.charts import About, Panel, Series, panels
 from xtr.analysis.report.gathered import Gathered
 from xtr.analysis.report.section import Column, Figure, Section, Table, counted, listed, slug

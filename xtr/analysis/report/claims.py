@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from xtr.analysis.findings import Finding
+from xtr.analysis.findings.verdicts import Finding
 from xtr.analysis.report.charts import About, Dots, dots
 from xtr.analysis.report.gathered import Gathered
 from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, counted, listed

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from xtr.analysis.references import stage_keys
+from xtr.analysis.records.references import stage_keys
+from xtr.analysis.records.spending import spent_text
+from xtr.analysis.records.trials import TrialRow
 from xtr.analysis.report.gathered import Gathered
 from xtr.analysis.report.section import Cell, Column, Section, Table, counted
-from xtr.analysis.spending import spent_text
-from xtr.analysis.trials import TrialRow
 from xtr.catalogue.lookup import find_task
 
 FAILED = ("failed", "diverged")

@@ -14,16 +14,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from xtr.analysis.findings import Finding, findings_of
-from xtr.analysis.forgetting import LinkRow, read_links
-from xtr.analysis.leaderboard import Row, leaderboard, winners
-from xtr.analysis.openings import Opening, read_openings
-from xtr.analysis.references import stage_keys
+from xtr.analysis.answers.leaderboard import Row, leaderboard, winners
+from xtr.analysis.findings.verdicts import Finding, findings_of
+from xtr.analysis.records.links import LinkRow, read_links
+from xtr.analysis.records.openings import Opening, read_openings
+from xtr.analysis.records.references import stage_keys
+from xtr.analysis.records.results import results_of
+from xtr.analysis.records.scores import ScoreRow, read_scores
+from xtr.analysis.records.spending import Ended, Spent, read_ended, read_spent
+from xtr.analysis.records.trials import TrialRow, Winner, read_trials
 from xtr.analysis.report.standings import Standing, standings_of
-from xtr.analysis.results import results_of
-from xtr.analysis.scores import ScoreRow, read_scores
-from xtr.analysis.spending import Ended, Spent, read_ended, read_spent
-from xtr.analysis.trials import TrialRow, Winner, read_trials
 from xtr.catalogue.lookup import find_task
 from xtr.spec.expressions import target_task
 from xtr.spec.sweep import Pair, SweepSpec

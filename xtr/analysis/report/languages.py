@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from statistics import fmean
 
-from xtr.analysis.groups import FEWEST_LANGUAGES, Group, groups_of
+from xtr.analysis.answers.groups import FEWEST_LANGUAGES, Group, groups_of
 from xtr.analysis.report.charts import About, Dots, dots
 from xtr.analysis.report.gathered import Gathered
 from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, cut, listed, slug

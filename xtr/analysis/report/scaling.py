@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import log
 from statistics import correlation, fmean
 
-from xtr.analysis.groups import groups_of
+from xtr.analysis.answers.groups import groups_of
 from xtr.analysis.report.charts import About, Panel, Series, panels
 from xtr.analysis.report.gathered import Gathered
 from xtr.analysis.report.rates import leading

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from xtr.analysis.leaderboard import Row, same_settings_scores
-from xtr.analysis.trials import TrialRow, Winner
+from xtr.analysis.answers.leaderboard import Row, same_settings_scores
+from xtr.analysis.records.trials import TrialRow, Winner
 from xtr.spec.sweep import Pair
 from xtr.statistics.intervals import Interval, mean_interval, paired_differences
 from xtr.statistics.significance import holm, paired_p

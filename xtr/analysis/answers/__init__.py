@@ -1,0 +1,1 @@
+"""What the rows say: the leaderboard, comparisons, groups of languages, agreement and forgetting."""

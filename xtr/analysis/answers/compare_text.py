@@ -1,0 +1,71 @@
+"""This is where a comparison of two answers is written, for a terminal and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from xtr.analysis.answers.compare import Side, TargetComparison
+from xtr.analysis.tables import columns, percent
+from xtr.catalogue.task import Split
+from xtr.fingerprint import JSON
+from xtr.spec.space import Value
+from xtr.statistics.intervals import Interval
+
+SCHEMA_VERSION = 1
+
+
+def comparison_document(
+    one: Side, other: Side, compared: Sequence[TargetComparison], split: Split
+) -> dict[str, JSON]:
+    """Write a comparison as JSON."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "one": one.name,
+        "other": other.name,
+        "split": split,
+        "targets": [json.loads(json.dumps(asdict(each))) for each in compared],
+    }
+
+
+def comparison_text(one: Side, other: Side, compared: Sequence[TargetComparison]) -> str:
+    """Write a comparison for a terminal: what differs, then a line a language."""
+    return "\n\n".join(_target_text(one, other, each) for each in compared)
+
+
+def _target_text(one: Side, other: Side, each: TargetComparison) -> str:
+    lines = [f"{each.target} ({each.metric}, points): {one.name} minus {other.name}"]
+    lines += [f"  after {each.intermediates[0]} and after {each.intermediates[1]}"]
+    lines += [
+        f"  {name}: {_setting(ours)} and {_setting(theirs)}" for name, (ours, theirs) in each.changed.items()
+    ]
+    header = ("language", one.name, other.name, "difference", "95 %", "p", "p (Holm)", "items")
+    rows = [
+        (
+            language.language,
+            percent(language.one),
+            percent(language.other),
+            percent(language.difference.mean, signed=True),
+            _range(language.difference),
+            f"{language.p:.4f}",
+            f"{language.p_holm:.4f}",
+            str(language.n_items),
+        )
+        for language in each.languages
+    ]
+    rows.append(("mean", "", "", percent(each.mean.mean, signed=True), _range(each.mean), "", "", ""))
+    table = columns(header, rows)
+    seeds = each.mean.n_seeds
+    note = f"over {seeds} seeds that both have" if seeds > 1 else "one seed: no interval can be given"
+    return "\n".join([*lines, *(f"  {line}" for line in table.splitlines()), f"  {note}"])
+
+
+def _range(interval: Interval) -> str:
+    if interval.low is None or interval.high is None:
+        return "-"
+    return f"{percent(interval.low, signed=True)} to {percent(interval.high, signed=True)}"
+
+
+def _setting(value: Value | None) -> str:
+    return "-" if value is None else f"{value:g}"

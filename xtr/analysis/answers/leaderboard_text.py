@@ -1,0 +1,41 @@
+"""This is where the leaderboard is written for a terminal and a job's log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xtr.analysis.answers.leaderboard import best_rows, leaderboard
+from xtr.analysis.records.trials import TrialRow
+from xtr.analysis.tables import columns, percent, settings_text
+from xtr.spec.sweep import SweepSpec
+
+
+def leaderboard_text(spec: SweepSpec, trials: Sequence[TrialRow]) -> str:
+    """Write the leaderboard: every pair's score and transfer, then the best settings of each target."""
+    rows = leaderboard(spec, trials)
+    if not rows:
+        return "no trial has finished yet"
+    header = ("target", "intermediate", "score", "transfer", "same settings", "seeds", "best of n")
+    cells = [
+        (
+            row.target,
+            row.intermediate,
+            percent(row.score),
+            "baseline" if row.intermediate == "none" else percent(row.transfer, signed=True),
+            "" if row.intermediate == "none" else percent(row.transfer_same_settings, signed=True),
+            str(len(row.seeds)),
+            f"{percent(row.expected_best)} of {row.expected_best_n}",
+        )
+        for row in rows
+    ]
+    best = [(row.target, row.intermediate, settings_text(row.config)) for row in best_rows(rows)]
+    return "\n".join(
+        [
+            f"leaderboard of {spec.name}: select score of each pair's best settings, in points of 100",
+            "",
+            columns(header, cells),
+            "",
+            "best per target",
+            columns(("target", "intermediate", "settings"), best),
+        ]
+    )

@@ -1,0 +1,1 @@
+"""Declared contrasts, from the scores they weigh to their intervals and verdicts."""

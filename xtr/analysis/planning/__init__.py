@@ -1,0 +1,1 @@
+"""A sweep counted and priced before it runs: its stages, tokens, hours and money."""

@@ -1,0 +1,60 @@
+"""This is where it is told how far a sweep is: trials by pair and state, and what failed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from xtr.analysis.records.trials import TrialRow
+from xtr.analysis.tables import columns, pair_name, percent
+from xtr.fingerprint import JSON
+from xtr.spec.sweep import SweepSpec
+
+SCHEMA_VERSION = 1
+
+
+def status_document(spec: SweepSpec, trials: Sequence[TrialRow]) -> dict[str, JSON]:
+    """Return a sweep's state as a JSON document."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "sweep": spec.name,
+        "trials": dict(Counter(row.state for row in trials)),
+        "seconds": _spent(trials),
+        "failed": [
+            {"pair": pair_name(row.pair), "number": row.number, "error": str(row.detail.get("error", ""))}
+            for row in _failed(trials)
+        ],
+    }
+
+
+def status_text(spec: SweepSpec, trials: Sequence[TrialRow]) -> str:
+    """Write how far each pair is, and what failed."""
+    rows = []
+    for pair in spec.pairs.pairs():
+        own = [row for row in trials if row.pair == pair]
+        states = Counter(row.state for row in own)
+        best = max((row.value for row in own if row.value is not None), default=None)
+        counts = [str(states.get(state, 0)) for state in ("complete", "pruned", "running")]
+        failed = str(states.get("failed", 0) + states.get("diverged", 0))
+        rows.append((pair_name(pair), *counts, failed, percent(best)))
+    lines = [
+        f"{spec.name}: {len(trials)} trials, {_spent(trials):.0f} s of training",
+        "",
+        columns(("pair", "complete", "stopped early", "running", "failed", "best"), rows),
+    ]
+    for row in _failed(trials):
+        lines += [
+            "",
+            f"{pair_name(row.pair)} #{row.number} {row.state}:",
+            str(row.detail.get("error", "")).strip(),
+        ]
+    return "\n".join(lines)
+
+
+def _failed(trials: Sequence[TrialRow]) -> list[TrialRow]:
+    return [row for row in trials if row.state in ("failed", "diverged")]
+
+
+def _spent(trials: Sequence[TrialRow]) -> float:
+    spent = [row.detail.get("seconds") for row in trials]
+    return round(sum(float(each) for each in spent if isinstance(each, (int, float))), 3)
