@@ -1,4 +1,4 @@
-"""Replay: later links of a chain go over rows of earlier ones, and a sweep that does not ask keeps its stages."""
+"""Replay: a later link of a chain goes over rows of earlier ones where the expression says so, and only there."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from safetensors.torch import load_file
 
 from tests.stages.sample import SMALL, a_sweep
 from xtr.errors import InputError
-from xtr.spec.check import check_sweep
-from xtr.spec.settings import TaskSettings, TrainSettings
+from xtr.spec.expressions import parse_intermediate
+from xtr.spec.settings import MixtureSettings, TaskSettings, TrainSettings
 from xtr.spec.sweep import Pair, SweepSpec
+from xtr.stages.index import summary
 from xtr.stages.path import Paths
 from xtr.stages.run import Runner
 from xtr.stages.stage import TrainStage
 
-REPLAYING = SMALL.model_copy(update={"replay_share": 0.25})
+
+def replaying(share: float) -> TrainSettings:
+    return SMALL.model_copy(update={"mixture": MixtureSettings(replay_share=share)})
 
 
-def sweep(root: Path, model: str = "demo", settings: TrainSettings = REPLAYING) -> SweepSpec:
+def sweep(root: Path, settings: TrainSettings, model: str = "demo") -> SweepSpec:
     spec = a_sweep(root, model)
     return spec.model_copy(update={"stages": spec.stages.model_copy(update={"intermediate": settings})})
 
@@ -32,41 +35,40 @@ def keys(runner: Runner, intermediate: str) -> list[str]:
     return [stage.key for stage in links(runner, intermediate)]
 
 
-def test_only_later_links_change_and_only_where_it_is_asked_for(tmp_path: Path) -> None:
-    plain = Runner(sweep(tmp_path, settings=SMALL))
-    asked = Runner(sweep(tmp_path))
-    less = Runner(sweep(tmp_path, settings=SMALL.model_copy(update={"replay_share": 0.1})))
-    for alone in ("mnli", "mnli+squad_v1"):
-        assert keys(asked, alone) == keys(plain, alone)
-    chains = [keys(runner, "mnli>squad_v1>csqa") for runner in (plain, asked, less)]
-    assert len({chain[0] for chain in chains}) == 1, "the first link has nothing to go over, so it is shared"
+def test_links_that_do_not_replay_are_shared_whatever_the_share(tmp_path: Path) -> None:
+    much, little = (Runner(sweep(tmp_path, replaying(share))) for share in (0.25, 0.1))
+    for without in ("mnli", "mnli+squad_v1", "mnli>squad_v1+csqa"):
+        assert keys(much, without) == keys(little, without)
+    plain = keys(much, "mnli>squad_v1>csqa")
+    chains = [plain, *(keys(runner, "mnli>squad_v1+replay>csqa+replay") for runner in (much, little))]
+    assert len({chain[0] for chain in chains}) == 1, "the first link has nothing to go over"
     assert len({chain[1] for chain in chains}) == len({chain[2] for chain in chains}) == 3
 
 
 def test_each_link_goes_over_all_tasks_before_it_once_each(tmp_path: Path) -> None:
-    runner = Runner(sweep(tmp_path))
-    _, second, third = links(runner, "mnli+squad_v1>csqa>mnli+copa")
+    runner = Runner(sweep(tmp_path, replaying(0.25)))
+    _, second, third = links(runner, "mnli+squad_v1>csqa+replay>replay+mnli+copa")
     assert [(part.name, part.replayed) for part in second.parts] == [
         ("csqa", False), ("mnli", True), ("squad_v1", True),
     ]  # fmt: skip
     assert [(part.name, part.replayed) for part in third.parts] == [
         ("mnli", False), ("copa", False), ("squad_v1", True), ("csqa", True),
     ]  # fmt: skip
-    assert (second.task, third.task) == ("csqa", "mnli+copa")
+    assert (second.task, third.task) == ("csqa+replay", "mnli+copa+replay")
     assert [second.share_of(part) for part in second.parts] == [None, 0.125, 0.125]
 
 
 def test_masked_language_modelling_that_is_the_link_keeps_its_steps(tmp_path: Path) -> None:
-    _, stage = links(Runner(sweep(tmp_path)), "mnli>mlm")
+    _, stage = links(Runner(sweep(tmp_path, replaying(0.25))), "mnli>mlm+replay")
     assert [stage.share_of(part) for part in stage.parts] == [None, 0.25]
 
 
 def test_a_link_keeps_its_steps_and_reads_replayed_rows_with_their_own_head(
     encoder_folder: Path, tmp_path: Path
 ) -> None:
-    still = REPLAYING.model_copy(update={"tasks": {"squad_v1": TaskSettings(learning_rate=1e-30)}})
-    runner = Runner(sweep(tmp_path, str(encoder_folder), still))
-    first, second = links(runner, "mnli>squad_v1")
+    still = replaying(0.25).model_copy(update={"tasks": {"squad_v1": TaskSettings(learning_rate=1e-30)}})
+    runner = Runner(sweep(tmp_path, still, str(encoder_folder)))
+    first, second = links(runner, "mnli>squad_v1+replay")
     before, after = runner.train(first), runner.train(second)
     assert before.steps == 2 * 2
     assert after.steps == 2 * (2 + 1), (
@@ -76,12 +78,26 @@ def test_a_link_keeps_its_steps_and_reads_replayed_rows_with_their_own_head(
     [learnt] = (runner.store.folder(first.key) / "heads").iterdir()
     replayed = load_file(runner.store.folder(second.key) / "heads" / learnt.name)
     assert all(bool((replayed[name] == weight).all()) for name, weight in load_file(learnt).items())
+    manifest = runner.store.read(second.key)
+    assert manifest is not None and summary(manifest).task == "squad_v1+replay"
 
 
-def test_a_target_has_nothing_to_replay_and_steps_are_left(tmp_path: Path) -> None:
-    spec = a_sweep(tmp_path)
-    stages = spec.stages.model_copy(update={"target": REPLAYING})
-    with pytest.raises(InputError, match=r"stages.target.replay_share: only the links of a chain replay"):
-        check_sweep(spec.model_copy(update={"stages": stages}))
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("mnli+replay", "mnli+replay has no other task before it to replay"),
+        ("checkpoint:org/name>mnli+replay", "mnli+replay has no other task before it to replay"),
+        ("mnli>mnli+csqa+replay", "mnli+csqa+replay has no other task before it to replay"),
+        ("mnli>replay", "replay stands beside a task of its own"),
+    ],
+)
+def test_what_has_nothing_to_replay_is_refused(text: str, complaint: str) -> None:
+    with pytest.raises(InputError) as refused:
+        parse_intermediate(text)
+    [problem] = refused.value.problems
+    assert (problem.what, problem.received, problem.allowed) == (complaint, text, "mnli>squad_v1+replay")
+
+
+def test_shares_leave_steps_to_the_tasks_themselves() -> None:
     with pytest.raises(ValueError, match="leave no step"):
-        TrainSettings.model_validate({"replay_share": 0.4, "mixture": {"mlm_share": 0.6}})
+        MixtureSettings(replay_share=0.4, mlm_share=0.6)

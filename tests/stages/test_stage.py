@@ -69,7 +69,6 @@ SETTINGS: list[dict[str, object]] = [
     {"weight_decay": 0.1},
     {"max_rows": 15},
     {"carry_head": True},
-    {"replay_share": 0.05},
     {"cross_lingual_share": 0.5},
     {"lora": LoraSettings(rank=2)},
     {"lora": LoraSettings(rank=2, layers=(1,))},

@@ -188,9 +188,6 @@ def _stages(spec: SweepSpec) -> Iterator[Finding]:
         "intermediate": tuple(dict.fromkeys((*names("intermediate"), *MIXTURES, *_mixtures(spec)))),
         "target": tuple(name for name in target_trainings if name),
     }
-    if spec.stages.target.replay_share is not None:
-        problem = Problem("only the links of a chain replay", hint="stages.intermediate.replay_share")
-        yield Finding(("stages", "target", "replay_share"), problem)
     for stage, settings in (("intermediate", spec.stages.intermediate), ("target", spec.stages.target)):
         for name in settings.tasks:
             if name in trained[stage]:

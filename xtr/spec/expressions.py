@@ -3,6 +3,7 @@
     parse_intermediate("none")                 -> Intermediate()
     parse_intermediate("mnli>squad_v1@de")     -> two links: mnli, then squad_v1 in German
     parse_intermediate("mnli@en,ru+mlm")       -> one link, a mixture of two members
+    parse_intermediate("mnli>squad_v1+replay") -> two links, the second of which goes over rows of the first
     parse_intermediate("anli_plus")            -> one link, the mixture of that name
     parse_intermediate("checkpoint:org/name")  -> no link: training goes on from that encoder
     parse_target("tydiqa@sw")                  -> tydiqa, trained on its Swahili rows
@@ -13,17 +14,18 @@ Whether tasks and languages exist is checked elsewhere, against the catalogue.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from xtr.catalogue.mixtures import MIXTURES
 from xtr.errors import InputError, Problem
 
-NONE = "none"
+NONE, REPLAY = "none", "replay"
 CHECKPOINT = "checkpoint:"
 _ALLOWED = (
     "none, a task (mnli), a task in some languages (mnli@en,ru), a mixture (mnli+squad_v1), "
-    "a chain (mnli>squad_v1) or checkpoint:FOLDER_OR_HUB_ID"
+    "a chain (mnli>squad_v1, mnli>squad_v1+replay) or checkpoint:FOLDER_OR_HUB_ID"
 )
 
 
@@ -44,13 +46,15 @@ class Link:
 
     Attributes:
         name: what its settings are looked up by: the task, or the mixture as it is written, such as anli_plus.
+        replays: a share of its steps goes over the rows of the links before it.
     """
 
     members: tuple[Member, ...]
     name: str = field(default="", compare=False)
+    replays: bool = False
 
     def __str__(self) -> str:
-        return "+".join(map(str, self.members))
+        return "+".join([*map(str, self.members), *([REPLAY] if self.replays else [])])
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +99,18 @@ def parse_intermediate(text: str) -> Intermediate:
     if links[0].startswith(CHECKPOINT):
         checkpoint = _checkpoint(links.pop(0), text)
     parsed = tuple(_link(link, text) for link in links)
+    _check_replays(parsed, text)
     if len(set(parsed)) < len(parsed):
         raise _refused("a chain names a link twice; more epochs are stages.intermediate.epochs", text)
     return Intermediate(parsed, checkpoint)
+
+
+def _check_replays(links: Sequence[Link], text: str) -> None:
+    before: set[Member] = set()
+    for link in links:
+        if link.replays and before <= {*link.members}:
+            raise _refused(f"{link} has no other task before it to replay", text, "mnli>squad_v1+replay")
+        before |= {*link.members}
 
 
 def parse_target(text: str) -> Member:
@@ -146,12 +159,16 @@ def _link(text: str, whole: str) -> Link:
         raise _refused("none stands alone, not in a mixture", whole)
     if not all(parts):
         raise _refused("a mixture needs a task on both sides of +", whole)
+    replays = REPLAY in parts
+    parts = [part for part in parts if part != REPLAY]
+    if not parts:
+        raise _refused("replay stands beside a task of its own", whole, "mnli>squad_v1+replay")
     expanded = [name for part in parts for name in MIXTURES.get(part, (part,))]
     members = tuple(dict.fromkeys(_member(name, whole, _ALLOWED) for name in expanded))
     tasks = [member.task for member in members]
     if len(set(tasks)) < len(tasks):
         raise _refused("a mixture names a task twice; its languages stand together, as in mnli@en,ru", whole)
-    return Link(members, text if len(members) > 1 else members[0].task)
+    return Link(members, "+".join(parts) if len(members) > 1 else members[0].task, replays)
 
 
 def _member(text: str, whole: str, allowed: str) -> Member:

@@ -69,6 +69,17 @@ class MixtureSettings(Described):
         description="Share of the steps that are masked language modelling, where mlm is a member; the "
         "other members have as many steps as without it.",
     )
+    replay_share: Annotated[Real, Field(gt=0, lt=1)] = Field(
+        default=0.05,
+        description="Share of the steps that go over rows of the links before, with the heads they were learnt "
+        "with, where replay is a member; the other members have as many steps as without it.",
+    )
+
+    @model_validator(mode="after")
+    def _leaves_steps_to_its_tasks(self) -> MixtureSettings:
+        if self.mlm_share + self.replay_share >= 1:
+            raise refusal("mlm_share and replay_share leave no step", allowed="less than 1 together")
+        return self
 
 
 class LoraSettings(Described):
@@ -169,11 +180,6 @@ class TrainSettings(Described):
         default=False,
         description="Begin with the head of the stage before, where it trained the same kind of head.",
     )
-    replay_share: Annotated[Real, Field(gt=0, lt=0.5)] | None = Field(
-        default=None,
-        description="Share of the steps in which a later link of a chain goes over rows of the links before it, "
-        "with their heads, in (0, 0.5); the link's own task keeps all its steps. null goes over none.",
-    )
     mixture: MixtureSettings = Field(
         default=MixtureSettings(),
         description="How the members of a mixture such as mnli+squad_v1 share the steps.",
@@ -186,12 +192,6 @@ class TrainSettings(Described):
     def _has_one_amount(self) -> TrainSettings:
         if self.fraction != 1.0 and self.examples is not None:
             raise refusal("fraction and examples exclude each other", allowed="one of the two")
-        return self
-
-    @model_validator(mode="after")
-    def _leaves_steps_to_its_own_task(self) -> TrainSettings:
-        if (self.replay_share or 0.0) + self.mixture.mlm_share >= 1:
-            raise refusal("replay_share and mixture.mlm_share leave no step", allowed="less than 1 together")
         return self
 
     @model_validator(mode="after")

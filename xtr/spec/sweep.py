@@ -122,7 +122,7 @@ class PairsSpec(Described):
 
     intermediate: tuple[Expression, ...] = Field(
         description="Tasks (mnli), languages (mnli@en,ru), mixtures (mnli+squad_v1, mnli+mlm), chains "
-        "(mnli>squad_v1) or checkpoint:FOLDER_OR_ID; none is always added."
+        "(mnli>squad_v1, mnli>squad_v1+replay) or checkpoint:FOLDER_OR_ID; none is always added."
     )
     target: tuple[Expression, ...] = Field(
         min_length=1,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 
 from xtr.errors import CorruptArtefact, InputError, Problem
 from xtr.fingerprint import JSON, canonical_json, digest
+from xtr.spec.expressions import REPLAY
 from xtr.stages.store import Manifest, StageStore
 from xtr.storage import write_atomic
 
@@ -125,6 +126,11 @@ def read_index(store: StageStore) -> Index:
     return Index(entries, tuple(unreadable))
 
 
+def _trained_on(parts: Sequence[Mapping[str, JSON]]) -> str:
+    own = [str(each.get("task")) for each in parts if not each.get("replayed")]
+    return "+".join([*own, *([REPLAY] if len(own) < len(parts) else [])])
+
+
 def summary(manifest: Manifest) -> Entry:
     """Sum a manifest up; `start` is left to who knows the other stages."""
     recipe, result, made = manifest.recipe, manifest.result, manifest.made
@@ -136,10 +142,7 @@ def summary(manifest: Manifest) -> Entry:
     return Entry(
         key=manifest.key,
         kind=str(recipe.get("kind", "")),
-        task=str(
-            recipe.get("task")
-            or "+".join(str(each.get("task")) for each in parts if not each.get("replayed"))
-        ),
+        task=str(recipe.get("task") or _trained_on(parts)),
         split=str(recipe.get("split", "")),
         language=str(recipe.get("language", "")),
         parent=str(recipe.get("parent", "")),

@@ -108,7 +108,7 @@ class Paths:
         for link in parse_intermediate(pair.intermediate).links:
             parent = links[-1] if links else self.start_of(pair)
             stage = self._training(parent, link, "intermediate", params, seed)
-            links.append(_replaying(stage, links))
+            links.append(_replaying(stage, links) if link.replays else stage)
         return tuple(links)
 
     def start_of(self, pair: Pair) -> Start:
@@ -245,15 +245,11 @@ class Paths:
 
 
 def _replaying(stage: TrainStage, before: Sequence[TrainStage]) -> TrainStage:
-    """Have a link go over the rows of those before it, where that is asked for; others do not know the setting."""
-    if stage.settings.replay_share is None:
-        return stage
+    """Have a link go over the rows of those before it, each task once."""
     own = {part.name for part in stage.parts}
     parts = [part for link in before for part in link.parts if part.name not in own]
     earlier = {part.name: replace(part, replayed=True) for part in parts}
-    if earlier:
-        return replace(stage, parts=(*stage.parts, *earlier.values()))
-    return replace(stage, settings=stage.settings.model_copy(update={"replay_share": None}))
+    return replace(stage, parts=(*stage.parts, *earlier.values()))
 
 
 def own_params(params: Mapping[str, Value], role: Role, task: str | None = None) -> dict[str, Value]:

@@ -13,13 +13,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from xtr.catalogue.lookup import find_task
 from xtr.catalogue.task import Split
 from xtr.data.hublock import UNLOCKED, HubLock
 from xtr.errors import InputError, Problem
 from xtr.fingerprint import JSON, digest, file_digest
+from xtr.spec.expressions import REPLAY
 from xtr.spec.settings import Precision
 from xtr.spec.sweep import ModelSpec, TrainSettings
 
@@ -144,8 +145,13 @@ class TrainStage:
 
     @property
     def task(self) -> str:
-        """What is trained on, as the sweep names it: `mnli`, `mnli@de`, `mnli+squad_v1`; not what is replayed."""
-        return "+".join(part.name for part in self.parts if not part.replayed)
+        """What is trained on, as the sweep names it: `mnli`, `mnli@de`, `mnli+squad_v1`, `squad_v1+replay`."""
+        own = [part.name for part in self.parts if not part.replayed]
+        return "+".join([*own, *([REPLAY] if self._replays else [])])
+
+    @property
+    def _replays(self) -> bool:
+        return any(part.replayed for part in self.parts)
 
     @property
     def is_mixture(self) -> bool:
@@ -155,7 +161,7 @@ class TrainStage:
     def share_of(self, part: Part) -> float | None:
         """Say which share of the steps a part has where that is asked for; None shares by size."""
         if part.replayed:
-            return (self.settings.replay_share or 0.0) / sum(each.replayed for each in self.parts)
+            return self.settings.mixture.replay_share / sum(each.replayed for each in self.parts)
         beside = any(each is not part and not each.replayed for each in self.parts)
         return self.settings.mixture.mlm_share if beside and find_task(part.task).family == "mlm" else None
 
@@ -167,7 +173,9 @@ class TrainStage:
 
     def recipe_of(self, parts: list[JSON], left_out: Iterable[str]) -> dict[str, JSON]:
         """Say what the result depends on, with these parts and without some of the settings."""
-        leave = {"tasks", *left_out}
+        leave: dict[str, Any] = dict.fromkeys(("tasks", *left_out), True)
+        if not self._replays:
+            leave.setdefault("mixture", {"replay_share"})
         return {
             "kind": self.kind,
             "version": RECIPE_VERSION,
