@@ -21,7 +21,17 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from xtr.analysis.report.drawing import FAINT, INK, Line, Look, draw, legend_above, legend_columns, looks
+from xtr.analysis.report.drawing import (
+    FAINT,
+    INK,
+    Line,
+    Look,
+    draw,
+    legend_above,
+    legend_columns,
+    looks,
+    wrapped,
+)
 from xtr.analysis.report.section import Figure, shown
 
 MANY = 40
@@ -29,6 +39,8 @@ MANY = 40
 MOST_APART = 8
 """Rows of dots up to which series that coincide are set a little apart."""
 WIDTH = 7.2
+AXIS, LINE = 0.35, 0.15
+"""Inches that the numbers beside a small chart take, and a further line of its title."""
 """Inches: what a page of the report takes without scaling."""
 
 
@@ -169,16 +181,20 @@ def panels(about: About, drawn: Sequence[Panel], *, x: str, y: str, log: bool = 
     names = list(dict.fromkeys(each.name for panel in drawn for each in panel.series))
     look_of = looks([*about.order, *names])
     width = WIDTH if across > 1 else 5.0
-    height = (2.0 if across > 1 else 2.8) * down + 0.35 + _legend_height(names, width)
+    titles = [wrapped(panel.title, width / across - AXIS) for panel in drawn]
+    lines = sum(
+        max(title.count("\n") for title in titles[i : i + across]) for i in range(0, len(drawn), across)
+    )
+    height = (2.0 if across > 1 else 2.8) * down + 0.35 + LINE * lines + _legend_height(names, width)
 
     def paint(canvas: Canvas) -> None:
         grid = canvas.subplots(down, across, squeeze=False)
         places = [axes for row in grid for axes in row]
-        for axes, panel in zip(places, drawn, strict=False):
+        for axes, panel, title in zip(places, drawn, titles, strict=False):
             for each in panel.series:
                 _curve(axes, each, look_of[each.name])
             _scale(axes, panel, log=log)
-            axes.set_title(panel.title)
+            axes.set_title(title)
         for axes in places[len(drawn) :]:
             axes.set_axis_off()
         canvas.supxlabel(x, fontsize=8.5)

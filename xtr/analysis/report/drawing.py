@@ -10,6 +10,7 @@ light.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -105,6 +106,16 @@ def draw(
         canvas.set_layout_engine("none")  # all has its place by now
         canvas.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
     return Figure(name, caption, alt, svg.getvalue(), png.getvalue(), round(size[0] * PIXELS_PER_INCH))
+
+
+def wrapped(title: str, width: float) -> str:
+    """Break a title that is wider than so many inches, behind a blank or a sign of an expression."""
+    lines = [""]
+    for piece in re.findall(r"[^>+ ]*[>+ ]*", title):
+        if lines[-1] and len(lines[-1]) + len(piece.rstrip()) > width / LETTER:
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def legend_columns(labels: Sequence[str], width: float) -> int:
