@@ -82,6 +82,18 @@ def test_a_link_keeps_its_steps_and_reads_replayed_rows_with_their_own_head(
     assert manifest is not None and summary(manifest).task == "squad_v1+replay"
 
 
+def test_a_task_that_shares_the_head_of_what_is_replayed_goes_on_with_it(
+    encoder_folder: Path, tmp_path: Path
+) -> None:
+    still = replaying(0.25).model_copy(update={"tasks": {"copa": TaskSettings(learning_rate=1e-30)}})
+    runner = Runner(sweep(tmp_path, still, str(encoder_folder)))
+    first, second = links(runner, "csqa>copa+replay")
+    for stage in (first, second):
+        runner.train(stage)
+    learnt, gone_on = (load_file(*(runner.store.folder(s.key) / "heads").iterdir()) for s in (first, second))
+    assert all(bool((gone_on[name] == weight).all()) for name, weight in learnt.items())
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [

@@ -18,6 +18,7 @@ from tests.train.test_rows import pieces_of
 from tests.train.test_workers import N_ROWS, SMALL, on_two_ranks
 from xtr.data.demo.source import DemoSource
 from xtr.errors import Drained
+from xtr.evaluate.predict import run_examples
 from xtr.model.heads import TaskModel
 from xtr.model.lora import put_on, take_in
 from xtr.model.rows import keep_rows, restore_rows
@@ -124,6 +125,8 @@ def work(world: World, encoder_folder: Path, demo: DemoSource, folder: Path) -> 
             keep(name, learner, epochs, folder)
         torch.distributed.barrier()
     assert_norms_are_equal(parts, encoder_folder, demo)
+    assert_no_block_is_kept(parts, encoder_folder, demo)
+    assert_scoring_may_come_first(parts, encoder_folder, demo)
     torch.distributed.destroy_process_group()
 
 
@@ -135,6 +138,35 @@ def assert_norms_are_equal(ranks: World, encoder_folder: Path, demo: DemoSource)
     model = cut(shared.model, ranks)
     step_loss(model, prepare(model, shared.tokenizer, shared.lessons[0], batch, ranks), ranks)
     assert float(gradient_norm(model)) == pytest.approx(float(gradient_norm(alone.model)), rel=1e-5)
+
+
+def assert_no_block_is_kept(ranks: World, encoder_folder: Path, demo: DemoSource) -> None:
+    """In bfloat16, too, a block's weights are given up between the forward and the backward pass."""
+    learner = make_learner(encoder_folder, demo, "udpos")
+    learner.model.precision = "bf16"
+    of_blocks = {each.shape for each in learner.model.encoder.encoder.layer.parameters() if each.dim() > 1}
+    model, saved = cut(learner.model, ranks), list[torch.Tensor]()
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.dim() == 2 and {tensor.shape, tensor.T.shape} & of_blocks:
+            saved.append(tensor)
+        return tensor
+
+    step = prepare(model, learner.tokenizer, learner.lessons[0], learner.lessons[0].examples[:8], ranks)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = model(step.passes[0].inputs, 0).sum()
+    assert saved and all(each.untyped_storage().size() == 0 for each in saved), "what was gathered is freed"
+    loss.backward()
+    assert all(each.grad is None or each.grad.dtype == torch.float32 for each in model.parameters())
+
+
+def assert_scoring_may_come_first(ranks: World, encoder_folder: Path, demo: DemoSource) -> None:
+    """A run that goes on at the end of an epoch is scored before it makes a step."""
+    learner = make_learner(encoder_folder, demo, "udpos")
+    lesson, model = learner.lessons[0], cut(learner.model, ranks)
+    run_examples(model, lesson.family, learner.tokenizer, lesson.examples[:4], batch_size=4)
+    model.train()
+    step_loss(model, prepare(model, learner.tokenizer, lesson, lesson.examples[:8], ranks), ranks)
 
 
 @pytest.fixture(scope="module")

@@ -67,7 +67,7 @@ def embed(stream: Stream, task: Task, candidates: Sequence[Candidate], *, max_le
     return Pool(tuple(candidates), torch.cat(vectors) if vectors else torch.empty(0))
 
 
-@torch.inference_mode()
+@torch.no_grad()  # in inference mode a sharded model could not be trained on: what it gathers first is kept
 def run_examples(
     model: nn.Module,
     family: Family[Any, Any],

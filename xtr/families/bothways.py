@@ -33,7 +33,7 @@ TOO_MANY = 0.25
 PAIRS = 1 << 22
 """Bytes of one factor when candidates are multiplied: what stays in a cache."""
 
-ROUNDING = {torch.bfloat16: 2.0**-9, torch.float32: 2.0**-24}
+ROUNDING = {torch.bfloat16: 2.0**-8, torch.float32: 2.0**-24}
 """How much of a number is lost at most when it is rounded to the nearest of a type."""
 
 Near = tuple[Tensor, Tensor]

@@ -28,6 +28,7 @@ from xtr.model.heads import PLACES, MaskedHead
 from xtr.model.masked import masked_head
 
 CHOSEN, MASKED, RANDOM = 0.15, 0.8, 0.1
+NOTHING_HIDDEN = -100
 Guess = tuple[int, int, float]
 """How many hidden pieces of a line were guessed right, how many there were, and their summed loss in nats."""
 
@@ -71,11 +72,11 @@ class Mlm(Family[TextRow, Guess]):
 
     def loss(self, outputs: Tensor, examples: Sequence[Example]) -> Tensor:
         """Sum the cross-entropy over hidden pieces; `outputs` is (N, P, vocabulary)."""
-        scores = torch.cat([outputs[i, : len(example.target)] for i, example in enumerate(examples)])
-        target = torch.tensor(
-            [piece for example in examples for piece in example.target], device=outputs.device
+        target = self._hidden(outputs, examples, filler=NOTHING_HIDDEN).flatten()
+        # Taking each example's places by themselves would write the whole table's gradient once an example.
+        return functional.cross_entropy(
+            outputs.flatten(0, 1), target, ignore_index=NOTHING_HIDDEN, reduction="sum"
         )
-        return functional.cross_entropy(scores, target, reduction="sum")
 
     def n_items(self, example: Example) -> int:
         """Count hidden pieces."""
@@ -83,13 +84,17 @@ class Mlm(Family[TextRow, Guess]):
 
     def reduced(self, outputs: Tensor, examples: Sequence[Example]) -> Tensor:
         """Keep of a place's scores the best piece and the hidden one's log-probability: (N, P, 2)."""
-        hidden = torch.zeros(outputs.shape[:2], dtype=torch.long)
-        for i, example in enumerate(examples):
-            hidden[i, : len(example.target)] = torch.tensor(example.target)
         scores = outputs.float()  # holds every piece's number exactly, too
-        known = scores.gather(-1, hidden.to(scores.device).unsqueeze(-1))
+        known = scores.gather(-1, self._hidden(outputs, examples, filler=0).unsqueeze(-1))
         best = scores.argmax(-1, keepdim=True).float()
         return torch.cat([best, known - scores.logsumexp(-1, keepdim=True)], -1)
+
+    def _hidden(self, outputs: Tensor, examples: Sequence[Example], *, filler: int) -> Tensor:
+        """List the hidden pieces (N, P) on the outputs' device."""
+        hidden = torch.full(outputs.shape[:2], filler, dtype=torch.long)
+        for i, example in enumerate(examples):
+            hidden[i, : len(example.target)] = torch.tensor(example.target)
+        return hidden.to(outputs.device)
 
     def decode(
         self,

@@ -139,8 +139,10 @@ def _recipe(stage: TrainStage) -> Recipe:
 def _make_heads(encoder: Encoder, stage: TrainStage, store: StageStore) -> dict[str, Head]:
     """Make one head for each kind of head that the tasks need, or take over the parent's where that is asked.
 
-    What is replayed is read by the head that it was learnt with, or else a fresh head would disturb the encoder.
+    What is replayed is read by the head that it was learnt with, or else a fresh head would disturb the encoder; a
+    task that shares the head goes on with it.
     """
+    replayed = {head_id(find_task(part.task)) for part in stage.parts if part.replayed}
     heads: dict[str, Head] = {}
     for part in stage.parts:
         task = find_task(part.task)
@@ -149,7 +151,7 @@ def _make_heads(encoder: Encoder, stage: TrainStage, store: StageStore) -> dict[
             continue
         torch.manual_seed(derive_seed(stage.seed, part.name, "head"))
         heads[name] = family_of(task).head(encoder, task, HeadSettings())
-        if (stage.settings.carry_head or part.replayed) and isinstance(stage.parent, TrainStage):
+        if (stage.settings.carry_head or name in replayed) and isinstance(stage.parent, TrainStage):
             trained = store.checked(stage.parent.key) / HEADS / f"{name}.safetensors"
             if trained.exists():
                 heads[name].load_state_dict(load_file(trained))

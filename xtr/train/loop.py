@@ -138,7 +138,7 @@ def _train(
     if pause.reached(progress):
         return progress
     room = Room(model, learner.tokenizer, world)
-    room.agree(learner.lessons)
+    room.agree(learner.lessons, optimizer)
     runner = _data_parallel(model, world)  # from here on every rank has read the state
     if _close_epoch(progress, schedule, pause, model, score, world):
         writer.keep(model, optimizer, progress)
@@ -221,7 +221,10 @@ def _data_parallel(model: TaskModel, world: World) -> nn.Module:
     if world.size == 1 or world.sharded:  # shards exchange their gradients by themselves
         return model
     return DistributedDataParallel(
-        model, broadcast_buffers=False, find_unused_parameters=len(model.heads) > 1
+        model,
+        broadcast_buffers=False,
+        find_unused_parameters=len(model.heads) > 1,
+        gradient_as_bucket_view=True,  # or else each gradient would lie in memory twice
     )
 
 

@@ -1,7 +1,8 @@
 """This is where weights are updated: AdamW and gradient clipping. How the rate runs stands in `rates`.
 
 Settings without a parameter are those of jiant's XTREME runs (jiant/shared/model_setup.py): no decay on biases
-and layer norms, clip at 1, betas 0.9 / 0.98, epsilon 1e-8.
+and layer norms, clip at 1, epsilon 1e-8; but for the betas 0.9 / 0.98, which are those of RoBERTa's fine-tuning
+(fairseq, examples/roberta/README.glue.md).
 """
 
 from __future__ import annotations

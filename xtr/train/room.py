@@ -69,32 +69,40 @@ class Room:
             step = self.prepare(step.lesson, step.batch)
         return loss
 
-    def agree(self, lessons: Sequence[Lesson]) -> None:
+    def agree(self, lessons: Sequence[Lesson], optimizer: torch.optim.Optimizer) -> None:
         """Find, before the model is made data-parallel, how many tokens at once fit on each rank.
 
         The smallest finding holds for all.
+
+        Args:
+            optimizer: has its moments already where the run goes on from a state.
 
         Raises:
             InputError: one example alone does not fit on some rank.
         """
         if self.world.size == 1:
             return
-        found = self._estimated() if self.world.sharded else self._tried(lessons)
+        moments = 0 if optimizer.state else 2
+        found = self._estimated(moments) if self.world.sharded else self._tried(lessons, moments)
         smallest = torch.tensor(found, device=self.world.device)
         torch.distributed.all_reduce(smallest, op=torch.distributed.ReduceOp.MIN)
         if not int(smallest):
             raise too_long(max(map(_size, lessons[0].examples)), " or ".join(each.name for each in lessons))
         self.tokens = int(smallest)
 
-    def _tried(self, lessons: Sequence[Lesson]) -> int:
-        """Run the longest examples, with memory set aside for the exchange of gradients and for the optimiser."""
-        kept = ("exchanged gradient", "first moment", "second moment")
-        set_aside = [torch.empty_like(weight) for weight in self.model.parameters() for _ in kept]
-        found = min(map(self._fitting, lessons))
-        del set_aside
-        return found
+    def _tried(self, lessons: Sequence[Lesson], moments: int) -> int:
+        """Run the longest examples, with memory set aside for the moments that are still to come."""
+        trained = [weight for weight in self.model.parameters() if weight.requires_grad]
 
-    def _estimated(self) -> int:
+        def run() -> int:
+            set_aside = [torch.empty_like(weight) for weight in trained for _ in range(moments)]
+            found = min(map(self._fitting, lessons))
+            del set_aside
+            return found
+
+        return attempt(run) or 0
+
+    def _estimated(self, moments: int) -> int:
         """Work out how many tokens fit beside this rank's shards.
 
         A pass that failed on one rank would leave the others waiting in the middle of it, so none is tried.
@@ -104,7 +112,7 @@ class Room:
             return self.tokens
         torch.cuda.empty_cache()  # of what the weights took before they were cut
         free, _ = torch.cuda.mem_get_info(device)
-        to_come = 3 * bytes_held(self.model)  # gradients and moments
+        to_come = (1 + moments) * bytes_held(self.model)  # gradients, too
         config: Any = self.model.encoder.config  # type: ignore[union-attr]
         a_token: int = ACTIVATION_BYTES * config.hidden_size * config.num_hidden_layers
         # The other half is for the blocks that are gathered and the exchange of their gradients.

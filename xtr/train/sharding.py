@@ -13,12 +13,14 @@ from __future__ import annotations
 import copy
 import logging
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
+from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from xtr.model.encoder import blocks_of
@@ -31,8 +33,8 @@ if TYPE_CHECKING:  # who has a GPU and torch alone has no library for sweep file
 
 LOG = logging.getLogger(__name__)
 
-TRAINED_BYTES, FROZEN_BYTES = 16, 4
-"""Of a weight in float32: itself, its gradient and AdamW's two moments; or itself alone."""
+TRAINED_BYTES, FROZEN_BYTES = 18, 4
+"""Of a weight in float32: itself, its gradient, AdamW's two moments and autocast's copy; or itself alone."""
 
 MOST = 0.8
 """Share of a device's memory that these may take; activations and the exchange of gradients need the rest."""
@@ -84,12 +86,30 @@ def cut(model: TaskModel, world: World) -> TaskModel:
     mesh = init_device_mesh(device.type, (world.size,))
     sharded = _twin(model)
     warnings.filterwarnings("ignore", message=".*returned a view tensor")  # nobody writes into outputs
-    for part in (*blocks_of(sharded.encoder), sharded):
-        # Nothing stays gathered between two passes, so that states and norms always see shards.
-        fully_shard(part, mesh=mesh, reshard_after_forward=True)
+    # Nothing stays gathered between two passes, so that states and norms always see shards.
+    shard = partial(fully_shard, mesh=mesh, reshard_after_forward=True)
+    for block in blocks_of(sharded.encoder):
+        if model.precision == "bf16":
+            _shard_in_bfloat16(block, shard)
+        else:
+            shard(block)
+    shard(sharded)
     if not world.leads:
         model.to("meta")
     return sharded
+
+
+def _shard_in_bfloat16(block: nn.Module, shard: Callable[..., object]) -> None:
+    """Have a block gathered in what it computes in, but for its norms, which compute in float32.
+
+    If all were gathered in float32 autocast would cast it, and its copies of all blocks would stay from the
+    forward pass to the backward one. Gradients are added up in float32.
+    """
+    for part in block.modules():
+        if isinstance(part, (nn.LayerNorm, nn.RMSNorm)):
+            shard(part)
+    policy = MixedPrecisionPolicy(torch.bfloat16, reduce_dtype=torch.float32, cast_forward_inputs=False)
+    shard(block, mp_policy=policy)
 
 
 @torch.no_grad()
