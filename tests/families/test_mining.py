@@ -152,6 +152,21 @@ def test_vectors_that_point_much_the_same_way_are_ranked_exactly(spread: float, 
 
 
 @TYPES
+def test_products_that_are_stored_with_the_largest_error_a_type_can_make_are_ranked_exactly(
+    dtype: torch.dtype,
+) -> None:
+    """Factors have no error here: the lesser product is rounded up by 2**-8 of itself, the greater one down."""
+    lesser, greater, apart = 1.1015625, 1.09375, 0.005035400390625
+    y = torch.zeros(128, 2)
+    y[0], y[32] = torch.tensor([lesser, -apart]), torch.tensor([greater, apart])
+    y[64], y[96] = -y[0], -y[32]
+    x = torch.zeros(64, 2)
+    x[:, 1] = 1.0
+    x[0, 0], x[1, 0] = 1.0390625, -1.0390625
+    assert_exact(x, y, 1, dtype)
+
+
+@TYPES
 def test_of_the_same_vectors_the_first_are_nearest(dtype: torch.dtype) -> None:
     same = torch.zeros(200, 16)
     same[:, :4] = 0.5
