@@ -29,6 +29,10 @@ arXiv 2412.13663, of ModernBERT). At 60 ms a step, as large encoders take on a G
 """
 
 
+VARIANTS = 32
+"""Versions of a block's code: training and scoring, packed and padded, lengths that kernels tell apart."""
+
+
 def compiles(asked: Compiling, *, n_steps: int, device: str) -> bool:
     """Say whether the blocks are compiled in a run of so many optimiser steps, and log why."""
     used, reason = choose(asked, n_steps, torch.device(device).type)
@@ -51,5 +55,6 @@ def compile_blocks(encoder: nn.Module, backend: str | Callable[..., Any] = "indu
     What the backend cannot compile runs as it is written: a compiler that is missing ends no training.
     """
     torch._dynamo.config.suppress_errors = True
+    torch._dynamo.config.recompile_limit = VARIANTS
     for block in blocks_of(encoder):
         block.forward = torch.compile(block.forward, backend=backend, dynamic=True)
