@@ -19,6 +19,7 @@ from tests.train.test_workers import N_ROWS, SMALL, on_two_ranks
 from xtr.data.demo.source import DemoSource
 from xtr.errors import Drained
 from xtr.evaluate.predict import run_examples
+from xtr.model.encoder import blocks_of
 from xtr.model.heads import TaskModel
 from xtr.model.lora import put_on, take_in
 from xtr.model.rows import keep_rows, restore_rows
@@ -144,7 +145,12 @@ def assert_no_block_is_kept(ranks: World, encoder_folder: Path, demo: DemoSource
     """In bfloat16, too, a block's weights are given up between the forward and the backward pass."""
     learner = make_learner(encoder_folder, demo, "udpos")
     learner.model.precision = "bf16"
-    of_blocks = {each.shape for each in learner.model.encoder.encoder.layer.parameters() if each.dim() > 1}
+    of_blocks = {
+        each.shape
+        for block in blocks_of(learner.model.encoder)
+        for each in block.parameters()
+        if each.dim() > 1
+    }
     model, saved = cut(learner.model, ranks), list[torch.Tensor]()
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
