@@ -163,6 +163,17 @@ def test_where_the_baseline_grows_too_no_law_is_made_up(tmp_path: Path) -> None:
     assert "changes with the size, too" in str(found.detail["no_law"])
 
 
+def test_the_luck_that_a_seed_has_in_both_arms_is_not_in_the_law(tmp_path: Path) -> None:
+    luck = {1: 0.04, 2: -0.05, 3: 0.02}
+    rows = [replace(row, value=row.value + luck[row.seed]) for row in World(noise=0.0005).rows()]
+    curve = "{of: squad_v1, minus: none, over: intermediate.fraction, at: {target.examples: 10}}"
+    found = only(tmp_path, f"{{claim: c, curve: {curve}, targets: [tydiqa], expect: rises}}", rows)
+    [law] = listed(found, "laws")
+    largest = law["band"][-1]
+    assert largest["value"] == pytest.approx(100 * (transferred(10, 1.0) - direct(10)), abs=0.2)
+    assert largest["high"] - largest["low"] < 0.5, "no wider than the differences are spread"
+
+
 def test_a_crossing_is_found_where_the_truth_has_it(tmp_path: Path) -> None:
     crossing = "{between: [squad_v1, none], over: target.examples, at: {intermediate.fraction: 1.0}}"
     contrast = f"{{claim: c, crossing: {crossing}, targets: [tydiqa], expect: crosses}}"
@@ -183,9 +194,24 @@ def test_the_other_order_is_no_crossing_as_expected(tmp_path: Path) -> None:
     contrast = f"{{claim: c, crossing: {crossing}, targets: [tydiqa], expect: EXPECTED}}"
     rows = World().rows()
     assert only(tmp_path, contrast.replace("EXPECTED", "crosses"), rows).verdict == "refuted"
+    sized = only(tmp_path, contrast.replace("EXPECTED", "{above: 12}"), rows)
+    assert (sized.verdict, sized.measured) == ("not tested", None)
+    assert "they meet in the other order" in sized.why
+    alike = [replace(row, value=direct(int(row.settings.get("target.examples", 1)))) for row in rows]
+    assert only(tmp_path, contrast.replace("EXPECTED", "{above: 12}"), alike).measured is None
     csqa = contrast.replace("squad_v1", "csqa").replace("EXPECTED", "never")
     ahead = [replace(row, value=row.value + 0.03 * (row.intermediate == "csqa")) for row in rows]
     assert only(tmp_path, csqa, ahead).verdict == "holds", "one leads at every size"
+
+
+def test_the_verdict_on_a_size_agrees_with_its_interval(tmp_path: Path) -> None:
+    crossing = "{between: [squad_v1, none], over: target.examples, at: {intermediate.fraction: 1.0}}"
+    contrast = f"{{claim: c, crossing: {crossing}, targets: [tydiqa], expect: {{above: BOUND}}}}"
+    rows = [row for row in World(noise=0.03).rows() if row.settings.get("intermediate.fraction", 1.0) == 1.0]
+    low, measured, _ = numbers(only(tmp_path, contrast.replace("BOUND", "12"), rows))
+    assert low < measured
+    assert only(tmp_path, contrast.replace("BOUND", f"{0.99 * low}"), rows).verdict == "holds"
+    assert only(tmp_path, contrast.replace("BOUND", f"{1.01 * low}"), rows).verdict == "open"
 
 
 def test_each_contrast_is_corrected_for_all(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from xtr.statistics.intervals import (
     paired_differences,
     paired_interval,
     pigeonhole_draws,
+    pseudo_values,
 )
 
 
@@ -126,6 +127,9 @@ def test_the_jackknife_of_a_mean_is_the_t_interval_and_of_another_number_holds_i
     left_out = [float(np.mean([*values[:i], *values[i + 1 :]])) for i in range(5)]
     found, expected = jackknife_interval(float(np.mean(values)), left_out), mean_interval(values)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert np.mean(pseudo_values(2.0, [1.0, 2.5, 2.2])) == pytest.approx(2.0), (
+        "about the number, not beside it"
+    )
     alone = jackknife_interval(1.0, [2.0])
     assert (alone.mean, alone.low, alone.method) == (1.0, None, "none")
     draw, held = np.random.default_rng(0), []

@@ -105,8 +105,7 @@ def jackknife_interval(
 ) -> Interval:
     """Give a number that is not a mean, such as where two curves cross, its t interval over seeds.
 
-    The interval is that of the mean of the pseudo-values n whole - (n - 1) left_out (Tukey 1958); of a mean it is
-    the t interval itself. The number itself is told as it is.
+    The interval is that of the mean of the `pseudo_values`; of a mean it is the t interval itself.
 
     Args:
         whole: from all n seeds.
@@ -114,17 +113,17 @@ def jackknife_interval(
     """
     if len(left_out) < 2:
         return Interval(whole, None, None, len(left_out), "none", confidence)
-    found = mean_interval(pseudo_values(whole, left_out), confidence=confidence)
-    assert found.low is not None
-    assert found.high is not None
-    shift = whole - found.mean
-    return Interval(whole, found.low + shift, found.high + shift, found.n_seeds, "t", confidence)
+    return mean_interval(pseudo_values(whole, left_out), confidence=confidence)
 
 
 def pseudo_values(whole: float, left_out: Sequence[float]) -> list[float]:
-    """Tell what each seed adds to a number: (n_seeds,) values whose spread is that of the number."""
-    n = len(left_out)
-    return [n * whole - (n - 1) * each for each in left_out]
+    """Tell what each seed adds to a number: (n_seeds,) values whose mean is the number, and whose spread is its.
+
+    Tukey's n whole - (n - 1) left_out (1958) without their bias, so that tests and intervals are about the number
+    as it is told.
+    """
+    mean = statistics.fmean(left_out)
+    return [whole + (len(left_out) - 1) * (mean - each) for each in left_out]
 
 
 @dataclass(frozen=True, slots=True)
