@@ -135,6 +135,38 @@ def test_arms_are_held_at_settings_and_matched_in_what_both_train(tmp_path: Path
     assert "4 of 16 settings of tydiqa after squad_v1 have no counterpart in tydiqa alone" in found.why
 
 
+def test_an_arm_on_both_sides_cancels(tmp_path: Path) -> None:
+    contrasts = """\
+  both: {claim: c, difference: {of: [squad_v1, csqa], minus: csqa}, targets: [tatoeba], expect: {above: 0}}
+  one: {claim: c, difference: {of: squad_v1, minus: csqa}, targets: [tatoeba], expect: {above: 0}}
+  curve:
+    claim: c
+    curve: {of: [squad_v1, csqa], minus: csqa, over: intermediate.fraction}
+    targets: [tatoeba]
+    expect: rises
+  alone: {claim: c, curve: {of: squad_v1, over: intermediate.fraction}, targets: [tatoeba], expect: rises}
+"""
+    found = by_name(findings_of(a_spec(tmp_path, contrasts), World(noise=0.0001).rows()))
+    assert numbers(found["both"]) == pytest.approx([each / 2 for each in numbers(found["one"])])
+    # csqa does nothing at any size, so half of what squad_v1 does is left.
+    assert found["curve"].measured == pytest.approx((found["alone"].measured or 0) / 2, abs=0.01)
+    assert found["curve"].detail["laws"] == []
+    assert "changes with the size, too" in str(found["curve"].detail["no_law"])
+
+
+def test_a_language_that_some_setting_lacks_is_left_out_and_told(tmp_path: Path) -> None:
+    rows = [
+        row
+        for row in World().rows()
+        if (row.language, row.settings.get("intermediate.fraction")) != ("xc", 0.5)
+    ]
+    found = only(tmp_path, HELPS, rows)
+    assert [each["language"] for each in listed(found, "by_language")] == ["xa", "xb", "xd"]
+    assert "tydiqa: xc left out, since some setting" in found.why
+    others = only(tmp_path, HELPS.replace("expect", "languages: [xa], expect"), rows)
+    assert "left out" not in others.why, "it is not asked about"
+
+
 def test_a_curve_carries_what_is_drawn(tmp_path: Path) -> None:
     curve = "{of: squad_v1, minus: none, over: intermediate.fraction, at: {target.examples: 10}}"
     contrast = f"{{claim: c, curve: {curve}, targets: [tydiqa], expect: rises}}"
