@@ -151,12 +151,8 @@ def _meeting(errors: Sequence[Errors], seeds: Sequence[int]) -> tuple[Interval |
         return None, [], f"no size can be told: {reason}"
     found = [each for each in left_out if each is not None]
     if len(seeds) == 1 or len(found) < len(seeds):
-        why = (
-            ""
-            if len(seeds) == 1
-            else "without some seed the curves do not meet so, and the size has no interval"
-        )
-        return Interval(2**whole, None, None, len(seeds), "none"), [], why
+        lacks = "without some seed the curves do not meet in that order, so the size has no interval"
+        return Interval(2**whole, None, None, len(seeds), "none"), [], lacks if len(seeds) > 1 else ""
     each = jackknife_interval(whole, found)
     low, high = (None if end is None else 2**end for end in (each.low, each.high))
     return Interval(2**whole, low, high, len(seeds), each.method), [*found, whole], ""
