@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -62,6 +63,18 @@ def test_every_path_that_the_pages_name_exists() -> None:
         if not (ROOT / path).exists()
     ]
     assert missing == []
+
+
+def test_the_coverage_of_intervals_is_what_the_benchmark_has_measured() -> None:
+    page = (ROOT / "docs/findings.md").read_text(encoding="utf-8")
+    kept = json.loads((ROOT / "benchmarks/results/coverage.json").read_text(encoding="utf-8"))
+    measured = {each["name"]: f"{each['value']:.1f}" for each in kept["figures"]}
+    assert all(each["met"] for each in kept["figures"])
+    kinds = ("noise 0, taste 0", "noise 0.2, taste 0", "noise 0.5, taste 0", "noise 0.5, taste 0.5")
+    for seeds in (3, 5, 10, 20):
+        cells = [measured[f"{seeds} seeds, {kind}: coverage"] for kind in kinds]
+        assert f"| {seeds} | {' | '.join(cells)} |" in page
+    assert f"{kept['command'].split()[-1]} simulated worlds" in page
 
 
 def test_pandas_reads_the_long_table_as_the_page_says(

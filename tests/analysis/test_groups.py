@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xtr.analysis.answers.groups import Group, groups_of, groups_text
+from xtr.analysis.answers.groups import Group, groups_of, groups_text, members_of
 
 SCORES = {
     "none": {"en": 0.9, "de": 0.8, "nl": 0.6, "ru": 0.6, "sw": 0.4, "yo": 0.2},
@@ -40,3 +40,15 @@ def test_without_known_languages_or_the_source_nothing_is_made_up() -> None:
     assert groups_text({}, "en") == ""
     no_source = {"none": {code: value for code, value in SCORES["none"].items() if code != "en"}}
     assert "gap" not in groups_text(no_source, "en")
+
+
+def test_an_arm_has_seen_what_its_tasks_are_trained_in_named_or_not() -> None:
+    scored = ("en", "de", "id", "zh")
+    assert members_of("seen", scored, "en", [["mnli@de"], ["none"]]) == ("de",)
+    assert members_of("unseen", scored, "en", [["mnli"], ["none"]]) == ("de", "id", "zh")
+    assert members_of("seen", scored, "en", [["indonli"], ["mnli>ocnli"]]) == ("id",)
+    assert members_of("unseen", scored, "en", [["indonli"], ["mnli>ocnli"]]) == ("de",)
+    assert members_of("unseen", scored, "en", [["mnli+mlm"], ["none"]]) == (), (
+        "text of every language at hand"
+    )
+    assert members_of("unseen", scored, "en", [["mnli+mlm@de"], ["none"]]) == ("id", "zh")

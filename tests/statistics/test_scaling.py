@@ -55,6 +55,12 @@ def test_a_fit_that_starts_near_ends_where_many_starts_do() -> None:
     )
 
 
+def test_a_near_law_without_a_limit_does_not_hold_the_fit() -> None:
+    truth = PowerLaw(limit=0.6, scale=2.0, exponent=0.3)
+    near = fit_power_law(SIZES, [truth.loss(size) for size in SIZES], near=PowerLaw(1e-8, 2.0, 0.07))
+    assert near.limit == pytest.approx(truth.limit, abs=0.01)
+
+
 def test_effective_data_are_what_direct_training_needs() -> None:
     assert LAW.size(LAW.loss(500)) == pytest.approx(500)
     assert LAW.size(0.2) is None, "no amount of data goes below the limit"
@@ -63,11 +69,15 @@ def test_effective_data_are_what_direct_training_needs() -> None:
 
 def test_two_laws_meet_where_they_are_equal() -> None:
     direct, transferred = PowerLaw(0.1, 5.0, 0.5), PowerLaw(0.2, 1.0, 0.3)
-    size = crossing(direct, transferred, between=(100, 30_000))
+    size = crossing(transferred, direct, between=(100, 30_000))
     assert size is not None
     assert direct.loss(size) == pytest.approx(transferred.loss(size))
     assert direct.loss(size / 2) > transferred.loss(size / 2)
+    assert crossing(direct, transferred, between=(100, 30_000)) is None, (
+        "the other is not ahead from there on"
+    )
     assert crossing(direct, PowerLaw(0.1, 6.0, 0.5), between=(100, 30_000)) is None
+    assert crossing(direct, direct, between=(100, 30_000)) is None, "who is alike overtakes nobody"
 
 
 @pytest.mark.parametrize(

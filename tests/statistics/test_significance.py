@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,8 +12,6 @@ from scipy import stats
 
 from xtr.statistics.intervals import f1_of
 from xtr.statistics.significance import (
-    drawn_side,
-    drawn_within,
     equivalence,
     holm,
     paired_p,
@@ -122,15 +121,29 @@ def test_beyond_the_margin_it_is_tested_whether_it_is_beyond() -> None:
     assert within([0.5, 0.5], 1.0) is None
 
 
-def test_draws_decide_as_the_t_test_does_where_both_can() -> None:
+def test_what_other_items_would_change_widens_every_test() -> None:
+    values = [0.3, -0.1, 0.25, 0.05, 0.4]
+    # As much again as the seeds' own variance: t is smaller by the root of two.
+    items = float(np.var(values, ddof=1)) / len(values)
+    t = float(stats.ttest_1samp(values, 0.0).statistic) / math.sqrt(2)
+    p = 2 * stats.t.sf(t, len(values) - 1)
+    assert paired_p(values, items=items) == pytest.approx(p)
+    side = side_of(values, 0.0, above=True, items=items)
+    assert side is not None
+    assert side.p == pytest.approx(p)
+    assert side.as_expected
+    assert paired_p(values, items=0.0) == paired_p(values)
+    alike, beyond = within(values, 1.0, items=items), within(values, 0.1, items=items)
+    surer = within(values, 1.0)
+    assert alike is not None
+    assert surer is not None
+    assert alike.p == equivalence(values, margin=1.0, items=items)
+    assert alike.p > surer.p
+    assert beyond == side_of(values, 0.1, above=False, items=items)
+
+
+def test_p_becomes_as_small_as_the_effect_is_large() -> None:
     draw = np.random.default_rng(0)
-    draws = draw.normal(2.0, 1.0, 20_000)
-    above = drawn_side(draws, 2.0, 0.0, above=True)
-    assert above.as_expected
-    assert above.p == pytest.approx(2 * stats.norm.sf(2.0), rel=0.15)
-    assert not drawn_side(draws, 2.0, 0.0, above=False).as_expected
-    assert drawn_within(draws, 2.0, 4.0).p == pytest.approx(stats.norm.sf(2.0), rel=0.2)
-    beyond = drawn_within(draws, 2.0, 1.0)
-    assert not beyond.as_expected
-    assert beyond.p == pytest.approx(2 * stats.norm.sf(1.0), rel=0.1)
-    assert drawn_side(np.full(99, 5.0), 5.0, 0.0, above=True).p == pytest.approx(0.02), "never nought"
+    found = side_of(draw.normal(5.0, 0.1, 10).tolist(), 0.0, above=True, items=0.001)
+    assert found is not None
+    assert holm(dict.fromkeys(range(100), found.p))[0] < 1e-6, "also over a hundred contrasts"

@@ -6,7 +6,7 @@ score it, a source (see `xtr.data`) where to read it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -164,6 +164,19 @@ class Task:
     def home(self) -> str:
         """The language of files whose names do not say it: English, or a set's only one."""
         return "en" if "en" in self.languages else self.languages[0]
+
+    def trained_in(self, source: str, at_hand: Sequence[str]) -> tuple[str, ...]:
+        """Tell the languages that it is trained in where an expression names none.
+
+        Args:
+            source: the sweep's source language.
+            at_hand: languages that there are rows in, of a task that pools them.
+        """
+        if self.pools_languages:
+            return tuple(at_hand) or (source,)
+        if source in self.languages or self.home == "en":
+            return (source,)
+        return (self.home,)  # a set in one language that is not the source
 
     def layouts(self, split: Split) -> tuple[Files, ...]:
         """Return the known layouts of a split; an empty `dev` falls back to the test files."""

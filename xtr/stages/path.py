@@ -218,12 +218,8 @@ class Paths:
 
     def _home(self, task: Task) -> tuple[str, ...]:
         """The languages that a task is trained in where the expression names none."""
-        source_language = self.spec.stages.source_language
-        if task.pools_languages:
-            return self.source.languages(task, "train") or (source_language,)
-        if source_language in task.languages or task.home == "en":
-            return (source_language,)
-        return (task.home,)  # a set in one language that is not the source
+        at_hand = self.source.languages(task, "train") if task.pools_languages else ()
+        return task.trained_in(self.spec.stages.source_language, at_hand)
 
     def _parallel(self, task: Task, own: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         """Name the training rows in the other languages that are at hand.

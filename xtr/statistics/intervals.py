@@ -2,12 +2,12 @@
 
     mean_interval([0.71, 0.73, 0.72])                            -> 0.72 with Student's t over 3 seeds
     paired_interval({1: 0.71, 2: 0.73}, {1: 0.70, 2: 0.71})      -> the mean of the differences, likewise
-    items_interval(ours, theirs, seed=0)                         -> over seeds and test items, by bootstrap
+    items_interval(ours, theirs, seed=0)                         -> over seeds, and from ten on over test items
 
-Below ten seeds the bootstrap over seeds is too narrow, since so few values hardly show their spread: there the
-t interval of the seeds' means is right, as long as these are about normal. From ten seeds on items and seeds are
-drawn anew together, which also says what another test set of this size would have shown. `benchmarks/coverage.py`
-measures how often each holds the truth.
+Chance is told by Student's t over seeds at every number of them: percentiles of draws of ten seeds are too
+narrow, since so few values hardly show their spread. From ten seeds on test items are drawn anew, too, by the
+bootstrap, and what other items would change is added to the variance: the interval is then about another test
+set of this size, and not about this one alone. `benchmarks/coverage.py` measures how often each holds the truth.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Value = Callable[[Counts], NDArray[np.float64]]
 
 CONFIDENCE = 0.95
 ENOUGH_SEEDS = 10
-"""From here on the bootstrap over items and seeds is used."""
+"""From here on test items are drawn anew as well."""
 N_DRAWS = 2000
 
 
@@ -40,7 +40,7 @@ class Interval:
     Attributes:
         low, high: None where one seed says nothing about chance.
         n_seeds: seeds that the mean is over.
-        method: what made the interval.
+        method: `t` over seeds; `bootstrap` where what other items would change was added, by drawing them anew.
         confidence: the share of such intervals that hold the truth.
     """
 
@@ -67,11 +67,14 @@ def f1_of(sums: Counts) -> NDArray[np.float64]:
     return 2 * sums[..., 0] / np.maximum(sums[..., 1] + sums[..., 2], 1)
 
 
-def mean_interval(values: Sequence[float], *, confidence: float = CONFIDENCE) -> Interval:
+def mean_interval(
+    values: Sequence[float], *, items: float | None = None, confidence: float = CONFIDENCE
+) -> Interval:
     """Give the mean of seeds' values its t interval, n - 1 degrees of freedom.
 
     Args:
         values: (n_seeds,), one a seed.
+        items: variance that other test items would add to the mean (`item_variance`); None where it is not asked.
 
     Raises:
         ValueError: there is no value, or one is not finite.
@@ -80,8 +83,13 @@ def mean_interval(values: Sequence[float], *, confidence: float = CONFIDENCE) ->
     mean, n = statistics.fmean(values), len(values)
     if n == 1:
         return Interval(mean, None, None, 1, "none", confidence)
-    half = float(special.stdtrit(n - 1, (1 + confidence) / 2)) * statistics.stdev(values) / math.sqrt(n)
-    return Interval(mean, mean - half, mean + half, n, "t", confidence)
+    half = float(special.stdtrit(n - 1, (1 + confidence) / 2)) * standard_error(values, items)
+    return Interval(mean, mean - half, mean + half, n, "t" if items is None else "bootstrap", confidence)
+
+
+def standard_error(values: Sequence[float], items: float | None = None) -> float:
+    """Tell the standard error of the mean of seeds' values, at least two; `items` as for `mean_interval`."""
+    return math.sqrt(statistics.variance(values) / len(values) + (items or 0.0))
 
 
 def paired_interval(
@@ -105,8 +113,7 @@ def jackknife_interval(
 ) -> Interval:
     """Give a number that is not a mean, such as where two curves cross, its t interval over seeds.
 
-    The interval is that of the mean of the pseudo-values n whole - (n - 1) left_out (Tukey 1958); of a mean it is
-    the t interval itself. The number itself is told as it is.
+    The interval is that of the mean of the `pseudo_values`; of a mean it is the t interval itself.
 
     Args:
         whole: from all n seeds.
@@ -114,17 +121,17 @@ def jackknife_interval(
     """
     if len(left_out) < 2:
         return Interval(whole, None, None, len(left_out), "none", confidence)
-    found = mean_interval(pseudo_values(whole, left_out), confidence=confidence)
-    assert found.low is not None
-    assert found.high is not None
-    shift = whole - found.mean
-    return Interval(whole, found.low + shift, found.high + shift, found.n_seeds, "t", confidence)
+    return mean_interval(pseudo_values(whole, left_out), confidence=confidence)
 
 
 def pseudo_values(whole: float, left_out: Sequence[float]) -> list[float]:
-    """Tell what each seed adds to a number: (n_seeds,) values whose spread is that of the number."""
-    n = len(left_out)
-    return [n * whole - (n - 1) * each for each in left_out]
+    """Tell what each seed adds to a number: (n_seeds,) values whose mean is the number, and whose spread is its.
+
+    Tukey's n whole - (n - 1) left_out (1958) without their bias, so that tests and intervals are about the number
+    as it is told.
+    """
+    mean = statistics.fmean(left_out)
+    return [whole + (len(left_out) - 1) * (mean - each) for each in left_out]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,17 +151,18 @@ class Summand:
     items: Hashable = None
 
 
-def pigeonhole_draws(summands: Sequence[Summand], *, seed: int, n_draws: int = N_DRAWS) -> Counts:
-    """Draw seeds and items of a weighted sum of scores anew, independently of one another (Owen 2007).
+def item_variance(summands: Sequence[Summand], *, seed: int, n_draws: int = N_DRAWS) -> float:
+    """Tell how much variance other test items would add to a weighted sum of scores, by bootstrap.
 
-    Seeds are drawn together for all summands, since each seed has trained all of them.
+    Items are drawn anew, alike for all seeds. What moves one seed alone is in the spread over seeds already; what
+    the items add is what moves two seeds together, the mean covariance of their sums.
 
     Args:
-        summands: with the same seeds.
+        summands: with the same seeds, at least two.
         seed: of the draws.
 
     Returns:
-        (n_draws,) values of the sum.
+        In the unit of the scores squared.
 
     Raises:
         ValueError: other seeds, or other numbers of items under one name.
@@ -163,9 +171,7 @@ def pigeonhole_draws(summands: Sequence[Summand], *, seed: int, n_draws: int = N
     if any(sorted(part.counts) != numbers for part in summands):
         raise ValueError("the scores are not of the same seeds")
     draw = np.random.default_rng(seed)
-    # How often each seed, and each item, is drawn: sums over drawn items are then products with the counts.
-    seeds = draw.multinomial(len(numbers), np.full(len(numbers), 1 / len(numbers)), size=n_draws)
-    sums = np.zeros(n_draws)
+    sums = np.zeros((n_draws, len(numbers)))
     for name in dict.fromkeys(part.items for part in summands):
         alike = [(part, _stacked(part, numbers)) for part in summands if part.items == name]
         n_items = len(alike[0][1])
@@ -173,19 +179,14 @@ def pigeonhole_draws(summands: Sequence[Summand], *, seed: int, n_draws: int = N
             raise ValueError("the systems were not scored on the same items")
         block = max(1, 4_000_000 // n_items)  # some 32 MB of draws at a time
         for begin in range(0, n_draws, block):
-            chosen = seeds[begin : begin + block]
-            items = draw.multinomial(n_items, np.full(n_items, 1 / n_items), size=len(chosen)).astype(float)
+            drawn = sums[begin : begin + block]
+            # How often each item is drawn: sums over drawn items are then products with the counts.
+            items = draw.multinomial(n_items, np.full(n_items, 1 / n_items), size=len(drawn)).astype(float)
             for part, stacked in alike:
-                totals = (items @ stacked).reshape(len(chosen), len(numbers), -1)
-                weighted = part.weight * (chosen * part.value(totals)).sum(1) / len(numbers)
-                sums[begin : begin + block] += weighted
-    return sums
-
-
-def draws_interval(mean: float, draws: Counts, n_seeds: int, *, confidence: float = CONFIDENCE) -> Interval:
-    """Take the percentiles of draws for the interval of what they were drawn of."""
-    low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(mean, float(low), float(high), n_seeds, "bootstrap", confidence)
+                drawn += part.weight * part.value((items @ stacked).reshape(len(drawn), len(numbers), -1))
+    covariance = np.cov(sums, rowvar=False)
+    together = covariance[~np.eye(len(numbers), dtype=bool)].mean()
+    return max(0.0, float(together))
 
 
 def items_interval(
@@ -199,8 +200,8 @@ def items_interval(
 ) -> Interval:
     """Compare two systems on the same test items, over seeds.
 
-    Below ten common seeds this is the t interval of the seeds' differences. From ten on, seeds and items are drawn
-    anew (`pigeonhole_draws`) and the percentiles of the difference are taken.
+    This is the t interval of the seeds' differences, from ten common seeds on with what other items would add to
+    their variance (`item_variance`).
 
     Args:
         ours, theirs: by seed, (n_items, k) counts of the same items in the same order.
@@ -216,13 +217,12 @@ def items_interval(
     by_seed = [float(value(ours[number].sum(0)) - value(theirs[number].sum(0))) for number in common]
     if len(common) < ENOUGH_SEEDS:
         return mean_interval(by_seed, confidence=confidence)
-    _check(by_seed)
     summands = [
         Summand(weight, {number: each[number] for number in common}, value)
         for weight, each in ((1.0, ours), (-1.0, theirs))
     ]
-    draws = pigeonhole_draws(summands, seed=seed, n_draws=n_draws)
-    return draws_interval(sum(by_seed) / len(common), draws, len(common), confidence=confidence)
+    items = item_variance(summands, seed=seed, n_draws=n_draws)
+    return mean_interval(by_seed, items=items, confidence=confidence)
 
 
 def _stacked(part: Summand, numbers: Sequence[int]) -> Counts:

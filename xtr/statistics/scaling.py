@@ -2,7 +2,7 @@
 
     law = fit_power_law([100, 1000, 10_000], [0.6, 0.4, 0.3])      -> loss = limit + scale * size ** -exponent
     law.loss(3000), law.size(0.35)                                 -> forward, and back: the effective data
-    crossing(one, other, between=(100, 10_000))                    -> size at which two laws meet
+    crossing(one, other, between=(100, 10_000))                    -> size from which on the other law is ahead
 
 The form and its fit follow Hoffmann et al. (2022, arXiv 2203.15556, D.2): a Huber loss on logarithms, from many
 starts, the best kept. What was transferred is told as by Hernandez et al. (2021, arXiv 2102.01293): the effective
@@ -27,6 +27,8 @@ MOST_STEPS = 60
 """Of a fit: one that takes more creeps along a valley where the loss hardly changes, or is in a bad one."""
 STARTS = tuple(itertools.product((0.0, 0.5, 0.9), (0.2, 0.5, 1.0)))
 """Limit, as a share of the smallest loss, and exponent."""
+STARTS_BESIDE = ((0.5, 0.2), (0.9, 0.5))
+"""Of a fit that starts from a near law: whose limit of about nought has no slope in its logarithm to leave by."""
 
 Floats = NDArray[np.float64]
 
@@ -63,7 +65,7 @@ def fit_power_law(
     Args:
         sizes: (n,), above 0.
         losses: (n,), above 0, in any unit.
-        near: a law of almost the same points, from which the fit starts, in place of many starts.
+        near: a law of almost the same points, from which the fit starts, and from fewer others.
 
     Raises:
         ValueError: fewer than three sizes, or values that are not above 0.
@@ -73,8 +75,7 @@ def fit_power_law(
         raise ValueError(f"a law of scale needs at least {FEWEST_SIZES} sizes")
     if not (np.isfinite(x).all() and np.isfinite(y).all() and (x > 0).all() and (y > 0).all()):
         raise ValueError("sizes and losses must be above 0")
-    starts = [_logs(near)] if near else [_start(x, y, share, exponent) for share, exponent in STARTS]
-    return _best(x, y, starts)
+    return _best(x, y, _starts(x, y, near))
 
 
 def bootstrap_laws(
@@ -97,7 +98,7 @@ def bootstrap_laws(
     laws = {}
     for chosen in dict.fromkeys(drawn):  # of few seeds there are few draws that differ
         x, y = np.concatenate([points[number] for number in chosen]).T
-        laws[chosen] = _best(x, y, [_logs(whole)])
+        laws[chosen] = _best(x, y, _starts(x, y, whole))
     return [laws[chosen] for chosen in drawn]
 
 
@@ -111,9 +112,12 @@ def loss_band(
 
 
 def crossing(one: PowerLaw, other: PowerLaw, *, between: tuple[float, float]) -> float | None:
-    """Find the smallest size at which two laws meet within a range; None where one lies below throughout.
+    """Find the smallest size in a range from which on another law has less loss, where one had before.
 
     Beyond the sizes that were measured a law is a guess, so the range should be theirs.
+
+    Returns:
+        None where they do not meet, or only the other way round.
     """
 
     def apart(logarithm: float) -> float:
@@ -121,13 +125,18 @@ def crossing(one: PowerLaw, other: PowerLaw, *, between: tuple[float, float]) ->
         return one.loss(size) - other.loss(size)
 
     grid = np.linspace(math.log(between[0]), math.log(between[1]), 200)
-    signs = [apart(float(each)) for each in grid]
-    for left, right, before, after in zip(grid, grid[1:], signs, signs[1:], strict=False):
-        if before == 0:
-            return math.exp(left)
-        if before * after < 0:
+    told = [(float(each), lead) for each in grid if (lead := apart(float(each))) != 0]
+    for (left, before), (right, after) in itertools.pairwise(told):
+        if before < 0 < after:
             return math.exp(float(optimize.brentq(apart, left, right)))
     return None
+
+
+def _starts(x: Floats, y: Floats, near: PowerLaw | None) -> list[Floats]:
+    """List where fits start: at many places, or at a near law and few others."""
+    places = STARTS_BESIDE if near else STARTS
+    starts = [_start(x, y, share, exponent) for share, exponent in places]
+    return [_logs(near), *starts] if near else starts
 
 
 def _start(x: Floats, y: Floats, share: float, exponent: float) -> Floats:

@@ -3,6 +3,9 @@
 p = paired_p([0.01, 0.02, 0.015])                  -> two-sided, Student's t over seeds
 holm({"de": 0.01, "sw": 0.04, "th": 0.03})         -> {"de": 0.03, "sw": 0.06, "th": 0.06}
 equivalence([0.001, -0.002, 0.0], margin=0.005)    -> p of "the difference lies within the margin"
+
+Where `items` is said, the variance that other test items would add to the mean (`intervals.item_variance`), a
+test is about another test set of this size, too.
 """
 
 from __future__ import annotations
@@ -14,10 +17,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
-from xtr.statistics.intervals import Counts, Value, share_of
+from xtr.statistics.intervals import Counts, Value, share_of, standard_error
 
 K = TypeVar("K", bound=Hashable)
 
@@ -25,7 +27,7 @@ ROUNDING = 1e-12
 """A smaller spread is that of floating-point numbers."""
 
 
-def paired_p(differences: Sequence[float]) -> float | None:
+def paired_p(differences: Sequence[float], *, items: float | None = None) -> float | None:
     """Return the two-sided p of "the mean difference is nought", by the paired t test over seeds.
 
     Returns:
@@ -33,7 +35,7 @@ def paired_p(differences: Sequence[float]) -> float | None:
     """
     if not _testable(differences):
         return None
-    return 2 * _tail(differences, less=statistics.fmean(differences) < 0)
+    return 2 * _tail(differences, items, less=statistics.fmean(differences) < 0)
 
 
 def permutation_p(
@@ -75,7 +77,7 @@ def holm(p_values: Mapping[K, float]) -> dict[K, float]:
     return {key: adjusted[key] for key in p_values}
 
 
-def equivalence(differences: Sequence[float], *, margin: float) -> float | None:
+def equivalence(differences: Sequence[float], *, margin: float, items: float | None = None) -> float | None:
     """Return the p of "the mean difference is as large as the margin", by two one-sided t tests (Schuirmann 1987).
 
     A small p is a finding: there is no effect worth the name.
@@ -93,8 +95,8 @@ def equivalence(differences: Sequence[float], *, margin: float) -> float | None:
         raise ValueError("a margin of equivalence is above 0")
     if not _testable(differences):
         return None
-    from_below = _tail([each + margin for each in differences], less=False)
-    from_above = _tail([each - margin for each in differences], less=True)
+    from_below = _tail([each + margin for each in differences], items, less=False)
+    from_above = _tail([each - margin for each in differences], items, less=True)
     return max(from_below, from_above)
 
 
@@ -111,7 +113,9 @@ class Outcome:
     as_expected: bool
 
 
-def side_of(values: Sequence[float], bound: float, *, above: bool) -> Outcome | None:
+def side_of(
+    values: Sequence[float], bound: float, *, above: bool, items: float | None = None
+) -> Outcome | None:
     """Test on which side of a bound a mean lies, by the two-sided t test over seeds.
 
     Args:
@@ -121,11 +125,11 @@ def side_of(values: Sequence[float], bound: float, *, above: bool) -> Outcome | 
     Returns:
         None where one seed, or values without any spread, allow no test.
     """
-    p = paired_p([value - bound for value in values])
+    p = paired_p([value - bound for value in values], items=items)
     return None if p is None else Outcome(p, (statistics.fmean(values) > bound) == above)
 
 
-def within(values: Sequence[float], margin: float) -> Outcome | None:
+def within(values: Sequence[float], margin: float, *, items: float | None = None) -> Outcome | None:
     """Test whether a mean lies within a margin of nought (`equivalence`); beyond it, whether it does not.
 
     Returns:
@@ -133,36 +137,16 @@ def within(values: Sequence[float], margin: float) -> Outcome | None:
     """
     mean = statistics.fmean(values)
     if abs(mean) < margin:
-        p = equivalence(values, margin=margin)
+        p = equivalence(values, margin=margin, items=items)
         return None if p is None else Outcome(p, as_expected=True)
-    border = side_of(values, math.copysign(margin, mean), above=True)
+    border = side_of(values, math.copysign(margin, mean), above=True, items=items)
     return None if border is None else Outcome(border.p, as_expected=False)
 
 
-def drawn_side(draws: Counts, mean: float, bound: float, *, above: bool) -> Outcome:
-    """Test on which side of a bound a mean lies, by the share of bootstrap draws (n_draws,) on the other side."""
-    other = draws <= bound if mean > bound else draws >= bound
-    return Outcome(min(1.0, 2 * _share(other)), (mean > bound) == above)
-
-
-def drawn_within(draws: Counts, mean: float, margin: float) -> Outcome:
-    """Test whether a mean lies within a margin of nought, by bootstrap draws (n_draws,)."""
-    if abs(mean) < margin:
-        return Outcome(max(_share(draws >= margin), _share(draws <= -margin)), as_expected=True)
-    border = drawn_side(draws, mean, math.copysign(margin, mean), above=True)
-    return Outcome(border.p, as_expected=False)
-
-
-def _tail(differences: Sequence[float], *, less: bool) -> float:
+def _tail(differences: Sequence[float], items: float | None, *, less: bool) -> float:
     """Return the one-sided p of "the mean is nought" against "it is less", or against "it is more"."""
-    n = len(differences)
-    t = statistics.fmean(differences) / (statistics.stdev(differences) / math.sqrt(n))
-    return float(special.stdtr(n - 1, t if less else -t))
-
-
-def _share(hit: NDArray[np.bool_]) -> float:
-    """Tell the share of draws, the one seen included, so that it is never nought."""
-    return (int(hit.sum()) + 1) / (len(hit) + 1)
+    t = statistics.fmean(differences) / standard_error(differences, items)
+    return float(special.stdtr(len(differences) - 1, t if less else -t))
 
 
 def _testable(differences: Sequence[float]) -> bool:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from xtr.analysis.tables import columns, percent
+from xtr.catalogue.lookup import find_task
 from xtr.catalogue.typology import FACTS, HIGH_RESOURCE, LOW_RESOURCE, Facts
 from xtr.data.demo.world import LOW_RESOURCE as DEMO_LOW_RESOURCE
 from xtr.data.demo.world import TARGET_LANGUAGES as DEMO_LANGUAGES
@@ -93,27 +94,32 @@ def members_of(
     Args:
         arms: the intermediates that are compared, first those whose languages are `seen`.
     """
+    scored = tuple(scored)
     if isinstance(group, tuple):
         return tuple(code for code in scored if code in group)
     others = [code for code in scored if code != source]
+    first, trained = (_trained_in(each, source, scored) for each in (arms[:1], arms))
     wanted: dict[LanguageGroup, Container[str]] = {
         "source": {source},
         "all": {source, *others},
         "other": others,
-        "seen": _trained_in(arms[:1]) - {source},
-        "unseen": set(others) - _trained_in(arms),
+        "seen": first - {source},
+        "unseen": set(others) - trained,
         "low_resource": {*LOW_RESOURCE, *DEMO_LOW_RESOURCE} - {source},
         "high_resource": {*HIGH_RESOURCE, *DEMO_LANGUAGES} - {source, *DEMO_LOW_RESOURCE},
     }
     return tuple(code for code in scored if code in wanted[group])
 
 
-def _trained_in(arms: Iterable[Sequence[str]]) -> set[str]:
-    """List the languages that expressions name; the source language goes without saying."""
+def _trained_in(arms: Iterable[Sequence[str]], source: str, scored: Sequence[str]) -> set[str]:
+    """List the languages that expressions name, or their tasks are trained in where they name none.
+
+    What pools the languages at hand, such as masked language modelling, may have seen every language there is.
+    """
     return {
         code
         for arm in arms
         for expression in arm
         for member in parse_intermediate(expression).members
-        for code in member.languages
+        for code in member.languages or find_task(member.task).trained_in(source, scored)
     }

@@ -26,6 +26,7 @@ BySize = Mapping[Size, Compared]
 MEAN = "mean"
 """Stands in the place of a language for the mean over them."""
 N_DRAWS, N_DRAWN_SIZES = 200, 25
+GROWS = "what is subtracted changes with the size, too: a difference of two laws is none"
 Errors = Mapping[int, Mapping[float, float]]
 """By seed and size, 1 minus the mean score, in [0, 1]."""
 
@@ -65,7 +66,12 @@ def curve_detail(weighing: Weighing, curve: Curve, by_size: BySize, seeds: Seque
 def _curve_law(
     weighing: Weighing, curve: Curve, by_size: BySize, seeds: Sequence[int]
 ) -> tuple[dict[str, JSON] | None, str | None]:
-    """Fit a law to the arm; what is subtracted shifts it, as long as it is the same at every size."""
+    """Fit a law to the arm; what is subtracted shifts it, as long as it is the same at every size.
+
+    Each seed is freed of its own luck first, which it has in what is subtracted, too.
+    """
+    if not {*curve.of}.isdisjoint(curve.minus or ()):
+        return None, GROWS
     grown = {size: _side(each.weights, curve.of) for size, each in by_size.items()}
     bases = {
         seed: [
@@ -74,9 +80,13 @@ def _curve_law(
         for seed in seeds
     }
     if any(max(each) - min(each) > 1e-9 for each in bases.values()):
-        return None, "what is subtracted changes with the size, too: a difference of two laws is none"
-    shift = fmean(value for each in bases.values() for value in each)
-    errors = _errors(weighing, grown, seeds)
+        return None, GROWS
+    base = {seed: fmean(each) for seed, each in bases.items()}
+    shift = fmean(base.values())
+    errors = {
+        seed: {size: loss + base[seed] - shift for size, loss in each.items()}
+        for seed, each in _errors(weighing, grown, seeds).items()
+    }
     try:
         return _drawn_law(errors, shift), None
     except ValueError as reason:
@@ -117,13 +127,14 @@ def crossing_detail(
         )
     else:
         outcome = _beyond(interval, left_out, expected)
-        reason = "" if outcome else "the size of the crossing has no interval"
+        lacks = "the size of the crossing has no interval" if interval else "no such crossing is found"
+        reason = "" if outcome else lacks
     detail = {"over": compared.over, "points": points, **_laws(compared, errors)}
     return interval, outcome, reason, detail
 
 
 def _meeting(errors: Sequence[Errors], seeds: Sequence[int]) -> tuple[Interval | None, list[float], str]:
-    """Find where the laws of two arms meet, with the jackknife's interval over seeds of the logarithm.
+    """Find where the other arm's law overtakes the first's, with the jackknife's interval of the logarithm.
 
     Returns:
         The size; its logarithms, base 2, without each seed and, last, with all; what is to be said.
@@ -132,16 +143,16 @@ def _meeting(errors: Sequence[Errors], seeds: Sequence[int]) -> tuple[Interval |
         laws = [_fit(each) for each in errors]
         whole = _log_size(errors, laws)
         if whole is None:
-            return None, [], "the curves do not meet within the sizes"
+            met = _log_size([*reversed(errors)], [*reversed(laws)]) is not None
+            order = "they meet in the other order: the second leads below it"
+            return None, [], order if met else "the curves do not meet within the sizes"
         left_out = [_log_size_without(seed, errors, laws) for seed in seeds if len(seeds) > 1]
     except ValueError as reason:
         return None, [], f"no size can be told: {reason}"
     found = [each for each in left_out if each is not None]
     if len(seeds) == 1 or len(found) < len(seeds):
-        why = (
-            "" if len(seeds) == 1 else "without some seed the curves do not meet, so the size has no interval"
-        )
-        return Interval(2**whole, None, None, len(seeds), "none"), [], why
+        lacks = "without some seed the curves do not meet in that order, so the size has no interval"
+        return Interval(2**whole, None, None, len(seeds), "none"), [], lacks if len(seeds) > 1 else ""
     each = jackknife_interval(whole, found)
     low, high = (None if end is None else 2**end for end in (each.low, each.high))
     return Interval(2**whole, low, high, len(seeds), each.method), [*found, whole], ""

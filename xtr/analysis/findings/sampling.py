@@ -3,8 +3,8 @@
     found = sample(weights, table, seeds=(1, 2, 3), store=store)
     found.interval, found.against(Expectation("above", 0))
 
-Below ten seeds it is the t interval of the seeds' values, from ten on the bootstrap over seeds and test items,
-where the items of all scores are still stored. All in points of 100.
+It is Student's t of the seeds' values. From ten seeds on test items are drawn anew, where those of all scores are
+still stored, and what other items would change is added to the variance. All in points of 100.
 """
 
 from __future__ import annotations
@@ -19,19 +19,17 @@ from xtr.spec.contrasts import Expectation
 from xtr.stages.store import StageStore
 from xtr.statistics.intervals import (
     ENOUGH_SEEDS,
-    Counts,
     Interval,
     Summand,
-    draws_interval,
+    item_variance,
     mean_interval,
-    pigeonhole_draws,
 )
-from xtr.statistics.significance import Outcome, drawn_side, drawn_within, side_of, within
+from xtr.statistics.significance import Outcome, side_of, within
 
 SEED = 0
 """Of the bootstrap: two calls say the same."""
 MOST_FILES = 4000
-"""A sum of more scores than these has its items not read: the t interval over ten seeds or more does as well."""
+"""A sum of more scores than these has its items not read: its interval is about these items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +38,19 @@ class Sample:
 
     Attributes:
         by_seed: (n_seeds,) its values.
-        draws: (n_draws,) of the bootstrap, where there is one.
+        items: variance that other test items would add to the mean, where items were drawn anew.
     """
 
     by_seed: tuple[float, ...]
     interval: Interval
-    draws: Counts | None = None
+    items: float | None = None
 
     def against(self, expected: Expectation) -> Outcome | None:
         """Hold it against what was expected; None where one seed, or no spread, allows no test."""
-        above, bound = expected.what in ("above", "rises"), expected.value
-        if self.draws is None:
-            if expected.what == "within":
-                return within(self.by_seed, bound)
-            return side_of(self.by_seed, bound, above=above)
-        mean = self.interval.mean
         if expected.what == "within":
-            return drawn_within(self.draws, mean, bound)
-        return drawn_side(self.draws, mean, bound, above=above)
+            return within(self.by_seed, expected.value, items=self.items)
+        above = expected.what in ("above", "rises")
+        return side_of(self.by_seed, expected.value, above=above, items=self.items)
 
 
 def seeds_of(sums: Sequence[Weights], table: Table) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -77,8 +70,8 @@ def sample(weights: Weights, table: Table, seeds: Sequence[int], store: StageSto
     if store is not None and len(seeds) >= ENOUGH_SEEDS and len(weights) * len(seeds) <= MOST_FILES:
         summands = _summands(weights, table, seeds, store)
         if summands:
-            draws = 100 * pigeonhole_draws(summands, seed=SEED)
-            return Sample(by_seed, draws_interval(sum(by_seed) / len(seeds), draws, len(seeds)), draws)
+            items = 100**2 * item_variance(summands, seed=SEED)
+            return Sample(by_seed, mean_interval(by_seed, items=items), items)
     return Sample(by_seed, mean_interval(by_seed))
 
 

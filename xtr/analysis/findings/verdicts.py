@@ -128,6 +128,8 @@ def _sum(weighing: Weighing, compared: Difference | Curve, store: StageStore | N
         found = weighing.by_size(compared.of, compared.minus)[None]
     seeds = _common_seeds(weighing, [found.weights])
     whole = sample(found.weights, table, seeds, store)
+    if whole.items is not None:
+        weighing.notes["what another test set of this size would change is counted in"] = None
     detail = _detail(weighing, seeds, whole)
     detail["by_language"] = _by_language(found.by_language, parts, table, seeds)
     if isinstance(compared, Curve):

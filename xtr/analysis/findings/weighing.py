@@ -140,8 +140,7 @@ class Weighing:
         for target in self._complete(targets, (*of, *(minus or ()))):
             matched = self._matched(target, of, minus, over)
             cells = [cell for each in matched.values() for pairs in each for pair in pairs for cell in pair]
-            scored = self._scored(cells)
-            members = [members_of(group, scored, self._source, [of, minus or ()]) for group in wanted]
+            members = [self._members(group, target, cells, (of, minus or ())) for group in wanted]
             if not all(members):
                 self.notes[f"{target} has no such language and is left out"] = None
                 continue
@@ -265,10 +264,18 @@ class Weighing:
             self.notes[f"{told} in {pair_name(other)}"] = None
         return pairs
 
-    def _scored(self, places: Iterable[_Place]) -> list[str]:
-        """List the languages that all places have, in their order."""
+    def _members(
+        self, group: Group, target: str, places: Iterable[_Place], arms: Sequence[Sequence[str]]
+    ) -> tuple[str, ...]:
+        """List the languages of a group that all places have, in their order; one that only some have is told."""
         all_of = [self.table.languages[place.pair, place.settings] for place in places]
-        return [code for code in all_of[0] if all(code in each for each in all_of)]
+        scored = dict.fromkeys(code for each in all_of for code in each)
+        wanted = members_of(group, scored, self._source, arms)
+        members = tuple(code for code in wanted if all(code in each for each in all_of))
+        if lacking := [code for code in wanted if code not in members]:
+            told = f"{target}: {', '.join(lacking)} left out"
+            self.notes[f"{told}, since some setting that is compared was not scored there"] = None
+        return members
 
 
 class _Place(NamedTuple):
@@ -283,12 +290,14 @@ def _agree(settings: Settings, others: Mapping[str, Value]) -> bool:
 
 
 def _mean_difference(combinations: Sequence[Sequence[tuple[_Place, ...]]], language: str) -> Weights:
-    """Take the mean over combinations of arms of the mean over their settings."""
+    """Take the mean over combinations of arms of the mean over their settings; a score less itself is nought."""
     return mean_of(
         [
             mean_of(
                 [
-                    {Cell(*place, language): sign for place, sign in zip(places, (1.0, -1.0), strict=False)}
+                    combined(
+                        zip((1.0, -1.0), [{Cell(*place, language): 1.0} for place in places], strict=False)
+                    )
                     for places in pairs
                 ]
             )
