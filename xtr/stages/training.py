@@ -6,6 +6,7 @@ A job pickles, so that it can be sent to a worker on another machine.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
@@ -101,7 +102,8 @@ def train_once(job: TrainJob, world: World) -> Progress:
     n_steps = steps_of_run(learner, recipe)
     compiled = compiles(job.spec.compute.compile, n_steps=n_steps, device=world.device)
     learner = replace(learner, compiled=compiled)
-    with store.keeping_states(job.key) as saved:
+    # Who does not lead saves nothing: its copy would be of a state that it has fetched, and an old one by now.
+    with store.keeping_states(job.key) if world.leads else nullcontext(lambda: None) as saved:
         progress = train(learner, recipe, pause=job.pause(saved), score=score, world=world)
     progress.hardware, progress.precision = hardware(world.device), learner.model.precision
     progress.sharded, progress.compiled = world.sharded, learner.compiled
