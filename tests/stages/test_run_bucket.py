@@ -117,3 +117,22 @@ def test_a_rank_that_does_not_lead_puts_no_old_state_beside_the_leader_s(
     job = TrainJob(machines.on("follower").spec, stage, str(tmp_path), LeaderSaves(NEVER.path))
     assert train_once(job, World(rank=1)).step == 4
     assert machines.place.names(progress) == {"step-0000003.later"}
+
+
+def test_a_machine_that_prepared_nothing_encodes_a_split_once(machines: Machines) -> None:
+    def encoded(runner: Runner) -> dict[str, int]:
+        return {
+            path.parent.name: path.stat().st_ino for path in runner.root.glob("data/encoded/*/manifest.json")
+        }
+
+    runner = machines.on("first")
+    runner.train(target_stage(runner, "mnli"))
+    kept = encoded(runner)
+    assert kept, "the split that is selected on is read whole"
+    again = machines.on("first")
+    again.train(target_stage(again, "mnli>squad_v1"))
+    assert kept.items() <= encoded(again).items()
+    assert machines.place.names("data/encoded") == set()
+    on_a_folder = machines.on_a_folder
+    on_a_folder.train(target_stage(on_a_folder, "mnli"))
+    assert encoded(on_a_folder) == {}, "there xtr data prepare reaches all machines"
