@@ -283,7 +283,10 @@ class StorageSpec(Described):
 class TrackingSpec(Described):
     """Where MLflow shows the sweep."""
 
-    uri: Text | None = Field(default=None, description="MLflow tracking URI; null is sqlite under mlruns/.")
+    uri: Text | None = Field(
+        default=None,
+        description="MLflow tracking URI, best as env:NAME where it has a password; null is sqlite under mlruns/.",
+    )
     experiment: Text | None = Field(default=None, description="MLflow experiment; null is xtr/<name>.")
 
 
