@@ -20,6 +20,7 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI", "HF_HUB_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 
 
 def checks(folder: Path, more: str = "") -> dict[str, Check]:
@@ -62,6 +63,17 @@ def test_what_is_not_well_is_told_with_the_next_step(tmp_path: Path, monkeypatch
     assert text.endswith("2 failed, 2 to look at")
     assert "secret" not in text
     assert "me:***@127.0.0.1" in text
+    assert "its password stands in the sweep file" in text
+
+
+def test_a_password_from_the_environment_is_where_it_belongs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = "http://me:secret@127.0.0.1:1"
+    monkeypatch.setenv("TRACKER", uri)
+    found = checks(tmp_path, f"tracking: {{uri: {uri!r}}}\n")["tracking"]
+    assert "http://me:***@127.0.0.1:1" in found.what
+    assert "stands in the sweep file" not in found.what
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

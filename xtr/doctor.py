@@ -174,14 +174,16 @@ def _storage(spec: SweepSpec) -> Check:
 
 def _tracking(spec: SweepSpec) -> Check:
     from xtr.track.reachable import reach
-    from xtr.track.where import tracking_uri, without_password
+    from xtr.track.where import naming_variable, tracking_uri, without_password
 
     uri = tracking_uri(spec)
     shown = without_password(uri)
+    exposed = shown != uri and naming_variable(spec, os.environ).tracking.uri == uri
+    note = "; its password stands in the sweep file, where env:NAME would do" if exposed else ""
     try:
-        return Check("tracking", "ok", f"{shown} ({reach(uri)})")
+        return Check("tracking", "warn" if exposed else "ok", f"{shown} ({reach(uri)}){note}")
     except OSError as error:
-        what = f"{shown}: {without_password(str(error))}"
+        what = f"{shown}: {without_password(str(error))}{note}"
         hint = "tracking.uri or MLFLOW_TRACKING_URI; a sweep runs without it and shows itself later"
         return Check("tracking", "warn", what, hint)
 

@@ -58,6 +58,37 @@ def test_two_workers_on_two_nodes_with_a_part_of_the_model_each_come_to_the_scor
     assert {(each.made["workers"], each.made["sharded"]) for each in trained} == {(2, True)}
 
 
+REFUSED = """
+import os, sys
+from pathlib import Path
+import ray, torch.distributed
+from xtr.errors import InputError, Problem
+from xtr.spec.sweep import ComputeSpec
+from xtr.train.distributed import run_on_workers
+
+def work(folder, world):
+    (folder / f"start-{os.getpid()}").touch()
+    if world.rank == 1:
+        raise InputError(Problem("one example alone does not fit", received="5000 tokens"))
+    torch.distributed.barrier()
+
+ray.init(log_to_driver=False, logging_level="ERROR")
+folder = Path(sys.argv[1])
+try:
+    run_on_workers(work, folder, ComputeSpec(workers=2), workers=(2, 2), records=folder / "records")
+except InputError as refused:
+    print("refused:", refused.problems[0].received, "after", len(list(folder.glob("start-*"))), "starts")
+"""
+
+
+def test_what_one_rank_refuses_is_told_at_once_and_not_tried_again(
+    cluster: LocalCluster, tmp_path: Path
+) -> None:
+    with cluster.driver(["python", "-c", REFUSED, str(tmp_path)]) as driver:
+        output, _ = driver.communicate(timeout=180)
+    assert "refused: 5000 tokens after 2 starts" in output, "one of each rank"
+
+
 def test_a_sweep_outlives_a_killed_worker(cluster: LocalCluster, shared: Path, lone: Path) -> None:
     command = run_arguments(
         shared, **TRIALS, **WORKERS, pairs__intermediate="[]", search__space="{target.epochs: 12}"

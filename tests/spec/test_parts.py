@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.spec.sweeps import GOOD, write
-from xtr.spec.parts import files_of, variables_of
+from xtr.spec.parts import files_of
 
 
 def test_everything_that_a_sweep_is_written_in_is_listed_once(tmp_path: Path) -> None:
@@ -20,5 +20,4 @@ def test_everything_that_a_sweep_is_written_in_is_listed_once(tmp_path: Path) ->
         'description: "a new env: mine"\n',
     )
     assert [each.resolve() for each in files_of(sweep)] == [sweep, base, tasks, prices]
-    assert variables_of(sweep) == {"MODEL", "DATA"}
     assert files_of(prices) == (prices,)

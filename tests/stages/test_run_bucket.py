@@ -9,7 +9,9 @@ import pytest
 from tests.buckets import Place, a_place
 from tests.stages.sample import a_sweep
 from tests.stages.test_run import evaluations, files_of, target_stage
+from xtr.model.world import World
 from xtr.spec.sweep import StorageSpec
+from xtr.stages.drain import NEVER, Drain
 from xtr.stages.run import Runner
 
 pytestmark = pytest.mark.usefixtures("s3")
@@ -91,3 +93,46 @@ def test_a_parent_that_is_bad_in_the_bucket_is_found_before_it_is_used(machines:
     outcome = machines.on("second").train(stage)
     assert outcome.steps == 8, "both were trained"
     assert len(machines.place.names("quarantine")) == 1
+
+
+def test_a_rank_that_does_not_lead_puts_no_old_state_beside_the_leader_s(
+    machines: Machines, tmp_path: Path
+) -> None:
+    from xtr.stages.training import TrainJob, train_once
+
+    class LeaderSaves(Drain):
+        """While this rank makes its step, the leading one saves a state of a later step."""
+
+        def stops_steps(self) -> bool:
+            bucket = machines.place.on("leader").bucket
+            assert bucket is not None
+            for name in bucket.names(progress):
+                bucket.move(f"{progress}/{name}", f"{progress}/step-0000003.later")
+            return False
+
+    runner = machines.on("leader")
+    stage = target_stage(runner)
+    progress = f"progress/{stage.key}"
+    runner.train(stage, until_epoch=1)
+    job = TrainJob(machines.on("follower").spec, stage, str(tmp_path), LeaderSaves(NEVER.path))
+    assert train_once(job, World(rank=1)).step == 4
+    assert machines.place.names(progress) == {"step-0000003.later"}
+
+
+def test_a_machine_that_prepared_nothing_encodes_a_split_once(machines: Machines) -> None:
+    def encoded(runner: Runner) -> dict[str, int]:
+        return {
+            path.parent.name: path.stat().st_ino for path in runner.root.glob("data/encoded/*/manifest.json")
+        }
+
+    runner = machines.on("first")
+    runner.train(target_stage(runner, "mnli"))
+    kept = encoded(runner)
+    assert kept, "the split that is selected on is read whole"
+    again = machines.on("first")
+    again.train(target_stage(again, "mnli>squad_v1"))
+    assert kept.items() <= encoded(again).items()
+    assert machines.place.names("data/encoded") == set()
+    on_a_folder = machines.on_a_folder
+    on_a_folder.train(target_stage(on_a_folder, "mnli"))
+    assert encoded(on_a_folder) == {}, "there xtr data prepare reaches all machines"

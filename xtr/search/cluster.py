@@ -35,7 +35,11 @@ _QUIET = {
 
 @contextmanager
 def ray_cluster(spec: SweepSpec) -> Iterator[None]:
-    """Connect to the cluster of RAY_ADDRESS, or run a local one for as long as the block lasts."""
+    """Connect to the cluster of RAY_ADDRESS, or run a local one for as long as the block lasts.
+
+    Raises:
+        InputError: this machine alone has fewer GPUs than a stage needs. A cluster may yet get them.
+    """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     import ray
@@ -53,6 +57,7 @@ def ray_cluster(spec: SweepSpec) -> Iterator[None]:
                 include_dashboard=needs_workers(spec.compute),  # without it placement groups are never freed
                 **options,
             )
+            _check_gpus(spec.compute, int(ray.cluster_resources().get("GPU", 0)))
         signal.signal(signal.SIGTERM, on_term)
         for name in (
             "ray.tune",
@@ -64,6 +69,21 @@ def ray_cluster(spec: SweepSpec) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _check_gpus(compute: ComputeSpec, here: int) -> None:
+    """Refuse what would wait for ever: a Ray of one machine does not grow."""
+    workers, each = compute.fewest_workers, compute.per_worker.GPU
+    if workers * each > here:
+        raise InputError(
+            Problem(
+                "a stage needs more GPUs than this machine has",
+                where="compute.per_worker.GPU",
+                received=f"{each}, for each of {workers} workers",
+                allowed=f"{here // workers} at most: Ray finds {here} here",
+                hint="--set compute.per_worker.GPU=0, fewer compute.workers, or RAY_ADDRESS of a cluster",
+            )
+        )
 
 
 def reach(address: str, seconds: float = 30) -> dict[str, float]:

@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any
 
 from xtr.errors import InputError, Problem, XtrError
 from xtr.search.cluster import HEAD_RESOURCE
+from xtr.spec.document import Elsewhere
 from xtr.spec.load import load_sweep
-from xtr.spec.parts import files_of, variables_of
+from xtr.spec.parts import files_of
 from xtr.spec.sweep import SweepSpec
 from xtr.storage.workplace import is_uri
 
@@ -158,10 +159,7 @@ async def _tell(client: JobSubmissionClient, job: str, say: Callable[[str], None
 
 def _load_for_elsewhere(file: Path, overrides: Sequence[str], *, demo: bool) -> SweepSpec:
     """Check a file here, where variables may be missing that the cluster has."""
-    missing: dict[str, str] = {}
-    if file.is_file():
-        missing = {name: f"env:{name}" for name in variables_of(file) if name not in os.environ}
-    return load_sweep(file, overrides, {**os.environ, **missing}, demo=demo)
+    return load_sweep(file, overrides, Elsewhere(os.environ), demo=demo)
 
 
 def _stays_behind(spec: SweepSpec) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -32,6 +33,7 @@ from xtr.storage.lease import Lease, Watch, remove_if_dead
 from xtr.storage.mirror import Mirror
 from xtr.storage.workplace import Workplace
 from xtr.track.mlflow import Tracker
+from xtr.track.where import naming_variable
 
 Say = Callable[[str], None]
 DRIVER_PATIENCE = 15.0
@@ -81,7 +83,7 @@ def run_sweep(spec: SweepSpec, say: Say) -> SweepOutcome:
         budget = Budget(spec, folder)
         if changes := changes_since(folder, spec, read_trials(folder)):
             say(changes.text(spec.name))
-        write_atomic(folder / "spec.yaml", to_yaml(spec.located()))
+        write_atomic(folder / "spec.yaml", to_yaml(naming_variable(spec.located(), os.environ)))
         fault("driver.spec_written")
         write_ended(folder, None)
         record_left_out(folder, runner.source)

@@ -36,6 +36,16 @@ _UNPRINTABLE = re.compile(
 _DEEPEST = 20
 
 
+class Elsewhere(dict[str, str]):
+    """The environment of another machine, as far as it is known here: what is not set stays `env:NAME`."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __missing__(self, name: str) -> str:
+        return f"env:{name}"
+
+
 @dataclass(slots=True)
 class Document:
     """Values, where each was written, and what is wrong with some of them.

@@ -28,7 +28,8 @@ for _tag, _pattern, _first in RESOLVERS:
 def to_yaml(spec: SweepSpec) -> str:
     """Write what was said in a spec, in the order of the grammar; defaults that nobody said are left out.
 
-    `extends` and `env:NAME` are resolved, so a secret that came from the environment stands in the text.
+    `extends` and `env:NAME` are resolved, so a secret that came from the environment stands in the text, unless
+    the variable's name was put back.
     """
     values = spec.model_dump(mode="json", exclude_unset=True)
     return yaml.dump(

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from xtr.errors import InputError, Problem, suggest
 from xtr.spec.check import findings_in
 from xtr.spec.demo import demo_of, take_section
-from xtr.spec.document import Document, read_document
+from xtr.spec.document import Document, Elsewhere, read_document
 from xtr.spec.explain import Finding, findings_of, shown
 from xtr.spec.layers import merge, prune, put, write_as_text
 from xtr.spec.paths import Keys, dotted, is_below, split
@@ -70,7 +70,7 @@ def load_stored(folder: Path, storage: str | StorageSpec) -> SweepSpec:
     Raises:
         InputError: the spec no longer reads, with file and line.
     """
-    spec = load_sweep(folder / "spec.yaml")
+    spec = load_sweep(folder / "spec.yaml", env=Elsewhere(os.environ))  # who reads scores needs no password
     if storage in (spec.storage, spec.storage.root):
         return spec
     if isinstance(storage, str):  # it was run from another folder, or on another machine

@@ -5,14 +5,11 @@ files_of(Path("sweeps/planted.yaml"))    -> (Path("sweeps/planted.yaml"), Path("
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 from xtr.spec.document import read_document
-
-_VARIABLE = re.compile(r"\benv:([A-Za-z_][A-Za-z0-9_]*)")
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
@@ -25,12 +22,6 @@ def files_of(path: Path) -> tuple[Path, ...]:
             found[file] = None
             waiting += [file.parent / name for name in _named(file)]
     return tuple(found)
-
-
-def variables_of(path: Path) -> frozenset[str]:
-    """Name the variables that a sweep's files take from the environment."""
-    texts = (file.read_text(encoding="utf-8-sig") for file in files_of(path))
-    return frozenset(name for text in texts for name in _VARIABLE.findall(text))
 
 
 def _named(file: Path) -> Iterator[str]:

@@ -181,6 +181,11 @@ class ComputeSpec(Described):
         default=500, description="Optimiser steps between two checkpoints, at least 1."
     )
 
+    @property
+    def fewest_workers(self) -> int:
+        """Workers that a stage begins with at least."""
+        return self.min_workers or self.workers
+
     @model_validator(mode="after")
     def _begins_with_no_more_than_all(self) -> ComputeSpec:
         if self.min_workers is not None and self.min_workers > self.workers:
@@ -191,7 +196,7 @@ class ComputeSpec(Described):
 
     @model_validator(mode="after")
     def _shares_with_somebody(self) -> ComputeSpec:
-        if self.shard == "always" and (self.min_workers or self.workers) < 2:
+        if self.shard == "always" and self.fewest_workers < 2:
             raise refusal(
                 "shard: always needs two workers at least, and a stage may begin with one",
                 allowed="auto, never, or more workers",
@@ -278,7 +283,10 @@ class StorageSpec(Described):
 class TrackingSpec(Described):
     """Where MLflow shows the sweep."""
 
-    uri: Text | None = Field(default=None, description="MLflow tracking URI; null is sqlite under mlruns/.")
+    uri: Text | None = Field(
+        default=None,
+        description="MLflow tracking URI, best as env:NAME where it has a password; null is sqlite under mlruns/.",
+    )
     experiment: Text | None = Field(default=None, description="MLflow experiment; null is xtr/<name>.")
 
 

@@ -5,7 +5,7 @@
 
 The key covers the data's identity, the encoder that a path begins with (its tokenizer goes along with every
 stage), the longest input and the family's way of encoding. What has not been prepared is encoded where it is
-needed.
+needed, and of a bucket kept there.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from xtr.families.registry import family_of
 from xtr.fingerprint import JSON, digest
 from xtr.stages.lengths import LENGTHS, encoded_folder
 from xtr.stages.stage import Pretrained, PretrainStage, Start, TrainStage
-from xtr.storage import open_sealed, partial_folder, seal_folder
+from xtr.stages.store import StageStore
+from xtr.storage import exclusive, open_sealed, partial_folder, seal_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,22 @@ def keep_encoded(
         about |= {"max_length": encoding.max_length, "rows": len(rows), "examples": len(examples)}
         seal_folder(partial, folder, about)
     return True
+
+
+def keep_on_machine(
+    store: StageStore,
+    encoding: Encoding,
+    rows: Sequence[Row],
+    n_asked: int,
+    tokenizer: transformers.PreTrainedTokenizerFast,
+) -> None:
+    """Encode a split of which most is asked once for all processes of this machine, where the store is a bucket.
+
+    `xtr data prepare` has not been on a machine that came with the work.
+    """
+    if store.place.bucket is not None and 2 * n_asked >= len(rows):
+        with exclusive(store.root / "encoding" / encoding.key):
+            keep_encoded(store.root, encoding, rows, tokenizer)
 
 
 def write_lengths(examples: Sequence[Example], n_rows: int, folder: Path) -> None:

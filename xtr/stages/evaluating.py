@@ -33,7 +33,7 @@ from xtr.model.precision import settled
 from xtr.model.world import World
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.drain import NEVER, Drain
-from xtr.stages.encoding import Encoding, examples_of, start_of
+from xtr.stages.encoding import Encoding, examples_of, keep_on_machine, start_of
 from xtr.stages.made import made
 from xtr.stages.scoring import pool_candidates, rows_of, with_calibrations, write_rankings, write_scores
 from xtr.stages.stage import EmbedStage, EvaluateStage, TrainStage
@@ -182,9 +182,10 @@ class _Group:
         task, rows = find_task(stage.task), rows_of(self.source, stage)
         family, longest = family_of(task), self._at_most(stage.max_length)
         if stage.pool is None:
-            every = len(self.source.rows(task, stage.split, stage.language))
+            every = self.source.rows(task, stage.split, stage.language)
             encoding = Encoding(task, stage.data, start_of(stage.parent).key, longest)
-            places = kept(every, stage.max_rows, task)
+            places = kept(len(every), stage.max_rows, task)
+            keep_on_machine(self.store, encoding, every, len(places), self.encoder.tokenizer)
             examples = examples_of(self.store.root, encoding, rows, places, self.encoder.tokenizer)
         else:
             queries = family.without_candidates(rows)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from xtr.fingerprint import known_digest, read_checked_json
+from xtr.storage import exclusive
 from xtr.storage.objects import ObjectStorage
 
 PROGRESS = "progress.json"
@@ -36,12 +37,16 @@ class StateCopies:
         self.folder = folder
 
     def fetch(self) -> None:
-        """Have the newest whole state of the bucket here, unless this machine's own is as new."""
-        here = max((path.name for path in self.folder.glob("step-*")), default="")
-        for name in sorted(self.bucket.names(self.name), reverse=True):
-            step = name.partition(".")[0]
-            if (step <= here and _is_whole(self.folder / here)) or self._fetch(name, step):
-                return
+        """Have the newest whole state of the bucket here, unless this machine's own is as new.
+
+        Processes of one machine come one by one, so that the first fetches it for all.
+        """
+        with exclusive(self.folder.parent.parent / "fetching" / self.folder.name):
+            here = max((path.name for path in self.folder.glob("step-*")), default="")
+            for name in sorted(self.bucket.names(self.name), reverse=True):
+                step = name.partition(".")[0]
+                if (step <= here and _is_whole(self.folder / here)) or self._fetch(name, step):
+                    return
 
     @contextmanager
     def kept(self) -> Iterator[Callable[[], None]]:

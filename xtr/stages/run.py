@@ -186,7 +186,7 @@ class Runner:
         """Do a job here, or on workers where the sweep asks for them."""
         if self.here is None:
             compute = self.spec.compute
-            workers = (compute.min_workers or compute.workers, compute.workers)
+            workers = (compute.fewest_workers, compute.workers)
             return run_on_workers(work, job, compute, workers=workers, records=self._records)
         done = work(job, self.here)
         give_memory_back()

@@ -6,6 +6,7 @@ A job pickles, so that it can be sent to a worker on another machine.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
@@ -33,7 +34,7 @@ from xtr.model.rows import keep_rows, restore_rows
 from xtr.model.world import World
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.drain import NEVER, Drain
-from xtr.stages.encoding import Encoding, examples_of, start_of
+from xtr.stages.encoding import Encoding, examples_of, keep_on_machine, start_of
 from xtr.stages.made import hardware
 from xtr.stages.occurring import occurring_pieces, trains_whole_table
 from xtr.stages.stage import Part, TrainStage, TrunkStage
@@ -89,10 +90,10 @@ def train_once(job: TrainJob, world: World) -> Progress:
     adapted = put_on(encoder.model, lora, seed=derive_seed(stage.seed, stage.task, "lora")) if lora else None
     heads = _make_heads(encoder, stage, store)
     numbers = {name: number for number, name in enumerate(heads)}
-    lessons = tuple(_lesson(part, stage, source, encoder, numbers, store.root) for part in stage.parts)
+    lessons = tuple(_lesson(part, stage, source, encoder, numbers, store) for part in stage.parts)
     learner = Learner(TaskModel(encoder.model, *heads.values()), encoder.tokenizer, lessons)
     learner.model.precision = settled(stage.precision, world.device)
-    selections = [_selections(part, stage, source, learner, store.root) for part in stage.parts]
+    selections = [_selections(part, stage, source, learner, store) for part in stage.parts]
     if not trains_whole_table(stage):
         special = encoder.tokenizer.all_special_ids
         keep_rows(encoder.model, occurring_pieces(_examples(learner, selections), special))
@@ -101,7 +102,8 @@ def train_once(job: TrainJob, world: World) -> Progress:
     n_steps = steps_of_run(learner, recipe)
     compiled = compiles(job.spec.compute.compile, n_steps=n_steps, device=world.device)
     learner = replace(learner, compiled=compiled)
-    with store.keeping_states(job.key) as saved:
+    # Who does not lead saves nothing: its copy would be of a state that it has fetched, and an old one by now.
+    with store.keeping_states(job.key) if world.leads else nullcontext(lambda: None) as saved:
         progress = train(learner, recipe, pause=job.pause(saved), score=score, world=world)
     progress.hardware, progress.precision = hardware(world.device), learner.model.precision
     progress.sharded, progress.compiled = world.sharded, learner.compiled
@@ -159,18 +161,23 @@ def _make_heads(encoder: Encoder, stage: TrainStage, store: StageStore) -> dict[
 
 
 def _lesson(
-    part: Part, stage: TrainStage, source: Source, encoder: Encoder, heads: Mapping[str, int], root: Path
+    part: Part,
+    stage: TrainStage,
+    source: Source,
+    encoder: Encoder,
+    heads: Mapping[str, int],
+    store: StageStore,
 ) -> Lesson:
     """Encode what a stage learns of one task."""
     task = find_task(part.task)
     check_length(encoder, part.settings.max_length, part.task)
-    by_row = _training_examples(part, stage, source, encoder.tokenizer, root)
+    by_row = _training_examples(part, stage, source, encoder.tokenizer, store)
     examples = [example for row in by_row for example in row]
     return Lesson(part.name, family_of(task), examples, heads[head_id(task)], stage.share_of(part))
 
 
 def _training_examples(
-    part: Part, stage: TrainStage, source: Source, tokenizer: PreTrainedTokenizerFast, root: Path
+    part: Part, stage: TrainStage, source: Source, tokenizer: PreTrainedTokenizerFast, store: StageStore
 ) -> list[list[Example]]:
     """Give the examples of each of the part's training rows: kept ones, or encoded here.
 
@@ -189,7 +196,8 @@ def _training_examples(
         places = [row for of, row in chosen if of == number]
         encoding = Encoding(task, data, start, max_length)
         rows = [every[place] for place in places]
-        found = examples_of(root, encoding, rows, places, tokenizer, to_train=True)
+        keep_on_machine(store, encoding, every, len(places), tokenizer)
+        found = examples_of(store.root, encoding, rows, places, tokenizer, to_train=True)
         examples.append(_by_row(found, len(rows)))
     if stage.settings.schedule == "linear":
         return [row for language in examples for row in language]
@@ -214,7 +222,7 @@ def count_examples(runs: Sequence[TrainStage], store: StageStore, source: Source
     n_rows = [n_chosen(sizes, part) for part in parts]
     largest = n_rows.index(max(n_rows))
     tokenizer = load_tokenizer(*encoder_of(store, runs[0].parent))
-    by_row = _training_examples(parts[largest], runs[largest], source, tokenizer, store.root)
+    by_row = _training_examples(parts[largest], runs[largest], source, tokenizer, store)
     up_to = [0, *accumulate(map(len, by_row))]
     return [up_to[n] for n in n_rows]
 
@@ -255,7 +263,7 @@ def _select_scorer(stage: TrainStage, learner: Learner, selections: Sequence[Seq
 
 
 def _selections(
-    part: Part, stage: TrainStage, source: Source, learner: Learner, root: Path
+    part: Part, stage: TrainStage, source: Source, learner: Learner, store: StageStore
 ) -> list[_Selection]:
     task, start = find_task(part.task), start_of(stage.parent).key
     selections = []
@@ -263,7 +271,8 @@ def _selections(
         every = source.rows(task, "select", language)
         rows, places = capped(every, stage.select_rows, task), kept(len(every), stage.select_rows, task)
         encoding = Encoding(task, data, start, part.settings.max_length)
-        examples = examples_of(root, encoding, rows, places, learner.tokenizer)
+        keep_on_machine(store, encoding, every, len(places), learner.tokenizer)
+        examples = examples_of(store.root, encoding, rows, places, learner.tokenizer)
         selections.append(_Selection(task, language, rows, examples))
     return selections
 

@@ -29,8 +29,6 @@ def log_files(
         return None
     from mlflow.tracking import MlflowClient
 
-    import xtr.track.mlflow  # noqa: F401  (it says how long MLflow waits for a server)
-
     try:
         client = MlflowClient(tracking_uri=uri)
         experiment = client.get_experiment_by_name(experiment_name(spec))

@@ -76,7 +76,8 @@ def _check(uri: str) -> None:
     file = database_file(uri)
     if file is None and not uri.startswith(DATABASES):
         allowed = f"{SQLITE}FILE, {', '.join(f'{each}://...' for each in DATABASES)}, http(s)://SERVER"
-        raise InputError(Problem("no store that pages can be opened on", "tracking.uri", uri, allowed))
+        shown = without_password(uri)
+        raise InputError(Problem("no store that pages can be opened on", "tracking.uri", shown, allowed))
     if file is not None and not file.exists():
         raise InputError(
             Problem(

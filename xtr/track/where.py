@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from xtr.spec.sweep import SweepSpec
@@ -41,3 +42,12 @@ def artifact_location(uri: str) -> str | None:
 def without_password(uri: str) -> str:
     """Write a URI as it may be shown."""
     return re.sub(r"(://[^:/@]*):.*@", r"\1:***@", uri)
+
+
+def naming_variable(spec: SweepSpec, env: Mapping[str, str]) -> SweepSpec:
+    """Put `env:NAME` in the place of a URI with a password, where a variable holds it: a sweep to be kept."""
+    uri = spec.tracking.uri
+    names = sorted(name for name, value in env.items() if value == uri and name.isidentifier())
+    if uri is None or uri == without_password(uri) or not names:
+        return spec
+    return spec.model_copy(update={"tracking": spec.tracking.model_copy(update={"uri": f"env:{names[0]}"})})

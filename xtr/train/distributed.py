@@ -10,14 +10,23 @@ import shutil
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from xtr.errors import Diverged, Drained
+from xtr.errors import Diverged, Drained, XtrError
 from xtr.model.world import World
 from xtr.spec.sweep import ComputeSpec
 
+if TYPE_CHECKING:
+    from ray.train import UserCallback
+
 J = TypeVar("J")
 T = TypeVar("T")
+
+DAY_S = 86_400
+"""How long ranks wait for each other: one may score, or wait for another trial's stage, for hours.
+
+A rank that is lost is found by Ray Train itself, which asks each worker every two seconds and ends the group.
+"""
 
 
 def needs_workers(compute: ComputeSpec) -> bool:
@@ -44,10 +53,10 @@ def run_on_workers(
         records: folder where Ray Train keeps its own records of the run; nobody reads them.
 
     Raises:
-        Diverged, Drained: as raised by the work; it is not tried again.
+        XtrError: as raised by the work, InputError and Diverged among them; it is not tried again here.
         RuntimeError: the worker group failed more often than `compute.retries.worker_failure` allows.
     """
-    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train import ControllerError, FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
     name = uuid.uuid4().hex
@@ -57,7 +66,7 @@ def run_on_workers(
     trainer = TorchTrainer(
         _on_worker,
         train_loop_config={"work": work, "job": job},
-        torch_config=TorchConfig(backend="nccl" if gpu else "gloo"),
+        torch_config=TorchConfig(backend="nccl" if gpu else "gloo", timeout_s=DAY_S),
         scaling_config=ScalingConfig(
             num_workers=most if fewest == most else workers, use_gpu=gpu, resources_per_worker=resources
         ),
@@ -65,16 +74,38 @@ def run_on_workers(
             name=name,
             storage_path=str(records),
             failure_config=FailureConfig(max_failures=compute.retries.worker_failure),
+            callbacks=[_ends_at_refusals()],
         ),
     )
     try:
         outcome = trainer.fit().return_value
+    except ControllerError as error:
+        if isinstance(error.controller_failure, XtrError):
+            raise error.controller_failure from None
+        raise
     finally:
         shutil.rmtree(records / name, ignore_errors=True)
     if isinstance(outcome, (Diverged, Drained)):
         raise outcome
     result: T = outcome
     return result
+
+
+def _ends_at_refusals() -> UserCallback:
+    """Have the run end at the first error of xtr's own that any rank raises.
+
+    Ray Train takes every error of a worker for a crash and starts the group again; an error of a callback ends the
+    run. Ranks that wait for the one that raised are ended with it.
+    """
+    from ray.train import UserCallback
+
+    class EndsAtRefusals(UserCallback):  # type: ignore[misc]
+        def after_exception(self, run_context: object, worker_exceptions: dict[int, Exception]) -> None:
+            for error in worker_exceptions.values():
+                if isinstance(error, XtrError):
+                    raise error
+
+    return EndsAtRefusals()
 
 
 def _on_worker(config: dict[str, object]) -> object:

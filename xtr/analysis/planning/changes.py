@@ -10,6 +10,7 @@ how trials are proposed, so a trial keeps its worth wherever the new space still
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from xtr.catalogue.lookup import forget_own, register
 from xtr.errors import InputError
 from xtr.fingerprint import JSON
 from xtr.spec.budget import fits, pair_dimensions
+from xtr.spec.document import Elsewhere
 from xtr.spec.dump import to_line
 from xtr.spec.load import load_sweep
 from xtr.spec.paths import is_below
@@ -146,7 +148,7 @@ def _last_spec(folder: Path, spec: SweepSpec) -> SweepSpec | None:
     if not path.exists():
         return None
     try:
-        return load_sweep(path)
+        return load_sweep(path, env=Elsewhere(os.environ))
     except InputError:  # written by another version; the run writes it anew
         return None
     finally:  # reading it has made its own tasks known, in place of this sweep's
