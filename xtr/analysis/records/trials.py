@@ -113,6 +113,8 @@ def finalists(rows: Sequence[TrialRow], top: int) -> list[TrialRow]:
 def winner(rows: Sequence[TrialRow], top: int, *, searched: bool = True) -> Winner | None:
     """Choose a pair's winner: by the mean over confirming seeds where there are any, else by the search.
 
+    A finalist that lacks a seed, because its training failed or diverged, comes after those that have more: a mean
+    over the seeds that went well is no match for one over all.
     Where nothing was searched, the seed of the search chose nothing and counts among the confirming ones.
 
     None where no search trial has completed.
@@ -120,7 +122,7 @@ def winner(rows: Sequence[TrialRow], top: int, *, searched: bool = True) -> Winn
     candidates = [_confirmed(rows, finalist, searched) for finalist in finalists(rows, top)]
     confirmed = [candidate for candidate, is_confirmed in candidates if is_confirmed]
     chosen = confirmed or [candidate for candidate, _ in candidates]
-    return max(chosen, key=lambda each: each.score, default=None)
+    return max(chosen, key=lambda each: (len(each.seeds), each.score), default=None)
 
 
 def _confirmed(rows: Sequence[TrialRow], finalist: TrialRow, searched: bool) -> tuple[Winner, bool]:
