@@ -130,7 +130,7 @@ def test_the_leaderboard_is_that_of_xtr_best_with_intervals_over_the_confirming_
         if row.pair == Pair("none", "pawsx") and row.phase == "control" and row.params == best.target_params
     }
     expected = mean_interval([best.scores[seed] - control[seed] for seed in SEEDS])
-    shown = [float(mnli[name]) for name in ("same settings", "same low", "same high")]
+    shown = [float(mnli[name]) for name in ("same settings", "lower end", "upper end")]
     assert shown == pytest.approx([expected.mean, expected.low, expected.high])
     assert mnli["finding"] == "helps"
     assert {row["finding"] for row in table if row["intermediate"] == "csqa"} == {"undecided"}
@@ -280,7 +280,7 @@ def test_what_cannot_be_concluded_is_said(
         failures = section(gathered, "cost").tables[-1]
         assert failures.rows == (("panx", "mnli", "failed", "OutOfMemoryError: a card is too small", 1),)
     if make is no_variance:
-        place = [column.name for column in told.tables[0].columns].index("same low")
+        place = [column.name for column in told.tables[0].columns].index("lower end")
         assert {row[place] for row in told.tables[0].rows} == {None}
 
 
@@ -295,10 +295,10 @@ def test_a_sweep_that_has_just_begun_has_a_page_without_figures_and_numbers(tmp_
 def test_a_missing_control_seed_is_paired_by_the_seeds_that_are_there(tmp_path: Path) -> None:
     gathered = whole(tmp_path).gathered()
     kept = [row for row in gathered.trials if row.intermediate != "none" or row.seed != 4]
-    standings = standings_of(leaderboard(gathered.spec, kept), gathered.winners, kept)
+    standings = standings_of(gathered.spec.search, leaderboard(gathered.spec, kept), gathered.winners, kept)
     mnli = next(each for each in standings if each.pair == Pair("mnli", "pawsx"))
-    assert mnli.same_settings is not None
-    assert mnli.same_settings.n_seeds == 2
+    assert mnli.difference is not None
+    assert mnli.difference.n_seeds == 2
     assert mnli.row.transfer_same_settings is None
 
 

@@ -1,7 +1,7 @@
 """This is where all that a report stands on is gathered: trials, scores, winners, stages, what was spent.
 
     gathered = gather(spec, folder, importances={}, date="2026-11-20")
-    gathered.standings[0].same_settings     -> Interval(mean=0.198, low=0.15, high=0.246, ...)
+    gathered.standings[0].difference     -> Interval(mean=0.198, low=0.15, high=0.246, ...)
 
 Sections read nothing themselves. A score that is not a finite number is left out here, and said so.
 """
@@ -73,7 +73,12 @@ class Gathered:
     @cached_property
     def standings(self) -> list[Standing]:
         """The leaderboard with intervals, in the same order."""
-        return standings_of(self.leaders, self.winners, self.trials)
+        return standings_of(self.spec.search, self.leaders, self.winners, self.trials)
+
+    @property
+    def is_design(self) -> bool:
+        """Whether every setting was wanted, and not the best."""
+        return self.spec.search.design is not None
 
     @cached_property
     def of_pair(self) -> dict[Pair, list[TrialRow]]:
@@ -85,7 +90,7 @@ class Gathered:
 
     def searched(self, pair: Pair) -> list[TrialRow]:
         """A pair's finished search trials; of a design, whose settings are all repeated, those of every seed."""
-        phases = ("search",) if self.spec.search.design is None else ("search", "confirm")
+        phases = ("search", "confirm") if self.is_design else ("search",)
         return [row for row in self.of_pair[pair] if row.phase in phases and row.value is not None]
 
     @cached_property

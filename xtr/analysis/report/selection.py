@@ -33,8 +33,8 @@ def _confirmed(search: SearchSpec) -> str:
     if search.design is not None:
         return (
             "This sweep is a design: every setting is trained at every seed. A pair's best settings are "
-            "chosen by the mean over the same seeds, so its score flatters; contrasts at equal settings do "
-            "not."
+            "chosen by the mean over the same seeds, so its score flatters; means over all settings, and "
+            "contrasts at equal settings, do not."
         )
     if not confirm.seeds:
         return (
@@ -43,8 +43,8 @@ def _confirmed(search: SearchSpec) -> str:
     best = "the best trial was" if confirm.top == 1 else f"the {confirm.top} best trials were"
     seeds = listed([str(seed) for seed in confirm.seeds], 12)
     return (
-        f"Of each pair {best} trained again on the seeds {seeds}, which the search has not used; their mean "
-        "is the score."
+        f"Of each pair {best} trained again on the seeds {seeds}, which the search has not used; "
+        f"{'their mean is the score' if confirm.top == 1 else 'the best of their means is the score'}."
     )
 
 
