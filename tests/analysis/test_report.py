@@ -36,7 +36,9 @@ from xtr.analysis.report.selection import selection
 from xtr.analysis.report.standings import standings_of
 from xtr.analysis.report.write import write_report
 from xtr.errors import InputError
-from xtr.spec.sweep import Pair
+from xtr.spec.sweep import DataSpec, Pair, SweepSpec
+from xtr.stages.path import Paths
+from xtr.stages.work import source_of
 from xtr.statistics.intervals import mean_interval
 
 Written = tuple[Gathered, Path]
@@ -177,6 +179,31 @@ def test_how_often_test_was_opened_is_told(written: Written) -> None:
     told = section(written[0], "selection")
     assert "test 2 times" in " ".join(told.words)
     assert [row[2:] for row in told.tables[1].rows] == [(36, 36), (36, 0)]
+
+
+def test_a_target_trained_in_its_own_language_is_selected_in_the_source_language(
+    written: Written, tmp_path: Path
+) -> None:
+    spec = written[0].spec
+    targets = spec.pairs.model_copy(update={"target": ("udpos@xa", "tydiqa@xa", "xnli", "tatoeba")})
+    asked = spec.model_copy(update={"pairs": targets, "data": DataSpec(source="demo", demo_scale=0.01)})
+    told = selection(replace(written[0], spec=asked)).tables[0].rows
+    assert [row[1:3] for row in told] == [
+        ("udpos@xa", "the dev set of udpos in en"),
+        ("tydiqa@xa", "10% of the training rows in en, held out"),
+        ("mnli", "the dev set of mnli in en"),
+        (None, "its select split in da, ga, is"),
+    ]
+    workplace = SweepSpec.model_validate({**asked.model_dump(), "storage": {"root": str(tmp_path)}})
+    paths = Paths(workplace, source_of(workplace))
+    for target, trained, selected in (
+        ("udpos@xa", "xa", "en"),
+        ("tydiqa@xa", "xa", "en"),
+        ("xnli", "en", "en"),
+    ):
+        stage = paths.path(Pair("none", target), {}, 1).target
+        assert stage is not None
+        assert (stage.parts[0].languages, stage.parts[0].select_languages) == ((trained,), (selected,))
 
 
 def test_the_same_sweep_gives_the_same_bytes_but_for_the_date(written: Written, tmp_path: Path) -> None:

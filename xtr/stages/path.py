@@ -218,12 +218,8 @@ class Paths:
 
     def _home(self, task: Task) -> tuple[str, ...]:
         """The languages that a task is trained in where the expression names none."""
-        source_language = self.spec.stages.source_language
-        if task.pools_languages:
-            return self.source.languages(task, "train") or (source_language,)
-        if source_language in task.languages or task.home == "en":
-            return (source_language,)
-        return (task.home,)  # a set in one language that is not the source
+        home = home_language(task, self.spec.stages.source_language)
+        return (self.source.languages(task, "train") if task.pools_languages else ()) or (home,)
 
     def _parallel(self, task: Task, own: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         """Name the training rows in the other languages that are at hand.
@@ -242,6 +238,13 @@ class Paths:
                 )
             )
         return tuple((each, self.source.identity(task, "train", each)) for each in languages)
+
+
+def home_language(task: Task, source_language: str) -> str:
+    """Name the language that a task is trained and selected in, unless it pools languages or is told others."""
+    if source_language in task.languages or task.home == "en":
+        return source_language
+    return task.home  # a set in one language that is not the source
 
 
 def _replaying(stage: TrainStage, before: Sequence[TrainStage]) -> TrainStage:

@@ -8,8 +8,9 @@ from xtr.analysis.report.gathered import Gathered
 from xtr.analysis.report.section import Cell, Column, Section, Table, counted, listed
 from xtr.catalogue.lookup import find_task
 from xtr.catalogue.task import Task
-from xtr.spec.expressions import target_task
+from xtr.spec.expressions import Member, parse_target, target_task
 from xtr.spec.search import SearchSpec
+from xtr.stages.path import home_language
 
 
 def selection(gathered: Gathered) -> Section:
@@ -50,6 +51,7 @@ def _confirmed(search: SearchSpec) -> str:
 
 def _selected(gathered: Gathered) -> Table:
     rows: list[tuple[Cell, ...]] = []
+    source = gathered.spec.stages.source_language
     for target in gathered.targets:
         task = find_task(target_task(target))
         trained = find_task(task.training_task) if task.training_task else None
@@ -57,8 +59,8 @@ def _selected(gathered: Gathered) -> Table:
         rows.append(
             (
                 target,
-                task.training_task,
-                _select_split(gathered, task, trained),
+                str(Member(trained.name, parse_target(target).languages)) if trained else None,
+                _select_split(task, trained, source),
                 task.metric,
                 overlaps or None,
             )
@@ -70,13 +72,13 @@ def _selected(gathered: Gathered) -> Table:
     return Table("selection", caption, tuple(map(Column, names)), tuple(rows))
 
 
-def _select_split(gathered: Gathered, task: Task, trained: Task | None) -> str:
-    source = gathered.spec.stages.source_language
+def _select_split(task: Task, trained: Task | None, source: str) -> str:
     if trained is None:
         return f"its select split in {', '.join(task.select_languages) or source}"
+    language = home_language(trained, source)  # whatever the target is trained in
     if trained.held_out:
-        return f"{trained.held_out:.0%} of the training rows, held out"
-    return f"the dev set of {trained.name}, in the languages it is trained in"
+        return f"{trained.held_out:.0%} of the training rows in {language}, held out"
+    return f"the dev set of {trained.name} in {language}"
 
 
 def _opened(gathered: Gathered) -> str:
