@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import math
+import random
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
-from tests.analysis.report_sweeps import EXPONENT, LANGUAGES, LIMIT, SEEDS, Sweep, pairs, true_score, whole
+from tests.analysis.report_sweeps import (
+    EXPONENT,
+    LANGUAGES,
+    LIMIT,
+    RATES,
+    SEEDS,
+    SIZES,
+    SPEC,
+    Sweep,
+    pairs,
+    true_score,
+    whole,
+)
 from xtr.analysis.answers.leaderboard import leaderboard
 from xtr.analysis.records.links import LinkRow, write_links
 from xtr.analysis.records.scores import ScoreRow
@@ -30,12 +45,13 @@ from xtr.analysis.report.history import history
 from xtr.analysis.report.languages import languages
 from xtr.analysis.report.leaders import leaders
 from xtr.analysis.report.page import prose
-from xtr.analysis.report.scaling import scaling
+from xtr.analysis.report.scaling import curves_of, level_of, scaling
 from xtr.analysis.report.section import Column, Section, Table, slug
 from xtr.analysis.report.selection import selection
 from xtr.analysis.report.standings import standings_of
 from xtr.analysis.report.write import write_report
 from xtr.errors import InputError
+from xtr.metrics.expected_best import expected_choice
 from xtr.spec.sweep import DataSpec, Pair, SweepSpec
 from xtr.stages.path import Paths
 from xtr.stages.work import source_of
@@ -148,22 +164,76 @@ def test_three_sentences_say_what_was_found(written: Written) -> None:
     assert "7 other languages" in abroad
 
 
-def test_a_law_is_fitted_where_there_are_three_sizes(written: Written) -> None:
+def test_a_search_shows_sizes_by_equally_many_trials_and_fits_no_law(written: Written) -> None:
     gathered, folder = written
-    laws = [row for row in read_table(folder, "laws") if row["intermediate"] == "mnli"]
-    assert len(laws) == 2
-    for law in laws:
-        assert float(law["limit of the score"]) == pytest.approx(1 - LIMIT, abs=0.02)
-        assert float(law["exponent"]) == pytest.approx(EXPONENT, abs=0.15)
-    sizes = read_table(folder, "sizes")
-    at_half = next(r for r in sizes if r["intermediate"] == "mnli" and r["size"] == "0.5")
+    assert not (folder / "tables" / "laws.csv").exists()
+    assert "This sweep is a search" in " ".join(section(gathered, "scaling").words)
+    at_half = next(
+        row for row in read_table(folder, "sizes") if row["intermediate"] == "mnli" and row["size"] == "0.5"
+    )
     best = true_score(Pair("mnli", "pawsx"), {"intermediate.fraction": 0.5, "target.learning_rate": 2e-5})
     assert float(at_half["score"]) == pytest.approx(best), "a size stands for its best trial"
-    assert "csqa" not in {row["intermediate"] for row in read_table(folder, "laws")}, "it does not rise"
+    assert (at_half["best of"], at_half["seeds"]) == ("3", "1")
     two = [row for row in gathered.trials if row.params.get("intermediate.fraction") not in (0.125, 0.25)]
     few = section(replace(gathered, trials=tuple(two)), "scaling")
     assert few.figures == ()
     assert "3 or more sizes" in few.unsaid[0]
+
+
+def test_a_search_that_prefers_a_size_makes_no_rise_of_it(written: Written) -> None:
+    """Scores of chance alone: most trials fall on the largest size, and the winner is confirmed."""
+    pair, none, draw = Pair("mnli", "pawsx"), Pair("none", "pawsx"), random.Random(0)
+    shown: dict[float, list[float]] = {}
+    for _ in range(200):
+        trials = [
+            TrialRow("mnli", "pawsx", i, "search", i, 1, {"intermediate.fraction": size}, "complete", value)
+            for i, size in enumerate([0.25] * 3 + [0.5] * 3 + [1.0] * 14)
+            for value in (draw.gauss(0.7, 0.01),)
+        ]
+        best = max(trials, key=lambda row: row.value or 0.0)
+        trials += [
+            replace(
+                best,
+                number=20 + seed,
+                phase="confirm",
+                seed=seed,
+                value=draw.gauss(0.7, 0.01),
+                of=best.number,
+            )
+            for seed in (2, 3)
+        ]
+        trials += [
+            TrialRow("none", "pawsx", i, "search", i, 1, {}, "complete", draw.gauss(0.7, 0.01))
+            for i in range(20)
+        ]
+        gathered = Gathered(spec=written[0].spec, trials=tuple(trials), scores=())
+        (curve,) = curves_of(gathered, "intermediate.fraction")
+        assert (curve.pair, curve.n, curve.scores.keys()) == (pair, 3, {1})
+        (tried,) = level_of(gathered, none.target, curve.dimension, curve.where).values()
+        shown.setdefault(0.0, []).append(expected_choice(tried, curve.n))
+        for size in curve.sizes:
+            shown.setdefault(size, []).extend(curve.at(size))
+    means = [fmean(each) for each in shown.values()]
+    assert max(means) - min(means) < 0.002
+
+
+def test_a_law_is_fitted_to_a_design_where_there_are_three_sizes(tmp_path: Path) -> None:
+    sweep = Sweep(tmp_path)
+    (sweep.folder / "spec.yaml").write_text(
+        SPEC[: SPEC.index("  trials_per_pair")] + "  design: {seeds: [1, 2, 3]}\n"
+    )
+    for pair, seed, size, rate in itertools.product(pairs(), (1, 2, 3), (None, *SIZES), RATES):
+        if (size is None) == (pair.intermediate == "none"):
+            params = {"intermediate.fraction": size, "target.learning_rate": rate}
+            own = {name: value for name, value in params.items() if value is not None}
+            value = true_score(pair, own) + sweep.draw.gauss(0, 0.0005)
+            sweep.trial(pair, own, value, seed, "search" if seed == 1 else "confirm")
+    told = scaling(sweep.gathered())
+    (laws,) = told.tables
+    assert [row[1] for row in laws.rows] == ["mnli", "mnli"], "csqa does not rise"
+    for row in laws.rows:
+        assert row[4] == pytest.approx(1 - LIMIT, abs=0.02)
+        assert row[5] == pytest.approx(EXPONENT, abs=0.15)
 
 
 def test_gaps_are_told_by_language_and_by_group(written: Written) -> None:

@@ -104,12 +104,16 @@ def _by_pair(trials: Sequence[TrialRow]) -> dict[Pair, list[TrialRow]]:
 
 
 def draws(trials: Sequence[TrialRow], pair: Pair) -> list[float]:
-    """List what a pair's search trials came to, in [0, 1]: every trial that told something is a draw.
+    """List what a pair's search trials came to, in [0, 1] (`told`)."""
+    return told([row for row in trials if row.pair == pair and row.phase == "search"])
+
+
+def told(ended: Sequence[TrialRow]) -> list[float]:
+    """List what a pair's trials came to, in [0, 1]: every trial that told something is a draw.
 
     One that was stopped early counts with its score at its last rung, but never above the pair's best: nobody
     knows what it would have reached. One that diverged counts with the lowest of the pair's scores.
     """
-    ended = [row for row in trials if row.pair == pair and row.phase == "search"]
     whole = [row.value for row in ended if row.state == "complete" and row.value is not None]
     if not whole:
         return []

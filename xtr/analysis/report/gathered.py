@@ -88,10 +88,14 @@ class Gathered:
             found.setdefault(row.pair, []).append(row)
         return found
 
-    def searched(self, pair: Pair) -> list[TrialRow]:
-        """A pair's finished search trials; of a design, whose settings are all repeated, those of every seed."""
+    def tried(self, pair: Pair) -> list[TrialRow]:
+        """A pair's search trials; of a design, whose settings are all repeated, those of every seed."""
         phases = ("search", "confirm") if self.is_design else ("search",)
-        return [row for row in self.of_pair[pair] if row.phase in phases and row.value is not None]
+        return [row for row in self.of_pair.get(pair, ()) if row.phase in phases]
+
+    def searched(self, pair: Pair) -> list[TrialRow]:
+        """Those of them that have finished."""
+        return [row for row in self.tried(pair) if row.value is not None]
 
     @cached_property
     def scores_of_pair(self) -> dict[Pair, list[ScoreRow]]:
