@@ -17,6 +17,7 @@ from statistics import fmean
 
 import pytest
 
+from tests.analysis import planted
 from tests.analysis.report_sweeps import (
     EXPONENT,
     LANGUAGES,
@@ -30,12 +31,14 @@ from tests.analysis.report_sweeps import (
     true_score,
     whole,
 )
+from tests.spec.sweeps import load_text
 from xtr.analysis.answers.leaderboard import leaderboard
+from xtr.analysis.findings.verdicts import findings_of
 from xtr.analysis.records.links import LinkRow, write_links
 from xtr.analysis.records.scores import ScoreRow
 from xtr.analysis.records.trials import TrialRow
 from xtr.analysis.report.chains import chains
-from xtr.analysis.report.claims import claims
+from xtr.analysis.report.claims import claims, panel_of
 from xtr.analysis.report.costs import costs
 from xtr.analysis.report.drawing import looks
 from xtr.analysis.report.files import table_csv, table_latex
@@ -450,6 +453,20 @@ data: {source: demo}
 """
 
 
+OVER_SIZES = """\
+  more:
+    claim: More helps more.
+    curve: {of: squad_v1, minus: none, over: intermediate.fraction}
+    targets: [tydiqa]
+    expect: rises
+  meet:
+    claim: Direct training overtakes.
+    crossing: {between: [squad_v1, none], over: target.examples}
+    targets: [tydiqa]
+    expect: crosses
+"""
+
+
 @pytest.fixture(scope="module")
 def design(tmp_path_factory: pytest.TempPathFactory) -> Gathered:
     """`mnli` and `none` at every size and seed, scored in three languages at all of them."""
@@ -507,6 +524,33 @@ def test_claims_stand_with_their_verdicts_and_what_was_not_tested_says_why(desig
     assert "nli-helps (holds)" in forest.alt
     assert "never-run" not in forest.alt
     assert claims(replace(design, findings=())) is None
+
+
+def test_claims_over_a_size_are_drawn_with_their_points_laws_and_crossings(tmp_path: Path) -> None:
+    text = planted.SPEC.replace("ROOT", str(tmp_path / "runs")) + OVER_SIZES
+    spec = load_text(tmp_path, text)
+    found = findings_of(spec, planted.World().rows())
+    told = claims(Gathered(spec=spec, trials=(), scores=(), findings=tuple(found)))
+    assert told is not None
+    assert [each.name for each in told.figures] == ["claims-intermediate-fraction", "claims-target-examples"]
+    assert "squad_v1 - none" in told.figures[0].caption
+    assert "meet (holds)" in told.figures[1].alt
+    more, meet = (panel_of(each) for each in found)
+    assert (more.upright, len(more.series)) == (None, 1)
+    assert more.series[0].x == list(planted.FRACTIONS)
+    assert meet.upright == found[1].measured
+    assert meet.between == (found[1].low, found[1].high)
+    assert {each.name: list(each.x) for each in meet.series} == {
+        name: list(planted.EXAMPLES) for name in ("squad_v1", "none")
+    }
+    for each in meet.series:
+        at, low, high = each.ends[0]
+        assert at == 10
+        assert low < each.y[0] < high
+        assert each.curve[0][1] == pytest.approx(each.y[0], abs=2)
+        assert len(each.band) == len(each.curve)
+    lawless = replace(found[0], detail={**found[0].detail, "laws": []})
+    assert panel_of(lawless).series[0].curve == []
 
 
 def test_what_a_chain_forgets_is_drawn_by_language_where_it_was_asked_for(tmp_path: Path) -> None:
