@@ -91,13 +91,9 @@ def test_languages_are_compared_on_the_same_items_and_seeds(sweep: Sweep) -> Non
     german, french = found.languages
     assert (german.language, french.language) == ("de", "fr")
     assert german.difference.mean == pytest.approx(german.one - german.other)
-    by_seed = [
-        np.subtract(
-            *(ours_or_theirs.scored("xnli", "test")["de"][s].value for ours_or_theirs in (ours, theirs))
-        )
-        for s in (1, 2, 3)
-    ]
-    assert german.p == paired_p([float(each) for each in by_seed])
+    scored, scored_none = ours.scored("xnli", "test")["de"], theirs.scored("xnli", "test")["de"]
+    by_seed = [scored[seed].value - scored_none[seed].value for seed in (1, 2, 3)]
+    assert german.p == paired_p(by_seed)
     assert german.p_items < 0.001
     assert german.difference.excludes_nought
     assert (french.p, french.p_holm, french.difference.mean) == (None, None, 0.0), "no spread, no test"

@@ -211,7 +211,7 @@ def test_a_search_that_prefers_a_size_makes_no_rise_of_it(written: Written) -> N
         ]
         gathered = Gathered(spec=written[0].spec, trials=tuple(trials), scores=())
         (curve,) = curves_of(gathered, "intermediate.fraction")
-        assert (curve.pair, curve.n, curve.scores.keys()) == (pair, 3, {1})
+        assert (curve.pair, curve.n, list(curve.scores)) == (pair, 3, [1])
         (tried,) = level_of(gathered, none.target, curve.dimension, curve.where).values()
         shown.setdefault(0.0, []).append(expected_choice(tried, curve.n))
         for size in curve.sizes:
