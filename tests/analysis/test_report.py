@@ -507,6 +507,12 @@ def test_all_points_of_a_design_make_its_curves_and_winners_alone_its_languages(
     mnli = next(row for row in languages(design).tables[0].rows if row[1] == "mnli")
     assert mnli[2] == pytest.approx(sizes["en", 1.0]), "the winner's settings, not the mean over all"
     assert "a design" in history(design).words[0]
+    none = fmean(row.value for row in design.scores if (row.intermediate, row.language) == ("none", "de"))
+    ours = fmean(row.value for row in design.scores if (row.intermediate, row.language) == ("mnli", "de"))
+    assert design.brought(Pair("mnli", "pawsx"))["de"] == pytest.approx(ours - none), (
+        "the mean over all settings"
+    )
+    assert "1 of 1 pair score above `none` on average over their settings" in conclusions(design)[2]
     assert "flatters" in selection(design).words[1]
 
 

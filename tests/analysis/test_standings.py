@@ -106,15 +106,18 @@ def test_what_helps_is_found(spec: SweepSpec, make: Any) -> None:
 
 def test_of_a_design_the_settings_that_every_seed_has_are_tested() -> None:
     rows = World(0).design()
-    mnli, none = ([row for row in rows if row.intermediate == name] for name in ("mnli", "none"))
+    mnli, none = (
+        [(row.seed, row.params, row.value or 0.0) for row in rows if row.intermediate == name]
+        for name in ("mnli", "none")
+    )
     one = mnli[-1]
-    at_most = [row for row in mnli if row is not one]
-    complete = [row for row in mnli if row.params != one.params]
+    at_most = [each for each in mnli if each is not one]
+    complete = [each for each in mnli if each[1] != one[1]]
     assert over_all_settings(at_most, none) == over_all_settings(complete, none)
     assert over_all_settings(mnli, none).keys() == set(SEEDS)
     assert over_all_settings(mnli, []) == {}
-    of_none = {(row.seed, row.params["target.learning_rate"]): row.value or 0.0 for row in none}
+    of_none = {(seed, params["target.learning_rate"]): value for seed, params, value in none}
     by_hand = [
-        (row.value or 0.0) - of_none[2, row.params["target.learning_rate"]] for row in mnli if row.seed == 2
+        value - of_none[2, params["target.learning_rate"]] for seed, params, value in mnli if seed == 2
     ]
     assert over_all_settings(mnli, none)[2] == pytest.approx(sum(by_hand) / 15)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 
 from xtr.analysis.answers.leaderboard import Row, leaderboard, winners
 from xtr.analysis.findings.verdicts import Finding, findings_of
@@ -23,7 +24,7 @@ from xtr.analysis.records.results import results_of
 from xtr.analysis.records.scores import ScoreRow, read_scores
 from xtr.analysis.records.spending import Ended, Spent, read_ended, read_spent
 from xtr.analysis.records.trials import TrialRow, Winner, read_trials
-from xtr.analysis.report.standings import Standing, standings_of
+from xtr.analysis.report.standings import Scored, Standing, over_all_settings, standings_of
 from xtr.catalogue.lookup import find_task
 from xtr.spec.expressions import target_task
 from xtr.spec.sweep import Pair, SweepSpec
@@ -142,6 +143,21 @@ class Gathered:
             theirs = self.by_language.get(Pair("none", pair.target), {})
             pairs = {code: paired_differences(ours[code], theirs[code]) for code in ours if code in theirs}
             found[pair] = {code: mean_interval(list(each.values())) for code, each in pairs.items() if each}
+        return found
+
+    def brought(self, pair: Pair) -> dict[str, float]:
+        """What a pair brings over `none`, by language: of its winner, in a design the mean over settings."""
+        if not self.is_design:
+            return {code: gain.mean for code, gain in self.gains(pair).items()}
+        ours, theirs = self._points_by_language(pair), self._points_by_language(Pair("none", pair.target))
+        found = {code: over_all_settings(ours[code], theirs[code]) for code in ours if code in theirs}
+        return {code: fmean(each.values()) for code, each in found.items() if each}
+
+    def _points_by_language(self, pair: Pair) -> dict[str, list[Scored]]:
+        found: dict[str, list[Scored]] = {}
+        for row in self.scores_of_pair.get(pair, ()):
+            if row.split == self.split:
+                found.setdefault(row.language, []).append((row.seed, row.settings, row.value))
         return found
 
     @property

@@ -84,17 +84,17 @@ def _abroad(gathered: Gathered) -> str:
     if not gains:
         return f"On {gathered.split} no winner stands beside that of `none` in another language."
     up = sum(gain > 0 for gain in gains)
-    return (
-        f"On {gathered.split}, in {counted(len(foreign), 'other language')}, {up} of "
-        f"{counted(len(gains), 'winner')} score above the winner of `none` on average."
-    )
+    where = f"On {gathered.split}, in {counted(len(foreign), 'other language')}, {up} of "
+    if gathered.is_design:
+        return f"{where}{counted(len(gains), 'pair')} score above `none` on average over their settings."
+    return f"{where}{counted(len(gains), 'winner')} score above the winner of `none` on average."
 
 
 def _gain(gathered: Gathered, each: Standing, foreign: list[str]) -> float | None:
-    """Average a winner's difference to the winner of `none` over foreign languages that both have."""
+    """Average what a pair brings over foreign languages that it and `none` have."""
     if each.verdict == "baseline":
         return None
-    gains = [interval.mean for code, interval in gathered.gains(each.pair).items() if code in foreign]
+    gains = [gain for code, gain in gathered.brought(each.pair).items() if code in foreign]
     return sum(gains) / len(gains) if gains else None
 
 

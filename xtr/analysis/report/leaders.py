@@ -105,30 +105,35 @@ def _maps(gathered: Gathered) -> Iterable[Figure]:
         for each in rivals
         if each.difference is not None
     }
-    whose = "the mean over a pair's settings, each" if gathered.is_design else "each pair's best"
+    if gathered.is_design:
+        same = abroad = (
+            "the mean over a pair's settings, each minus `none` at the same target settings and seeds"
+        )
+    else:
+        same = "each pair's best minus `none` at the same target settings and seeds"
+        abroad = "each pair's winner minus the winner of `none`"
     yield from _map(
         gathered,
         differences,
         "transfer",
-        f"Transfer on the select split: {whose} minus `none` at the same target settings and seeds, "
-        "in points; lighter is higher. Bold: beyond chance. White: not known.",
+        f"Transfer on the select split: {same}, in points; lighter is higher. Bold: beyond chance. White: not "
+        "known.",
         strong,
     )
     yield from _map(
         gathered,
         _foreign(gathered, rivals),
         f"transfer-{gathered.split}",
-        f"Zero-shot transfer on {gathered.split}: each pair's winner minus the winner of `none`, in points, "
-        "on average over the languages other than the source.",
+        f"Zero-shot transfer on {gathered.split}: {abroad}, in points, on average over the languages other "
+        "than the source.",
     )
 
 
 def _foreign(gathered: Gathered, rivals: list[Standing]) -> dict[tuple[str, str], float]:
-    """Average each winner's difference to the winner of `none` over the languages but the source."""
+    """Average what each pair brings over the languages but the source."""
     source, found = gathered.spec.stages.source_language, {}
     for each in rivals:
-        gain = gathered.gains(each.pair)
-        foreign = [interval.mean for code, interval in gain.items() if code != source]
+        foreign = [gain for code, gain in gathered.brought(each.pair).items() if code != source]
         if foreign:
             found[each.row.intermediate, each.row.target] = sum(foreign) / len(foreign)
     return found

@@ -12,15 +12,16 @@ all pairs. What is tested has not been chosen by the seeds that test it:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Literal
 
 from xtr.analysis.answers.leaderboard import Row, same_settings_scores
-from xtr.analysis.records.trials import TrialRow, Winner, finalists
+from xtr.analysis.records.trials import TrialRow, Winner, finalists, target_part
 from xtr.fingerprint import canonical_json
 from xtr.spec.search import SearchSpec
+from xtr.spec.space import Value
 from xtr.spec.sweep import Pair
 from xtr.statistics.intervals import CONFIDENCE, Interval, mean_interval, paired_differences
 from xtr.statistics.significance import holm, paired_p
@@ -82,7 +83,7 @@ def _standing(
         n_finalists = max(1, len(finalists(own, search.confirm.top)))
         by_seed = paired_differences(best.scores, same_settings_scores(best, controls))
     else:
-        n_finalists, by_seed = 1, over_all_settings(own, controls)
+        n_finalists, by_seed = 1, over_all_settings(_scored(own), _scored(controls))
     differences = list(by_seed.values())
     if not differences:
         return Standing(row, score, None, why="`none` was not trained at its settings and seeds")
@@ -96,20 +97,27 @@ def _standing(
     return Standing(row, score, difference, None if p is None else min(1.0, n_finalists * p), why=why)
 
 
-def over_all_settings(own: Sequence[TrialRow], controls: Sequence[TrialRow]) -> dict[int, float]:
+Scored = tuple[int, Mapping[str, Value], float]
+"""A training seed, the settings, and what they came to."""
+
+
+def over_all_settings(own: Iterable[Scored], controls: Iterable[Scored]) -> dict[int, float]:
     """Average, seed by seed, what a pair's settings bring over `none` at their target settings.
 
     Settings that lack a seed, or `none` there, are left out of all seeds: each seed's mean is over the same ones.
     """
-    done = [row for row in controls if row.value is not None]
-    of_none = {(row.seed, canonical_json(row.target_params)): row.value for row in done}
+    of_none = {(seed, canonical_json(target_part(settings))): value for seed, settings, value in controls}
     apart: dict[int, dict[str, float]] = {}
-    for row in own:
-        control = of_none.get((row.seed, canonical_json(row.target_params)))
-        if row.value is not None and control is not None:
-            apart.setdefault(row.seed, {})[canonical_json(row.params)] = row.value - control
+    for seed, settings, value in own:
+        control = of_none.get((seed, canonical_json(target_part(settings))))
+        if control is not None:
+            apart.setdefault(seed, {})[canonical_json(dict(settings))] = value - control
     common = set.intersection(*map(set, apart.values())) if apart else set()
     return {seed: fmean(each[name] for name in common) for seed, each in sorted(apart.items()) if common}
+
+
+def _scored(rows: Iterable[TrialRow]) -> list[Scored]:
+    return [(row.seed, row.params, row.value) for row in rows if row.value is not None]
 
 
 def _decided(each: Standing) -> Standing:
