@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from xtr.errors import InputError
 from xtr.fingerprint import JSON
 from xtr.spec.load import load_stored
 from xtr.stages.store import StageStore
+from xtr.statistics.significance import paired_p
 
 SPEC = """
 version: 1
@@ -89,10 +91,14 @@ def test_languages_are_compared_on_the_same_items_and_seeds(sweep: Sweep) -> Non
     german, french = found.languages
     assert (german.language, french.language) == ("de", "fr")
     assert german.difference.mean == pytest.approx(german.one - german.other)
-    assert german.p < 0.001
-    assert german.p_holm == pytest.approx(2 * german.p)
+    scored, scored_none = ours.scored("xnli", "test")["de"], theirs.scored("xnli", "test")["de"]
+    by_seed = [scored[seed].value - scored_none[seed].value for seed in (1, 2, 3)]
+    assert german.p == paired_p(by_seed)
+    assert german.p_items < 0.001
     assert german.difference.excludes_nought
-    assert (french.p, french.p_holm, french.difference.mean) == (1.0, 1.0, 0.0)
+    assert (french.p, french.p_holm, french.difference.mean) == (None, None, 0.0), "no spread, no test"
+    assert french.p_items == 1.0
+    assert german.p_holm == german.p, "one language could be tested"
     assert found.mean.mean == pytest.approx(german.difference.mean / 2)
     assert found.mean.n_seeds == 3
     assert found.changed == {"target.learning_rate": (3e-5, 1e-5)}
@@ -116,8 +122,30 @@ def test_one_common_seed_gives_no_interval(sweep: Sweep) -> None:
     ours, theirs = sweep.side("mnli"), sweep.side("none")
     [found] = compare_sides(ours, theirs, "test")
     assert found.mean.low is None
-    assert found.languages[0].p < 0.01, "the items still tell"
-    assert "one seed: no interval can be given" in comparison_text(ours, theirs, [found])
+    german = found.languages[0]
+    assert (german.p, german.p_holm) == (None, None)
+    assert german.p_items < 0.01, "the items still tell, of these checkpoints"
+    text = comparison_text(ours, theirs, [found])
+    assert "one seed: no interval can be given, and nothing is known of the luck of training" in text
+    assert "of these two checkpoints alone" in text
+
+
+def test_the_luck_of_seeds_is_no_effect(tmp_path: Path) -> None:
+    """Two trainings of one recipe, whose seeds differ by some points."""
+    sweep, draw = Sweep(tmp_path), np.random.default_rng(0)
+    sweep.trial("mnli", 0.8, 3e-5)
+    sweep.trial("none", 0.8, 3e-5)
+    codes = [f"l{i}" for i in range(10)]
+    for code, seed, name in itertools.product(codes, (1, 2, 3), ("mnli", "none")):
+        luck = 0.7 + draw.normal(0, 0.06)
+        sweep.score(name, code, seed, outcomes(int(draw.integers(1 << 30)), luck, n=200))
+    [found] = compare_sides(sweep.side("mnli"), sweep.side("none"), "test")
+    wrong = [each.language for each in found.languages if each.p is not None and each.p < 0.05]
+    assert len(wrong) <= 2
+    assert sum(each.p_items < 0.05 for each in found.languages) > len(wrong), (
+        "of these checkpoints it is true"
+    )
+    assert min(each.p_holm or 1.0 for each in found.languages) > 0.05
 
 
 def test_what_cannot_be_compared_is_refused_with_the_way_on(sweep: Sweep) -> None:

@@ -103,6 +103,37 @@ def test_transfer_is_shown_against_the_best_none_and_against_none_at_the_same_se
     assert document(spec(), ranked)["schema_version"] == 1
 
 
+def test_transfer_is_over_the_seeds_that_both_have() -> None:
+    luck = {2: 0.6, 3: 0.7}
+    rows = [
+        *(trial(name, 0, 0.65) for name in ("none", "mnli")),
+        *(trial("mnli", i, v, number=i, phase="confirm", seed=i, of=0) for i, v in luck.items()),
+        trial("none", 2, luck[2], number=2, phase="confirm", seed=2, of=0),
+        trial("none", 3, None, number=3, phase="confirm", seed=3, of=0, state="failed"),
+    ]
+    mnli, none = leaderboard(spec(), rows)
+    assert mnli.score > none.score, "by the luck of a seed that failed for the other"
+    assert mnli.transfer == pytest.approx(0.0)
+    (mnli,) = [row for row in leaderboard(spec(), rows[:3]) if row.intermediate == "mnli"]
+    assert mnli.baseline == 0.65
+    assert mnli.transfer is None, "no seed in common"
+
+
+def test_a_finalist_that_lacks_a_seed_is_no_match_for_one_that_has_all() -> None:
+    confirms = [(0, 2, 0.6), (0, 3, 0.7), (1, 2, None), (1, 3, 0.69)]
+    rows = [
+        trial("mnli", 0, 0.66, params=LOW),
+        trial("mnli", 1, 0.65),
+        *(
+            trial("mnli", i, v, number=10 + i, phase="confirm", seed=s, of=of)
+            for i, (of, s, v) in enumerate(confirms)
+        ),
+    ]
+    best = winner(rows, top=2)
+    assert best is not None
+    assert (best.number, best.seeds) == (0, (2, 3))
+
+
 def test_pairs_of_a_target_are_compared_by_the_best_of_equally_many_trials() -> None:
     rows = [
         trial("none", 0, 0.5),

@@ -4,23 +4,41 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import math
+import random
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
-from tests.analysis.report_sweeps import EXPONENT, LANGUAGES, LIMIT, SEEDS, Sweep, pairs, true_score, whole
+from tests.analysis import planted
+from tests.analysis.report_sweeps import (
+    EXPONENT,
+    LANGUAGES,
+    LIMIT,
+    RATES,
+    SEEDS,
+    SIZES,
+    SPEC,
+    Sweep,
+    pairs,
+    true_score,
+    whole,
+)
+from tests.spec.sweeps import load_text
 from xtr.analysis.answers.leaderboard import leaderboard
+from xtr.analysis.findings.verdicts import findings_of
 from xtr.analysis.records.links import LinkRow, write_links
 from xtr.analysis.records.scores import ScoreRow
 from xtr.analysis.records.trials import TrialRow
 from xtr.analysis.report.chains import chains
-from xtr.analysis.report.claims import claims
+from xtr.analysis.report.claims import claims, panel_of
 from xtr.analysis.report.costs import costs
 from xtr.analysis.report.drawing import looks
 from xtr.analysis.report.files import table_csv, table_latex
@@ -30,13 +48,16 @@ from xtr.analysis.report.history import history
 from xtr.analysis.report.languages import languages
 from xtr.analysis.report.leaders import leaders
 from xtr.analysis.report.page import prose
-from xtr.analysis.report.scaling import scaling
+from xtr.analysis.report.scaling import curves_of, level_of, scaling
 from xtr.analysis.report.section import Column, Section, Table, slug
 from xtr.analysis.report.selection import selection
 from xtr.analysis.report.standings import standings_of
 from xtr.analysis.report.write import write_report
 from xtr.errors import InputError
-from xtr.spec.sweep import Pair
+from xtr.metrics.expected_best import expected_choice
+from xtr.spec.sweep import DataSpec, Pair, SweepSpec
+from xtr.stages.path import Paths
+from xtr.stages.work import source_of
 from xtr.statistics.intervals import mean_interval
 
 Written = tuple[Gathered, Path]
@@ -130,7 +151,7 @@ def test_the_leaderboard_is_that_of_xtr_best_with_intervals_over_the_confirming_
         if row.pair == Pair("none", "pawsx") and row.phase == "control" and row.params == best.target_params
     }
     expected = mean_interval([best.scores[seed] - control[seed] for seed in SEEDS])
-    shown = [float(mnli[name]) for name in ("same settings", "same low", "same high")]
+    shown = [float(mnli[name]) for name in ("same settings", "lower end", "upper end")]
     assert shown == pytest.approx([expected.mean, expected.low, expected.high])
     assert mnli["finding"] == "helps"
     assert {row["finding"] for row in table if row["intermediate"] == "csqa"} == {"undecided"}
@@ -146,22 +167,76 @@ def test_three_sentences_say_what_was_found(written: Written) -> None:
     assert "7 other languages" in abroad
 
 
-def test_a_law_is_fitted_where_there_are_three_sizes(written: Written) -> None:
+def test_a_search_shows_sizes_by_equally_many_trials_and_fits_no_law(written: Written) -> None:
     gathered, folder = written
-    laws = [row for row in read_table(folder, "laws") if row["intermediate"] == "mnli"]
-    assert len(laws) == 2
-    for law in laws:
-        assert float(law["limit of the score"]) == pytest.approx(1 - LIMIT, abs=0.02)
-        assert float(law["exponent"]) == pytest.approx(EXPONENT, abs=0.15)
-    sizes = read_table(folder, "sizes")
-    at_half = next(r for r in sizes if r["intermediate"] == "mnli" and r["size"] == "0.5")
+    assert not (folder / "tables" / "laws.csv").exists()
+    assert "This sweep is a search" in " ".join(section(gathered, "scaling").words)
+    at_half = next(
+        row for row in read_table(folder, "sizes") if row["intermediate"] == "mnli" and row["size"] == "0.5"
+    )
     best = true_score(Pair("mnli", "pawsx"), {"intermediate.fraction": 0.5, "target.learning_rate": 2e-5})
     assert float(at_half["score"]) == pytest.approx(best), "a size stands for its best trial"
-    assert "csqa" not in {row["intermediate"] for row in read_table(folder, "laws")}, "it does not rise"
+    assert (at_half["best of"], at_half["seeds"]) == ("3", "1")
     two = [row for row in gathered.trials if row.params.get("intermediate.fraction") not in (0.125, 0.25)]
     few = section(replace(gathered, trials=tuple(two)), "scaling")
     assert few.figures == ()
     assert "3 or more sizes" in few.unsaid[0]
+
+
+def test_a_search_that_prefers_a_size_makes_no_rise_of_it(written: Written) -> None:
+    """Scores of chance alone: most trials fall on the largest size, and the winner is confirmed."""
+    pair, none, draw = Pair("mnli", "pawsx"), Pair("none", "pawsx"), random.Random(0)
+    shown: dict[float, list[float]] = {}
+    for _ in range(200):
+        trials = [
+            TrialRow("mnli", "pawsx", i, "search", i, 1, {"intermediate.fraction": size}, "complete", value)
+            for i, size in enumerate([0.25] * 3 + [0.5] * 3 + [1.0] * 14)
+            for value in (draw.gauss(0.7, 0.01),)
+        ]
+        best = max(trials, key=lambda row: row.value or 0.0)
+        trials += [
+            replace(
+                best,
+                number=20 + seed,
+                phase="confirm",
+                seed=seed,
+                value=draw.gauss(0.7, 0.01),
+                of=best.number,
+            )
+            for seed in (2, 3)
+        ]
+        trials += [
+            TrialRow("none", "pawsx", i, "search", i, 1, {}, "complete", draw.gauss(0.7, 0.01))
+            for i in range(20)
+        ]
+        gathered = Gathered(spec=written[0].spec, trials=tuple(trials), scores=())
+        (curve,) = curves_of(gathered, "intermediate.fraction")
+        assert (curve.pair, curve.n, list(curve.scores)) == (pair, 3, [1])
+        (tried,) = level_of(gathered, none.target, curve.dimension, curve.where).values()
+        shown.setdefault(0.0, []).append(expected_choice(tried, curve.n))
+        for size in curve.sizes:
+            shown.setdefault(size, []).extend(curve.at(size))
+    means = [fmean(each) for each in shown.values()]
+    assert max(means) - min(means) < 0.002
+
+
+def test_a_law_is_fitted_to_a_design_where_there_are_three_sizes(tmp_path: Path) -> None:
+    sweep = Sweep(tmp_path)
+    (sweep.folder / "spec.yaml").write_text(
+        SPEC[: SPEC.index("  trials_per_pair")] + "  design: {seeds: [1, 2, 3]}\n"
+    )
+    for pair, seed, size, rate in itertools.product(pairs(), (1, 2, 3), (None, *SIZES), RATES):
+        if (size is None) == (pair.intermediate == "none"):
+            params = {"intermediate.fraction": size, "target.learning_rate": rate}
+            own = {name: value for name, value in params.items() if value is not None}
+            value = true_score(pair, own) + sweep.draw.gauss(0, 0.0005)
+            sweep.trial(pair, own, value, seed, "search" if seed == 1 else "confirm")
+    told = scaling(sweep.gathered())
+    (laws,) = told.tables
+    assert [row[1] for row in laws.rows] == ["mnli", "mnli"], "csqa does not rise"
+    for row in laws.rows:
+        assert row[4] == pytest.approx(1 - LIMIT, abs=0.02)
+        assert row[5] == pytest.approx(EXPONENT, abs=0.15)
 
 
 def test_gaps_are_told_by_language_and_by_group(written: Written) -> None:
@@ -177,6 +252,31 @@ def test_how_often_test_was_opened_is_told(written: Written) -> None:
     told = section(written[0], "selection")
     assert "test 2 times" in " ".join(told.words)
     assert [row[2:] for row in told.tables[1].rows] == [(36, 36), (36, 0)]
+
+
+def test_a_target_trained_in_its_own_language_is_selected_in_the_source_language(
+    written: Written, tmp_path: Path
+) -> None:
+    spec = written[0].spec
+    targets = spec.pairs.model_copy(update={"target": ("udpos@xa", "tydiqa@xa", "xnli", "tatoeba")})
+    asked = spec.model_copy(update={"pairs": targets, "data": DataSpec(source="demo", demo_scale=0.01)})
+    told = selection(replace(written[0], spec=asked)).tables[0].rows
+    assert [row[1:3] for row in told] == [
+        ("udpos@xa", "the dev set of udpos in en"),
+        ("tydiqa@xa", "10% of the training rows in en, held out"),
+        ("mnli", "the dev set of mnli in en"),
+        (None, "its select split in da, ga, is"),
+    ]
+    workplace = SweepSpec.model_validate({**asked.model_dump(), "storage": {"root": str(tmp_path)}})
+    paths = Paths(workplace, source_of(workplace))
+    for target, trained, selected in (
+        ("udpos@xa", "xa", "en"),
+        ("tydiqa@xa", "xa", "en"),
+        ("xnli", "en", "en"),
+    ):
+        stage = paths.path(Pair("none", target), {}, 1).target
+        assert stage is not None
+        assert (stage.parts[0].languages, stage.parts[0].select_languages) == ((trained,), (selected,))
 
 
 def test_the_same_sweep_gives_the_same_bytes_but_for_the_date(written: Written, tmp_path: Path) -> None:
@@ -280,7 +380,7 @@ def test_what_cannot_be_concluded_is_said(
         failures = section(gathered, "cost").tables[-1]
         assert failures.rows == (("panx", "mnli", "failed", "OutOfMemoryError: a card is too small", 1),)
     if make is no_variance:
-        place = [column.name for column in told.tables[0].columns].index("same low")
+        place = [column.name for column in told.tables[0].columns].index("lower end")
         assert {row[place] for row in told.tables[0].rows} == {None}
 
 
@@ -295,10 +395,10 @@ def test_a_sweep_that_has_just_begun_has_a_page_without_figures_and_numbers(tmp_
 def test_a_missing_control_seed_is_paired_by_the_seeds_that_are_there(tmp_path: Path) -> None:
     gathered = whole(tmp_path).gathered()
     kept = [row for row in gathered.trials if row.intermediate != "none" or row.seed != 4]
-    standings = standings_of(leaderboard(gathered.spec, kept), gathered.winners, kept)
+    standings = standings_of(gathered.spec.search, leaderboard(gathered.spec, kept), gathered.winners, kept)
     mnli = next(each for each in standings if each.pair == Pair("mnli", "pawsx"))
-    assert mnli.same_settings is not None
-    assert mnli.same_settings.n_seeds == 2
+    assert mnli.difference is not None
+    assert mnli.difference.n_seeds == 2
     assert mnli.row.transfer_same_settings is None
 
 
@@ -353,6 +453,20 @@ data: {source: demo}
 """
 
 
+OVER_SIZES = """\
+  more:
+    claim: More helps more.
+    curve: {of: squad_v1, minus: none, over: intermediate.fraction}
+    targets: [tydiqa]
+    expect: rises
+  meet:
+    claim: Direct training overtakes.
+    crossing: {between: [squad_v1, none], over: target.examples}
+    targets: [tydiqa]
+    expect: crosses
+"""
+
+
 @pytest.fixture(scope="module")
 def design(tmp_path_factory: pytest.TempPathFactory) -> Gathered:
     """`mnli` and `none` at every size and seed, scored in three languages at all of them."""
@@ -393,6 +507,12 @@ def test_all_points_of_a_design_make_its_curves_and_winners_alone_its_languages(
     mnli = next(row for row in languages(design).tables[0].rows if row[1] == "mnli")
     assert mnli[2] == pytest.approx(sizes["en", 1.0]), "the winner's settings, not the mean over all"
     assert "a design" in history(design).words[0]
+    none = fmean(row.value for row in design.scores if (row.intermediate, row.language) == ("none", "de"))
+    ours = fmean(row.value for row in design.scores if (row.intermediate, row.language) == ("mnli", "de"))
+    assert design.brought(Pair("mnli", "pawsx"))["de"] == pytest.approx(ours - none), (
+        "the mean over all settings"
+    )
+    assert "1 of 1 pair score above `none` on average over their settings" in conclusions(design)[2]
     assert "flatters" in selection(design).words[1]
 
 
@@ -410,6 +530,33 @@ def test_claims_stand_with_their_verdicts_and_what_was_not_tested_says_why(desig
     assert "nli-helps (holds)" in forest.alt
     assert "never-run" not in forest.alt
     assert claims(replace(design, findings=())) is None
+
+
+def test_claims_over_a_size_are_drawn_with_their_points_laws_and_crossings(tmp_path: Path) -> None:
+    text = planted.SPEC.replace("ROOT", str(tmp_path / "runs")) + OVER_SIZES
+    spec = load_text(tmp_path, text)
+    found = findings_of(spec, planted.World().rows())
+    told = claims(Gathered(spec=spec, trials=(), scores=(), findings=tuple(found)))
+    assert told is not None
+    assert [each.name for each in told.figures] == ["claims-intermediate-fraction", "claims-target-examples"]
+    assert "squad_v1 - none" in told.figures[0].caption
+    assert "meet (holds)" in told.figures[1].alt
+    more, meet = (panel_of(each) for each in found)
+    assert (more.upright, len(more.series)) == (None, 1)
+    assert more.series[0].x == list(planted.FRACTIONS)
+    assert meet.upright == found[1].measured
+    assert meet.between == (found[1].low, found[1].high)
+    assert {each.name: list(each.x) for each in meet.series} == {
+        name: list(planted.EXAMPLES) for name in ("squad_v1", "none")
+    }
+    for each in meet.series:
+        at, low, high = each.ends[0]
+        assert at == 10
+        assert low < each.y[0] < high
+        assert each.curve[0][1] == pytest.approx(each.y[0], abs=2)
+        assert len(each.band) == len(each.curve)
+    lawless = replace(found[0], detail={**found[0].detail, "laws": []})
+    assert panel_of(lawless).series[0].curve == []
 
 
 def test_what_a_chain_forgets_is_drawn_by_language_where_it_was_asked_for(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import statistics
 
 import pytest
 
-from xtr.metrics.expected_best import expected_best
+from xtr.metrics.expected_best import expected_best, expected_choice
 
 
 def test_it_is_the_mean_over_all_subsets() -> None:
@@ -15,6 +15,14 @@ def test_it_is_the_mean_over_all_subsets() -> None:
     for n in range(1, 9):
         best_of_each = [max(subset) for subset in itertools.combinations(scores, n)]
         assert expected_best(scores, n) == pytest.approx(statistics.mean(best_of_each))
+
+
+def test_what_is_chosen_by_another_number_is_the_mean_over_all_subsets() -> None:
+    rng = random.Random(1)
+    tried = [(rng.random(), rng.random()) for _ in range(7)]
+    for n in range(1, 8):
+        chosen = [max(subset)[1] for subset in itertools.combinations(tried, n)]
+        assert expected_choice(tried, n) == pytest.approx(statistics.mean(chosen))
 
 
 def test_one_trial_reaches_the_mean_and_all_trials_the_best() -> None:

@@ -4,7 +4,9 @@
     compare_sides(ours, theirs, "test")
 
 What is compared are winners: of a sweep, or of one of its intermediate tasks. Differences are over the seeds that
-both have; each language's test swaps the outcomes of the same items, and Holm's correction goes over languages.
+both have, and so is p: a paired t test over seeds. Swapping the outcomes of the same items tests another thing,
+whether these very checkpoints differ on other items of the kind: two trainings of one recipe do, by the luck of
+their seeds. Holm's correction goes over languages.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from xtr.spec.space import Value
 from xtr.spec.sweep import Pair, SweepSpec
 from xtr.stages.store import StageStore
 from xtr.statistics.intervals import Counts, Interval, items_interval, mean_interval
-from xtr.statistics.significance import holm, permutation_p
+from xtr.statistics.significance import holm, paired_p, permutation_p
 
 SEED = 0
 """Of the permutations: two calls say the same."""
@@ -64,15 +66,19 @@ class LanguageDifference:
 
     Attributes:
         difference: the first minus the second, with its interval over seeds.
-        p: of "the two are alike", on the same items; `p_holm` is adjusted for the number of languages.
+        p: of "the two recipes are alike", over seeds; `p_holm` is adjusted for the number of languages. None with
+            one seed, or where all seeds differ by the same.
+        p_items: of "these checkpoints are alike", on the same items, adjusted for the number of languages. It
+            knows nothing of the luck of training.
     """
 
     language: str
     one: float
     other: float
     difference: Interval
-    p: float
-    p_holm: float
+    p: float | None
+    p_holm: float | None
+    p_items: float
     n_items: int
 
 
@@ -153,7 +159,8 @@ def _pairs(target: str, one: Side, other: Side, split: Split) -> Pairs:
 
 def _compare_target(target: str, one: Side, other: Side, pairs: Pairs) -> TargetComparison:
     found = [_compare_language(language, rows, one, other) for language, rows in pairs.items()]
-    adjusted = holm({each.language: each.p for each in found})
+    adjusted = holm({each.language: each.p for each in found if each.p is not None})
+    items = holm({each.language: each.p_items for each in found})
     ours, theirs = one.rows[target], other.rows[target]
     names = sorted(ours.config.keys() | theirs.config.keys())
     settings = {name: (ours.config.get(name), theirs.config.get(name)) for name in names}
@@ -163,7 +170,9 @@ def _compare_target(target: str, one: Side, other: Side, pairs: Pairs) -> Target
         find_task(target_task(target)).metric,
         (ours.intermediate, theirs.intermediate),
         {name: each for name, each in settings.items() if each[0] != each[1]},
-        tuple(replace(each, p_holm=adjusted[each.language]) for each in found),
+        tuple(
+            replace(each, p_holm=adjusted.get(each.language), p_items=items[each.language]) for each in found
+        ),
         mean_interval([fmean(of_seed) for of_seed in zip(*differences, strict=True)]),
     )
 
@@ -185,15 +194,15 @@ def _compare_language(
         )
     value = value_of(next(iter(ours.values()))[1])
     counts = [{seed: each for seed, (_, each) in side.items()} for side in (ours, theirs)]
-    p = permutation_p(_summed(counts[0]), _summed(counts[1]), value, seed=SEED)
     return LanguageDifference(
         language,
         fmean(pair[0].value for pair in rows.values()),
         fmean(pair[1].value for pair in rows.values()),
         items_interval(counts[0], counts[1], value, seed=SEED),
-        p,
-        p,
-        next(iter(rows.values()))[0].n,
+        p=paired_p([mine.value - yours.value for mine, yours in rows.values()]),
+        p_holm=None,
+        p_items=permutation_p(_summed(counts[0]), _summed(counts[1]), value, seed=SEED),
+        n_items=next(iter(rows.values()))[0].n,
     )
 
 

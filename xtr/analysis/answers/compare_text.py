@@ -13,7 +13,8 @@ from xtr.fingerprint import JSON
 from xtr.spec.space import Value
 from xtr.statistics.intervals import Interval
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""1 had the items' p under `p`."""
 
 
 def comparison_document(
@@ -40,7 +41,7 @@ def _target_text(one: Side, other: Side, each: TargetComparison) -> str:
     lines += [
         f"  {name}: {_setting(ours)} and {_setting(theirs)}" for name, (ours, theirs) in each.changed.items()
     ]
-    header = ("language", one.name, other.name, "difference", "95 %", "p", "p (Holm)", "items")
+    header = ("language", one.name, other.name, "difference", "95 %", "p", "p (Holm)", "p (items)", "items")
     rows = [
         (
             language.language,
@@ -48,23 +49,37 @@ def _target_text(one: Side, other: Side, each: TargetComparison) -> str:
             percent(language.other),
             percent(language.difference.mean, signed=True),
             _range(language.difference),
-            f"{language.p:.4f}",
-            f"{language.p_holm:.4f}",
+            *(_p(each) for each in (language.p, language.p_holm, language.p_items)),
             str(language.n_items),
         )
         for language in each.languages
     ]
-    rows.append(("mean", "", "", percent(each.mean.mean, signed=True), _range(each.mean), "", "", ""))
+    rows.append(("mean", "", "", percent(each.mean.mean, signed=True), _range(each.mean), *[""] * 4))
     table = columns(header, rows)
-    seeds = each.mean.n_seeds
-    note = f"over {seeds} seeds that both have" if seeds > 1 else "one seed: no interval can be given"
-    return "\n".join([*lines, *(f"  {line}" for line in table.splitlines()), f"  {note}"])
+    return "\n".join([*lines, *(f"  {line}" for line in (*table.splitlines(), *_notes(each.mean.n_seeds)))])
+
+
+def _notes(seeds: int) -> tuple[str, str]:
+    """Say what the numbers stand on, and what each p is of."""
+    if seeds == 1:
+        return (
+            "one seed: no interval can be given, and nothing is known of the luck of training",
+            "p (items) is of these two checkpoints alone, after Holm: another seed may well turn it round",
+        )
+    return (
+        f"over {seeds} seeds that both have; p is of the paired t test over them",
+        "p (items) is of these checkpoints alone, after Holm: it takes a seed's luck for an effect",
+    )
 
 
 def _range(interval: Interval) -> str:
     if interval.low is None or interval.high is None:
         return "-"
     return f"{percent(interval.low, signed=True)} to {percent(interval.high, signed=True)}"
+
+
+def _p(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
 
 
 def _setting(value: Value | None) -> str:

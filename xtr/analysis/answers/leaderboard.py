@@ -1,6 +1,6 @@
 """This is where the sweep's answer is computed: per target the best pair, and what transfer it brings.
 
-transfer                 the pair's best minus the best of `none`
+transfer                 the pair's best minus the best of `none`, over the seeds that both have
 transfer_same_settings   the pair's best minus `none` at the same target settings and seeds
 expected_best            expected score of the best of n of the pair's search trials; a target's pairs have one n
 
@@ -9,8 +9,9 @@ Beside it stands what `xtr evaluate` scores: the winners, of a design every poin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from statistics import fmean
 
 from xtr.analysis.records.scores import ScoreRow, at_settings
 from xtr.analysis.records.trials import TrialRow, Winner, winner
@@ -27,7 +28,8 @@ SCHEMA_VERSION = 1
 class Row:
     """One pair on the leaderboard; scores in [0, 1], `config` the winning trial's dimensions.
 
-    `expected_best` is of the search's own seed: it compares pairs at equal budget, and is not confirmed.
+    `transfer` is None where the two have no seed in common. `expected_best` is of the search's own seed: it
+    compares pairs at equal budget, and is not confirmed.
     """
 
     target: str
@@ -102,12 +104,16 @@ def _by_pair(trials: Sequence[TrialRow]) -> dict[Pair, list[TrialRow]]:
 
 
 def draws(trials: Sequence[TrialRow], pair: Pair) -> list[float]:
-    """List what a pair's search trials came to, in [0, 1]: every trial that told something is a draw.
+    """List what a pair's search trials came to, in [0, 1] (`told`)."""
+    return told([row for row in trials if row.pair == pair and row.phase == "search"])
+
+
+def told(ended: Sequence[TrialRow]) -> list[float]:
+    """List what a pair's trials came to, in [0, 1]: every trial that told something is a draw.
 
     One that was stopped early counts with its score at its last rung, but never above the pair's best: nobody
     knows what it would have reached. One that diverged counts with the lowest of the pair's scores.
     """
-    ended = [row for row in trials if row.pair == pair and row.phase == "search"]
     whole = [row.value for row in ended if row.state == "complete" and row.value is not None]
     if not whole:
         return []
@@ -139,11 +145,17 @@ def _row(best: Winner, baseline: Winner | None, trials: Sequence[TrialRow]) -> R
         intermediate=best.pair.intermediate,
         score=best.score,
         baseline=None if baseline is None else baseline.score,
-        transfer=None if baseline is None else best.score - baseline.score,
+        transfer=None if baseline is None else _over_common_seeds(best.scores, baseline.scores),
         transfer_same_settings=None if same is None else best.score - same,
         seeds=best.seeds,
         config=best.params,
     )
+
+
+def _over_common_seeds(ours: Mapping[int, float], theirs: Mapping[int, float]) -> float | None:
+    """Subtract seed by seed: a seed that only one of the two has would lend it its luck."""
+    differences = [ours[seed] - theirs[seed] for seed in ours if seed in theirs]
+    return fmean(differences) if differences else None
 
 
 def same_settings(best: Winner, trials: Sequence[TrialRow]) -> float | None:

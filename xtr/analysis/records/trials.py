@@ -6,7 +6,7 @@ The file is a view. The Optuna storage and the stage store hold the truth; every
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -56,7 +56,7 @@ class TrialRow:
     @property
     def target_params(self) -> dict[str, Value]:
         """The target stage's part of the parameters."""
-        return _target_params(self.params)
+        return target_part(self.params)
 
 
 def write_trials(folder: Path, rows: Iterable[TrialRow]) -> None:
@@ -91,7 +91,7 @@ class Winner:
     @property
     def target_params(self) -> dict[str, Value]:
         """The target stage's part of the parameters."""
-        return _target_params(self.params)
+        return target_part(self.params)
 
     @property
     def score(self) -> float:
@@ -113,6 +113,8 @@ def finalists(rows: Sequence[TrialRow], top: int) -> list[TrialRow]:
 def winner(rows: Sequence[TrialRow], top: int, *, searched: bool = True) -> Winner | None:
     """Choose a pair's winner: by the mean over confirming seeds where there are any, else by the search.
 
+    A finalist that lacks a seed, because its training failed or diverged, comes after those that have more: a mean
+    over the seeds that went well is no match for one over all.
     Where nothing was searched, the seed of the search chose nothing and counts among the confirming ones.
 
     None where no search trial has completed.
@@ -120,7 +122,7 @@ def winner(rows: Sequence[TrialRow], top: int, *, searched: bool = True) -> Winn
     candidates = [_confirmed(rows, finalist, searched) for finalist in finalists(rows, top)]
     confirmed = [candidate for candidate, is_confirmed in candidates if is_confirmed]
     chosen = confirmed or [candidate for candidate, _ in candidates]
-    return max(chosen, key=lambda each: each.score, default=None)
+    return max(chosen, key=lambda each: (len(each.seeds), each.score), default=None)
 
 
 def _confirmed(rows: Sequence[TrialRow], finalist: TrialRow, searched: bool) -> tuple[Winner, bool]:
@@ -135,5 +137,6 @@ def _confirmed(rows: Sequence[TrialRow], finalist: TrialRow, searched: bool) -> 
     return Winner(finalist.pair, finalist.number, finalist.params, scores or own), bool(scores)
 
 
-def _target_params(params: dict[str, Value]) -> dict[str, Value]:
+def target_part(params: Mapping[str, Value]) -> dict[str, Value]:
+    """Keep the target stage's part of parameters."""
     return {name: value for name, value in params.items() if name.startswith("target.")}

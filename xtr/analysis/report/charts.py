@@ -39,9 +39,9 @@ MANY = 40
 MOST_APART = 8
 """Rows of dots up to which series that coincide are set a little apart."""
 WIDTH = 7.2
+"""Inches: what a page of the report takes without scaling."""
 AXIS, LINE = 0.35, 0.15
 """Inches that the numbers beside a small chart take, and a further line of its title."""
-"""Inches: what a page of the report takes without scaling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,7 @@ class Series:
         curve: points of a fitted curve, drawn instead of joining.
         band: x, low and high of what surrounds the curve.
         marked: an x and a y that stand out, such as the best.
+        ends: x, low and high of points that have an interval.
     """
 
     name: str
@@ -85,14 +86,22 @@ class Series:
     curve: Sequence[tuple[float, float]] = ()
     band: Sequence[tuple[float, float, float]] = ()
     marked: tuple[float, float] | None = None
+    ends: Sequence[tuple[float, float, float]] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One of several small charts that share their axes' meaning."""
+    """One of several small charts that share their axes' meaning.
+
+    Attributes:
+        upright: an x where a line stands, such as where two curves meet.
+        between: the interval of that x.
+    """
 
     title: str
     series: tuple[Series, ...]
+    upright: float | None = None
+    between: tuple[float, float] | None = None
 
 
 def heat_map(
@@ -194,6 +203,7 @@ def panels(about: About, drawn: Sequence[Panel], *, x: str, y: str, log: bool = 
             for each in panel.series:
                 _curve(axes, each, look_of[each.name])
             _scale(axes, panel, log=log)
+            _stand(axes, panel)
             axes.set_title(title)
         for axes in places[len(drawn) :]:
             axes.set_axis_off()
@@ -236,6 +246,8 @@ def _curve(axes: Axes, each: Series, look: Look) -> None:
         axes.fill_between(where, low, high, color=look.colour, alpha=0.15, linewidth=0)
     if each.curve:
         axes.plot(*zip(*each.curve, strict=True), color=look.colour, linestyle=look.line)
+    for x, low_end, high_end in each.ends:
+        axes.plot([x, x], [low_end, high_end], color=look.colour, linewidth=0.9)
     line: Line | Literal[""] = look.line if each.joined and not each.curve else ""
     many = len(each.x) > MANY
     axes.plot(
@@ -269,6 +281,17 @@ def _scale(axes: Axes, panel: Panel, *, log: bool) -> None:
     axes.set_xticks(where if len(where) <= 4 else _round_numbers(where[0], where[-1]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: shown(value, "number")))
     axes.xaxis.set_minor_locator(NullLocator())
+
+
+def _stand(axes: Axes, panel: Panel) -> None:
+    """Draw what stands upright; an interval that goes on beyond the points is cut where the chart ends."""
+    low, high = axes.get_xlim()
+    if panel.between is not None:
+        begin, end = (min(max(each, low), high) for each in panel.between)
+        axes.axvspan(begin, end, color=INK, alpha=0.1, linewidth=0)
+    if panel.upright is not None:
+        axes.axvline(panel.upright, color=INK, linewidth=0.8)
+    axes.set_xlim(low, high)
 
 
 def _round_numbers(low: float, high: float) -> list[float]:

@@ -1,7 +1,7 @@
 """This is where all that a report stands on is gathered: trials, scores, winners, stages, what was spent.
 
     gathered = gather(spec, folder, importances={}, date="2026-11-20")
-    gathered.standings[0].same_settings     -> Interval(mean=0.198, low=0.15, high=0.246, ...)
+    gathered.standings[0].difference     -> Interval(mean=0.198, low=0.15, high=0.246, ...)
 
 Sections read nothing themselves. A score that is not a finite number is left out here, and said so.
 """
@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 
 from xtr.analysis.answers.leaderboard import Row, leaderboard, winners
 from xtr.analysis.findings.verdicts import Finding, findings_of
@@ -23,7 +24,7 @@ from xtr.analysis.records.results import results_of
 from xtr.analysis.records.scores import ScoreRow, read_scores
 from xtr.analysis.records.spending import Ended, Spent, read_ended, read_spent
 from xtr.analysis.records.trials import TrialRow, Winner, read_trials
-from xtr.analysis.report.standings import Standing, standings_of
+from xtr.analysis.report.standings import Scored, Standing, over_all_settings, standings_of
 from xtr.catalogue.lookup import find_task
 from xtr.spec.expressions import target_task
 from xtr.spec.sweep import Pair, SweepSpec
@@ -73,7 +74,12 @@ class Gathered:
     @cached_property
     def standings(self) -> list[Standing]:
         """The leaderboard with intervals, in the same order."""
-        return standings_of(self.leaders, self.winners, self.trials)
+        return standings_of(self.spec.search, self.leaders, self.winners, self.trials)
+
+    @property
+    def is_design(self) -> bool:
+        """Whether every setting was wanted, and not the best."""
+        return self.spec.search.design is not None
 
     @cached_property
     def of_pair(self) -> dict[Pair, list[TrialRow]]:
@@ -83,10 +89,14 @@ class Gathered:
             found.setdefault(row.pair, []).append(row)
         return found
 
+    def tried(self, pair: Pair) -> list[TrialRow]:
+        """A pair's search trials; of a design, whose settings are all repeated, those of every seed."""
+        phases = ("search", "confirm") if self.is_design else ("search",)
+        return [row for row in self.of_pair.get(pair, ()) if row.phase in phases]
+
     def searched(self, pair: Pair) -> list[TrialRow]:
-        """A pair's finished search trials; of a design, whose settings are all repeated, those of every seed."""
-        phases = ("search",) if self.spec.search.design is None else ("search", "confirm")
-        return [row for row in self.of_pair[pair] if row.phase in phases and row.value is not None]
+        """Those of them that have finished."""
+        return [row for row in self.tried(pair) if row.value is not None]
 
     @cached_property
     def scores_of_pair(self) -> dict[Pair, list[ScoreRow]]:
@@ -133,6 +143,21 @@ class Gathered:
             theirs = self.by_language.get(Pair("none", pair.target), {})
             pairs = {code: paired_differences(ours[code], theirs[code]) for code in ours if code in theirs}
             found[pair] = {code: mean_interval(list(each.values())) for code, each in pairs.items() if each}
+        return found
+
+    def brought(self, pair: Pair) -> dict[str, float]:
+        """What a pair brings over `none`, by language: of its winner, in a design the mean over settings."""
+        if not self.is_design:
+            return {code: gain.mean for code, gain in self.gains(pair).items()}
+        ours, theirs = self._points_by_language(pair), self._points_by_language(Pair("none", pair.target))
+        found = {code: over_all_settings(ours[code], theirs[code]) for code in ours if code in theirs}
+        return {code: fmean(each.values()) for code, each in found.items() if each}
+
+    def _points_by_language(self, pair: Pair) -> dict[str, list[Scored]]:
+        found: dict[str, list[Scored]] = {}
+        for row in self.scores_of_pair.get(pair, ()):
+            if row.split == self.split:
+                found.setdefault(row.language, []).append((row.seed, row.settings, row.value))
         return found
 
     @property

@@ -37,9 +37,11 @@ def _helped(gathered: Gathered) -> str:
         for (verdict, words), names in zip(_WORDS.items(), found.values(), strict=True)
         if names
     ]
+    tested = "the mean over all settings of each" if gathered.is_design else "the best of each"
     return (
-        f"Of {counted(len(rivals), 'pair')} with an intermediate task, held against `none` at the same "
-        f"target settings and seeds, {', '.join(parts)} (paired t tests, Holm's correction, {SIGNIFICANT:g})."
+        f"Of {counted(len(rivals), 'pair')} with an intermediate task, {tested} held against `none` at the "
+        f"same target settings and seeds, {', '.join(parts)} (paired t tests, Holm's correction, "
+        f"{SIGNIFICANT:g})."
     )
 
 
@@ -52,23 +54,22 @@ _WORDS = {
 
 
 def _largest(gathered: Gathered) -> str:
-    tested = [each for each in gathered.standings if each.same_settings is not None]
+    tested = [(each.difference, each) for each in gathered.standings if each.difference is not None]
     if not tested:
         return (
             "No pair stands beside `none` at its own settings, so no gain can be told from a luckier search."
         )
-    best = max(tested, key=lambda each: each.same_settings.mean if each.same_settings else 0.0)
-    assert best.same_settings is not None
-    low, high = bounds(best.same_settings)
+    difference, best = max(tested, key=lambda each: each[0].mean)
+    low, high = bounds(difference)
     within = (
         "no interval"
         if low is None
         else f"95 % interval of this pair alone {shown(low, 'signed')} to {shown(high, 'signed')}"
     )
+    reached = "" if gathered.is_design else f", to a score of {shown(best.row.score, 'points')}"
     return (
-        f"The largest difference is that of {_name(best)}: {shown(best.same_settings.mean, 'signed')} points "
-        f"over {counted(best.same_settings.n_seeds, 'seed')} ({within}), to a score of "
-        f"{shown(best.row.score, 'points')}."
+        f"The largest difference is that of {_name(best)}: {shown(difference.mean, 'signed')} points "
+        f"over {counted(difference.n_seeds, 'seed')} ({within}){reached}."
     )
 
 
@@ -83,17 +84,17 @@ def _abroad(gathered: Gathered) -> str:
     if not gains:
         return f"On {gathered.split} no winner stands beside that of `none` in another language."
     up = sum(gain > 0 for gain in gains)
-    return (
-        f"On {gathered.split}, in {counted(len(foreign), 'other language')}, {up} of "
-        f"{counted(len(gains), 'winner')} score above the winner of `none` on average."
-    )
+    where = f"On {gathered.split}, in {counted(len(foreign), 'other language')}, {up} of "
+    if gathered.is_design:
+        return f"{where}{counted(len(gains), 'pair')} score above `none` on average over their settings."
+    return f"{where}{counted(len(gains), 'winner')} score above the winner of `none` on average."
 
 
 def _gain(gathered: Gathered, each: Standing, foreign: list[str]) -> float | None:
-    """Average a winner's difference to the winner of `none` over foreign languages that both have."""
+    """Average what a pair brings over foreign languages that it and `none` have."""
     if each.verdict == "baseline":
         return None
-    gains = [interval.mean for code, interval in gathered.gains(each.pair).items() if code in foreign]
+    gains = [gain for code, gain in gathered.brought(each.pair).items() if code in foreign]
     return sum(gains) / len(gains) if gains else None
 
 
@@ -111,7 +112,7 @@ def _facts(gathered: Gathered) -> Table:
         ("pairs", f"{len(spec.pairs.pairs())}, on {counted(len(gathered.targets), 'target')}"),
         ("trials", ", ".join(f"{n:,} {state}" for state, n in sorted(states.items())) or "none yet"),
         ("training seeds", listed([str(seed) for seed in seeds], 12) or "none yet"),
-        ("selected on", f"the select split in {spec.stages.source_language}"),
+        ("selected on", "each target's select split"),
         ("scored on", gathered.split or "nothing beyond the select split"),
     ]
     return Table("facts", "What this report stands on.", (Column("what"), Column("how much")), tuple(facts))

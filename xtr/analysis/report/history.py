@@ -17,7 +17,7 @@ FEWEST_TRIALS = 3
 
 def history(gathered: Gathered) -> Section:
     """Show how each search went."""
-    if gathered.spec.search.design is not None:
+    if gathered.is_design:
         told = "This sweep is a design: it trains every setting at every seed, so nothing was searched."
         return Section("search", "Search", (told,))
     figures = [*_progress(gathered), *_importance(gathered)]

@@ -11,6 +11,7 @@ from xtr.analysis.report.gathered import Gathered
 from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, cut, listed, slug
 from xtr.analysis.report.standings import bounds
 from xtr.catalogue.typology import FACTS
+from xtr.spec.budget import searches
 from xtr.spec.sweep import Pair
 
 MOST_TARGETS = 6
@@ -34,6 +35,7 @@ def languages(gathered: Gathered) -> Section:
         "the leading pair's winner minus the winner of `none`, over the seeds that both have, with its t "
         f"interval (95 %). A gap is the score in the source language (`{source}`) minus the mean of the "
         "others.",
+        *_flattering(gathered),
         *cut(len(scored), MOST_TARGETS, rest="the tables of all are beside the page"),
     )
     tables = [_table(gathered, target) for target in scored]
@@ -48,6 +50,15 @@ def languages(gathered: Gathered) -> Section:
     return Section(
         "languages", title, words, (*gaps, *on_page), tuple(figures), unsaid, kept_apart=tuple(apart)
     )
+
+
+def _flattering(gathered: Gathered) -> Iterable[str]:
+    confirm = gathered.spec.search.confirm
+    if gathered.is_design or (searches(gathered.spec) and (confirm.top > 1 or not confirm.seeds)):
+        yield (
+            "The seeds that are scored here have also chosen the winners, on the select split, so these "
+            "scores and differences may flatter a little."
+        )
 
 
 def _pairs(gathered: Gathered, target: str) -> list[Pair]:

@@ -10,20 +10,6 @@ from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, li
 from xtr.analysis.report.standings import Standing, bounds
 from xtr.statistics.intervals import Interval
 
-COLUMNS = (
-    Column("target"),
-    Column("intermediate"),
-    Column("score", "points"),
-    Column("low", "points"),
-    Column("high", "points"),
-    Column("transfer", "signed"),
-    Column("same settings", "signed"),
-    Column("same low", "signed"),
-    Column("same high", "signed"),
-    Column("p (Holm)", "p"),
-    Column("seeds", "count"),
-    Column("finding"),
-)
 MOST_CELLS = 400
 """A map with more cells than these is not read any more; its numbers stand in the table."""
 
@@ -39,22 +25,59 @@ def leaders(gathered: Gathered) -> Section:
     words = (
         "Scores are those of the select split, in points of 100: the mean over the seeds that confirm a "
         "pair's best settings, with Student's t interval (95 %), cut at 0 and 100. *transfer* is a pair's "
-        "best minus the best of `none`; it also rewards luckier settings. *same settings* is the pair's best "
-        "minus `none` at the same target settings, seed by seed: what the intermediate task itself brings. "
-        "The finding goes by the latter.",
+        "best minus the best of `none`; it also rewards luckier settings.",
+        _tested(gathered),
     )
     table = Table(
         "leaderboard",
         "Select score of each pair's best settings, best first within a target.",
-        COLUMNS,
+        _columns(gathered),
         tuple(_line(each) for each in gathered.standings),
     )
     figures = tuple(_maps(gathered))
     return Section("leaderboard", "Leaderboard", words, (table,), figures, tuple(_unsaid(gathered)))
 
 
+def _tested(gathered: Gathered) -> str:
+    """Say what is held against `none`, and why chance may be told from it."""
+    if gathered.is_design:
+        return (
+            "*all settings* is the mean over all settings of a pair, each minus `none` at the same target "
+            "settings, seed by seed: what the intermediate task brings, whatever it is set to. The finding "
+            "goes by it. Score and transfer are of the best settings, which these seeds have chosen, so they "
+            "flatter; no finding is about them. What holds at single settings, contrasts tell (`xtr findings`)."
+        )
+    told = (
+        "*same settings* is the pair's best minus `none` at the same target settings, seed by seed: what the "
+        "intermediate task itself brings. The finding goes by it."
+    )
+    if gathered.spec.search.confirm.top > 1:
+        told += (
+            " The seeds that confirm have also chosen among finalists, so the score flatters; p and the "
+            "interval of the difference allow for the number of finalists (Bonferroni)."
+        )
+    return told
+
+
+def _columns(gathered: Gathered) -> tuple[Column, ...]:
+    return (
+        Column("target"),
+        Column("intermediate"),
+        Column("score", "points"),
+        Column("low", "points"),
+        Column("high", "points"),
+        Column("transfer", "signed"),
+        Column("all settings" if gathered.is_design else "same settings", "signed"),
+        Column("lower end", "signed"),
+        Column("upper end", "signed"),
+        Column("p (Holm)", "p"),
+        Column("seeds", "count"),
+        Column("finding"),
+    )
+
+
 def _line(each: Standing) -> tuple[Cell, ...]:
-    row, same = each.row, each.same_settings
+    row, difference = each.row, each.difference
     low, high = (None if end is None else min(max(end, 0.0), 1.0) for end in bounds(each.score))
     is_baseline = each.verdict == "baseline"
     return (
@@ -64,8 +87,8 @@ def _line(each: Standing) -> tuple[Cell, ...]:
         low,
         high,
         None if is_baseline else row.transfer,
-        None if same is None else same.mean,
-        *bounds(same),
+        None if difference is None else difference.mean,
+        *bounds(difference),
         each.p_holm,
         len(row.seeds),
         each.verdict,
@@ -77,34 +100,40 @@ def _maps(gathered: Gathered) -> Iterable[Figure]:
     strong = {
         (each.row.intermediate, each.row.target) for each in rivals if each.verdict in ("helps", "harms")
     }
-    same = {
-        (each.row.intermediate, each.row.target): each.same_settings.mean
+    differences = {
+        (each.row.intermediate, each.row.target): each.difference.mean
         for each in rivals
-        if each.same_settings is not None
+        if each.difference is not None
     }
+    if gathered.is_design:
+        same = abroad = (
+            "the mean over a pair's settings, each minus `none` at the same target settings and seeds"
+        )
+    else:
+        same = "each pair's best minus `none` at the same target settings and seeds"
+        abroad = "each pair's winner minus the winner of `none`"
     yield from _map(
         gathered,
-        same,
+        differences,
         "transfer",
-        "Transfer on the select split: each pair's best minus `none` at the same target settings and seeds, "
-        "in points; lighter is higher. Bold: beyond chance. White: not known.",
+        f"Transfer on the select split: {same}, in points; lighter is higher. Bold: beyond chance. White: not "
+        "known.",
         strong,
     )
     yield from _map(
         gathered,
         _foreign(gathered, rivals),
         f"transfer-{gathered.split}",
-        f"Zero-shot transfer on {gathered.split}: each pair's winner minus the winner of `none`, in points, "
-        "on average over the languages other than the source.",
+        f"Zero-shot transfer on {gathered.split}: {abroad}, in points, on average over the languages other "
+        "than the source.",
     )
 
 
 def _foreign(gathered: Gathered, rivals: list[Standing]) -> dict[tuple[str, str], float]:
-    """Average each winner's difference to the winner of `none` over the languages but the source."""
+    """Average what each pair brings over the languages but the source."""
     source, found = gathered.spec.stages.source_language, {}
     for each in rivals:
-        gain = gathered.gains(each.pair)
-        foreign = [interval.mean for code, interval in gain.items() if code != source]
+        foreign = [gain for code, gain in gathered.brought(each.pair).items() if code != source]
         if foreign:
             found[each.row.intermediate, each.row.target] = sum(foreign) / len(foreign)
     return found

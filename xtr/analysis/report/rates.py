@@ -7,6 +7,9 @@ intermediate task may owe its place to a luckier rate; both are seen here and sa
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
+from operator import itemgetter
+from statistics import fmean
 
 from xtr.analysis.report.charts import About, Panel, Series, panels
 from xtr.analysis.report.gathered import Gathered
@@ -15,8 +18,8 @@ from xtr.spec.sweep import Pair
 
 MOST_PANELS, MOST_PAIRS = 6, 3
 """Targets that are drawn, and pairs in each: the leading ones and `none`; the table's file has all."""
-FEWEST_RATES, MOST_JOINED = 3, 12
-"""Different rates from which a figure is drawn, and up to which the best at each are joined."""
+FEWEST_RATES = 3
+"""Different rates from which a figure is drawn."""
 
 
 def rates(gathered: Gathered) -> Section:
@@ -25,8 +28,9 @@ def rates(gathered: Gathered) -> Section:
     figures = [figure for name in names for figure in _figures(gathered, name)]
     words = (
         "Each point is a finished trial of the search (of a design, of any seed), whose other dimensions "
-        "vary with it. A line joins the best at each of a few rates, and a ring marks a pair's best. Trials "
-        "that were stopped early are left out. Drawn are the leading pairs of each target; "
+        "vary with it. In a design a line joins the means at each rate; in a search it would follow how often "
+        "and with what else a rate was tried. A ring marks a pair's best. Trials that were stopped early are "
+        "left out. Drawn are the leading pairs of each target; "
         "`learning-rates.csv` has every trial.",
         *cut(len(gathered.targets), MOST_PANELS, rest="the file has all"),
     )
@@ -63,8 +67,8 @@ def _series(gathered: Gathered, pair: Pair, name: str) -> Series:
     rows = [row for row in gathered.searched(pair) if _is_rate(row.params.get(name))]
     points = sorted((float(row.params[name]), 100 * (row.value or 0.0)) for row in rows)
     best = max(points, key=lambda point: point[1], default=None)
-    best_at = dict(points)  # they are sorted, so the last of a rate is its best
-    curve = [*best_at.items()] if len(best_at) <= MOST_JOINED else []
+    by_rate = {rate: [y for _, y in each] for rate, each in groupby(points, key=itemgetter(0))}
+    curve = [(rate, fmean(each)) for rate, each in by_rate.items()] if gathered.is_design else []
     x, y = [x for x, _ in points], [y for _, y in points]
     return Series(pair.intermediate, x, y, joined=False, curve=curve, marked=best)
 

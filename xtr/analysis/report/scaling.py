@@ -1,9 +1,11 @@
 """This is where scores are drawn against the amount of data, with a power law where one can be fitted.
 
-Sizes are those dimensions that end in `.fraction` or `.examples`. On the select split every size of a pair is
-represented, seed by seed, by the best of the trials that have it; in the languages, which a design evaluates at
-all of its points, by the point that was best on select. From three sizes on a law is fitted, from three seeds on
-it has a band.
+Sizes are those dimensions that end in `.fraction` or `.examples`. A size is represented, seed by seed, by the best
+that n of its trials are expected to reach, n being the fewest that any has: the best of all of them would rise
+with their number, which a search chooses by scores. In the languages, which a design evaluates at all of its
+points, it is what the best on select has there. Trials that confirm are left out: only the winner's size has some.
+
+Of a design a law is fitted from three sizes on, with a band from three seeds on; of a search none.
 """
 
 from __future__ import annotations
@@ -14,12 +16,15 @@ from math import log
 from statistics import correlation, fmean
 
 from xtr.analysis.answers.groups import groups_of
+from xtr.analysis.answers.leaderboard import told
+from xtr.analysis.records.trials import TrialRow
 from xtr.analysis.report.charts import About, Panel, Series, panels
 from xtr.analysis.report.gathered import Gathered
 from xtr.analysis.report.rates import leading
 from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, counted, cut, listed, slug
 from xtr.analysis.report.standings import bounds
 from xtr.fingerprint import canonical_json
+from xtr.metrics.expected_best import expected_choice
 from xtr.spec.sweep import Pair
 from xtr.statistics.intervals import mean_interval
 from xtr.statistics.scaling import FEWEST_SIZES, PowerLaw, bootstrap_laws, fit_power_law, loss_band
@@ -32,6 +37,12 @@ RISES = 0.5
 """Correlation of score and logarithm of the size from which on a law is fitted."""
 
 
+Tried = tuple[float, float]
+"""Of a trial: the select score, by which the best is chosen, and the score that is shown, in [0, 1]."""
+Cells = Mapping[int, Mapping[float, Sequence[Tried]]]
+"""A pair's trials by seed and size."""
+
+
 @dataclass(frozen=True, slots=True)
 class Curve:
     """Scores of a pair by size.
@@ -39,12 +50,14 @@ class Curve:
     Attributes:
         dimension: what the size is, as the sweep file names it.
         where: `select`, or a group of languages of the split that was evaluated.
+        n: trials that a score is the best of.
         scores: by seed, then by size, in [0, 1].
     """
 
     pair: Pair
     dimension: str
     where: str
+    n: int
     scores: Mapping[int, Mapping[float, float]]
 
     @property
@@ -60,14 +73,14 @@ class Curve:
 def scaling(gathered: Gathered) -> Section:
     """Draw the score by size, for every dimension that is one."""
     names = sorted({n for row in gathered.trials for n in row.params if n.endswith(SIZES)})
-    curves = [curve for name in names for curve in _curves(gathered, name)]
+    curves = [curve for name in names for curve in curves_of(gathered, name)]
     if not curves:
         why = f"No pair has finished trials at {FEWEST_SIZES} or more sizes, so no curve over size is drawn."
         return Section("scaling", "Size and scaling", unsaid=(why,))
     laws = {
         (each.pair, each.dimension, each.where): law
         for each in _drawn(gathered, curves)
-        if (law := _law(each))
+        if gathered.is_design and (law := _law(each))
     }
     figures = [
         figure
@@ -76,33 +89,76 @@ def scaling(gathered: Gathered) -> Section:
         for figure in _figures(gathered, name, [c for c in curves if (c.where == SELECT) == is_select], laws)
     ]
     words = (
-        "A point is the mean over seeds. A curve is the law loss = limit + scale · size^(−exponent), with "
-        "loss = 1 − score, fitted as in arXiv 2203.15556; a band holds 95 % of the laws of seeds drawn anew. "
-        "No law is fitted where scores do not rise with size; there the points are joined.",
+        "A point is the best that n trials of a size are expected to reach, averaged over seeds; n stands "
+        "above each chart and is the fewest trials that any of its sizes has, so that none gains by having "
+        "been tried more often.",
+        _of_laws(gathered),
         *cut(len(gathered.targets), MOST_PANELS, rest="`sizes.csv` has all"),
     )
-    unsaid = tuple(_unsaid(curves, laws))
+    unsaid = tuple(_unsaid(curves, laws, fitting=gathered.is_design))
     tables = [table for table in [_laws(laws)] if table.rows]
     return Section(
         "scaling", "Size and scaling", words, tuple(tables), tuple(figures), unsaid, (_table(curves),)
     )
 
 
-def _curves(gathered: Gathered, name: str) -> Iterator[Curve]:
-    for pair in gathered.winners:
-        found: dict[int, dict[float, float]] = {}
-        for row in gathered.of_pair[pair]:
-            size = row.params.get(name)
-            if row.value is None or row.phase == "control" or not isinstance(size, (int, float)) or size <= 0:
-                continue
-            of_seed = found.setdefault(row.seed, {})
-            of_seed[float(size)] = max(row.value, of_seed.get(float(size), 0.0))
-        yield from _enough(Curve(pair, name, SELECT, found))
-        yield from _in_languages(gathered, pair, name)
+def _of_laws(gathered: Gathered) -> str:
+    if gathered.is_design:
+        return (
+            "A curve is the law loss = limit + scale · size^(−exponent), with loss = 1 − score, fitted as in "
+            "arXiv 2203.15556; a band holds 95 % of the laws of seeds drawn anew. No law is fitted where scores "
+            "do not rise with size; there the points are joined."
+        )
+    return (
+        "This sweep is a search: its points are of one seed, without the trials that confirm winners, and no "
+        "law is fitted. A search tries promising sizes with settings that it has improved meanwhile, so a rise "
+        "may be its own doing; what size brings, a design tells (`search.design`)."
+    )
 
 
-def _in_languages(gathered: Gathered, pair: Pair, name: str) -> Iterator[Curve]:
-    """Yield a curve for the source language, for the others, and for the resource classes among them."""
+def curves_of(gathered: Gathered, name: str) -> Iterator[Curve]:
+    """Yield the curves over a size, of every pair that has enough of them."""
+    for target in gathered.targets:
+        found: dict[str, dict[Pair, Cells]] = {}
+        for pair in gathered.winners:
+            if pair.target == target:
+                for where, cells in _cells(gathered, pair, name):
+                    if len({size for each in cells.values() for size in each}) >= FEWEST_SIZES:
+                        found.setdefault(where, {})[pair] = cells
+        for where, of_pair in found.items():
+            tried = [
+                each for cells in of_pair.values() for by_size in cells.values() for each in by_size.values()
+            ]
+            n = min(map(len, (*tried, *level_of(gathered, target, name, where).values())))
+            for pair, cells in of_pair.items():
+                yield _curve(pair, name, where, n, cells)
+
+
+def _curve(pair: Pair, name: str, where: str, n: int, cells: Cells) -> Curve:
+    scores = {
+        seed: {size: expected_choice(tried, n) for size, tried in each.items()}
+        for seed, each in cells.items()
+    }
+    return Curve(pair, name, where, n, scores)
+
+
+def _cells(gathered: Gathered, pair: Pair, name: str) -> Iterator[tuple[str, Cells]]:
+    by_cell: dict[tuple[int, float], list[TrialRow]] = {}
+    for row in gathered.tried(pair):
+        size = row.params.get(name)
+        if isinstance(size, (int, float)) and size > 0:
+            by_cell.setdefault((row.seed, float(size)), []).append(row)
+    found: dict[int, dict[float, list[Tried]]] = {}
+    for (seed, size), rows in by_cell.items():
+        scores = told(rows)
+        if scores:
+            found.setdefault(seed, {})[size] = [(score, score) for score in scores]
+    yield SELECT, found
+    yield from _in_languages(gathered, pair, name)
+
+
+def _in_languages(gathered: Gathered, pair: Pair, name: str) -> Iterator[tuple[str, Cells]]:
+    """Yield the source language, the others, and the resource classes among them."""
     by_point: dict[tuple[int, str], dict[str, float]] = {}
     size_of: dict[str, float] = {}
     for row in gathered.scores_of_pair.get(pair, ()):
@@ -117,17 +173,13 @@ def _in_languages(gathered: Gathered, pair: Pair, name: str) -> Iterator[Curve]:
         (row.seed, canonical_json(dict(row.params))): row.value or 0.0 for row in gathered.searched(pair)
     }
     for where, codes in _groups(gathered, {code for each in by_point.values() for code in each}):
-        chosen: dict[int, dict[float, tuple[float, float]]] = {}
+        found: dict[int, dict[float, list[Tried]]] = {}
         for (seed, point), scores in by_point.items():
             own = [scores[code] for code in codes if code in scores]
             if own:
-                candidate = (select.get((seed, point), 0.0), fmean(own))
-                of_seed = chosen.setdefault(seed, {})
-                of_seed[size_of[point]] = max(candidate, of_seed.get(size_of[point], (-1.0, 0.0)))
-        scores_of = {
-            seed: {size: score for size, (_, score) in each.items()} for seed, each in chosen.items()
-        }
-        yield from _enough(Curve(pair, name, where, scores_of))
+                at_size = found.setdefault(seed, {}).setdefault(size_of[point], [])
+                at_size.append((select.get((seed, point), 0.0), fmean(own)))
+        yield where, found
 
 
 def _groups(gathered: Gathered, codes: set[str]) -> Iterator[tuple[str, Sequence[str]]]:
@@ -140,11 +192,6 @@ def _groups(gathered: Gathered, codes: set[str]) -> Iterator[tuple[str, Sequence
     for group in groups_of(others):
         if group.by == "resources" and len(group.languages) < len(others):
             yield f"resources {group.name}", group.languages
-
-
-def _enough(curve: Curve) -> Iterator[Curve]:
-    if len(curve.sizes) >= FEWEST_SIZES:
-        yield curve
 
 
 def _drawn(gathered: Gathered, curves: Iterable[Curve]) -> list[Curve]:
@@ -167,32 +214,48 @@ Laws = Mapping[tuple[Pair, str, str], PowerLaw]
 
 
 def _figures(gathered: Gathered, name: str, curves: Sequence[Curve], laws: Laws) -> Iterator[Figure]:
-    shown: dict[str, list[Series]] = {}
+    together: dict[tuple[str, str], list[Curve]] = {}
     for each in _drawn(gathered, curves):
         if each.dimension == name:
-            title = each.pair.target if each.where == SELECT else f"{each.pair.target}: {each.where}"
-            shown.setdefault(title, []).append(
-                _series(each, laws.get((each.pair, each.dimension, each.where)))
-            )
-    if not shown:
+            together.setdefault((each.pair.target, each.where), []).append(each)
+    if not together:
         return
-    where = SELECT if any(each.where == SELECT for each in curves) else str(gathered.split)
-    if where == SELECT and name.startswith("intermediate."):
-        for target, series in shown.items():
-            series.extend(_without(gathered, target, series))
-    caption = f"Score on {where} by `{name}`, in points of 100, with fitted laws."
-    alt = f"Score by {name} for {listed(list(shown))}, the size on a logarithmic scale."
-    drawn = [Panel(title, tuple(series)) for title, series in shown.items()][:MOST_PANELS]
-    about = About(f"scaling-{where}-{slug(name)}", caption, alt, gathered.intermediates)
-    yield panels(about, drawn, x=name, y=f"{where} score", log=True)
+    drawn = []
+    for (target, where), beside in list(together.items())[:MOST_PANELS]:
+        series = [_series(each, laws.get((each.pair, each.dimension, where))) for each in beside]
+        title = (
+            f"{target}, best of {beside[0].n}"
+            if where == SELECT
+            else f"{target}: {where}, best of {beside[0].n}"
+        )
+        drawn.append(Panel(title, (*series, *_without(gathered, beside))))
+    split = SELECT if (SELECT in {where for _, where in together}) else str(gathered.split)
+    fitted = ", with fitted laws" if laws else ""
+    caption = f"Score on {split} by `{name}`, in points of 100{fitted}."
+    alt = f"Score by {name} for {listed([each.title for each in drawn])}, the size on a logarithmic scale."
+    about = About(f"scaling-{split}-{slug(name)}", caption, alt, gathered.intermediates)
+    yield panels(about, drawn, x=name, y=f"{split} score", log=True)
 
 
-def _without(gathered: Gathered, target: str, beside: Sequence[Series]) -> Iterator[Series]:
+def _without(gathered: Gathered, beside: Sequence[Curve]) -> Iterator[Series]:
     """Yield `none` as a level: it has no intermediate stage whose size could vary."""
-    best = gathered.winners.get(Pair("none", target))
-    if best is not None:
-        ends = [min(min(each.x) for each in beside), max(max(each.x) for each in beside)]
-        yield Series("none", ends, [100 * best.score] * 2)
+    first = beside[0]
+    level = level_of(gathered, first.pair.target, first.dimension, first.where)
+    if level:
+        sizes = [size for each in beside for size in each.sizes]
+        score = fmean(expected_choice(tried, first.n) for tried in level.values())
+        yield Series("none", [min(sizes), max(sizes)], [100 * score] * 2)
+
+
+def level_of(gathered: Gathered, target: str, name: str, where: str) -> dict[int, list[Tried]]:
+    """List by seed what `none` has reached, where a curve is held against it."""
+    if where != SELECT or not name.startswith("intermediate."):
+        return {}
+    by_seed: dict[int, list[TrialRow]] = {}
+    for row in gathered.tried(Pair("none", target)):
+        by_seed.setdefault(row.seed, []).append(row)
+    scores = {seed: told(rows) for seed, rows in by_seed.items()}
+    return {seed: [(score, score) for score in each] for seed, each in scores.items() if each}
 
 
 def _series(curve: Curve, law: PowerLaw | None) -> Series:
@@ -233,19 +296,22 @@ def _table(curves: Sequence[Curve]) -> Table:
         for size in curve.sizes:
             interval = mean_interval(curve.at(size))
             what = (curve.pair.target, curve.pair.intermediate, curve.dimension, curve.where)
-            rows.append((*what, size, interval.mean, *bounds(interval), interval.n_seeds))
+            rows.append((*what, size, interval.mean, *bounds(interval), interval.n_seeds, curve.n))
     names = ("target", "intermediate", "dimension", "on")
     numbers = (
         Column("score", "points"),
         Column("low", "points"),
         Column("high", "points"),
         Column("seeds", "count"),
+        Column("best of", "count"),
     )
-    caption = "Scores by size: means over seeds with their t intervals (95 %)."
+    caption = (
+        "Scores by size: the expected best of so many trials, means over seeds with their t intervals (95 %)."
+    )
     return Table("sizes", caption, (*map(Column, names), Column("size", "number"), *numbers), tuple(rows))
 
 
-def _unsaid(curves: Sequence[Curve], laws: Laws) -> Iterator[str]:
+def _unsaid(curves: Sequence[Curve], laws: Laws, *, fitting: bool) -> Iterator[str]:
     few = [each for each in curves if len(each.scores) < FEWEST_SEEDS]
     if few:
         yield (
@@ -253,7 +319,7 @@ def _unsaid(curves: Sequence[Curve], laws: Laws) -> Iterator[str]:
             "have no band, and a bend in them may be chance."
         )
     perfect = {each.pair.target for each in curves if any(max(v.values()) >= 1 for v in each.scores.values())}
-    if perfect:
+    if fitting and perfect:
         yield f"No law where a score is 100, for then no loss is left: {listed(sorted(perfect))}."
     far = [pair for (pair, _, _), law in laws.items() if law.exponent < 0.01 or law.limit <= 0.001]
     if far:

@@ -8,7 +8,7 @@ from xtr.analysis.report.gathered import Gathered
 from xtr.analysis.report.section import Cell, Column, Section, Table, counted, listed
 from xtr.catalogue.lookup import find_task
 from xtr.catalogue.task import Task
-from xtr.spec.expressions import target_task
+from xtr.spec.expressions import Member, parse_target, target_task
 from xtr.spec.search import SearchSpec
 
 
@@ -33,8 +33,8 @@ def _confirmed(search: SearchSpec) -> str:
     if search.design is not None:
         return (
             "This sweep is a design: every setting is trained at every seed. A pair's best settings are "
-            "chosen by the mean over the same seeds, so its score flatters; contrasts at equal settings do "
-            "not."
+            "chosen by the mean over the same seeds, so its score flatters; means over all settings, and "
+            "contrasts at equal settings, do not."
         )
     if not confirm.seeds:
         return (
@@ -43,13 +43,14 @@ def _confirmed(search: SearchSpec) -> str:
     best = "the best trial was" if confirm.top == 1 else f"the {confirm.top} best trials were"
     seeds = listed([str(seed) for seed in confirm.seeds], 12)
     return (
-        f"Of each pair {best} trained again on the seeds {seeds}, which the search has not used; their mean "
-        "is the score."
+        f"Of each pair {best} trained again on the seeds {seeds}, which the search has not used; "
+        f"{'their mean is the score' if confirm.top == 1 else 'the best of their means is the score'}."
     )
 
 
 def _selected(gathered: Gathered) -> Table:
     rows: list[tuple[Cell, ...]] = []
+    source = gathered.spec.stages.source_language
     for target in gathered.targets:
         task = find_task(target_task(target))
         trained = find_task(task.training_task) if task.training_task else None
@@ -57,8 +58,8 @@ def _selected(gathered: Gathered) -> Table:
         rows.append(
             (
                 target,
-                task.training_task,
-                _select_split(gathered, task, trained),
+                str(Member(trained.name, parse_target(target).languages)) if trained else None,
+                _select_split(task, trained, source),
                 task.metric,
                 overlaps or None,
             )
@@ -70,13 +71,13 @@ def _selected(gathered: Gathered) -> Table:
     return Table("selection", caption, tuple(map(Column, names)), tuple(rows))
 
 
-def _select_split(gathered: Gathered, task: Task, trained: Task | None) -> str:
-    source = gathered.spec.stages.source_language
+def _select_split(task: Task, trained: Task | None, source: str) -> str:
     if trained is None:
         return f"its select split in {', '.join(task.select_languages) or source}"
+    (language,) = trained.trained_in(source, ())  # whatever the target's own rows are in
     if trained.held_out:
-        return f"{trained.held_out:.0%} of the training rows, held out"
-    return f"the dev set of {trained.name}, in the languages it is trained in"
+        return f"{trained.held_out:.0%} of the training rows in {language}, held out"
+    return f"the dev set of {trained.name} in {language}"
 
 
 def _opened(gathered: Gathered) -> str:
