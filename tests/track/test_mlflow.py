@@ -215,3 +215,16 @@ def test_no_password_is_told(spec: SweepSpec) -> None:
     Tracker(hidden, complain=said.append).open([])
     assert len(said) == 1
     assert "cret" not in said[0]
+
+
+def test_a_trial_that_collapsed_bears_a_tag_by_which_it_is_found(spec: SweepSpec) -> None:
+    collapsed = replace(ROW, detail={"collapsed": ["mnli"]})
+    tracker = Tracker(spec, complain=refuse)
+    tracker.open([collapsed, replace(ROW, number=1, seed=2)])
+    tracker.leaderboard([collapsed])
+    client = MlflowClient(tracking_uri=spec.tracking.uri)
+    experiment = client.get_experiment_by_name("xtr/studied")
+    [run] = client.search_runs([experiment.experiment_id], "tags.`xtr.collapsed` = 'mnli'")
+    assert (run.info.status, run.data.metrics["select/score"]) == ("FINISHED", 0.5)
+    [pair] = client.search_runs([experiment.experiment_id], "tags.`xtr.id` = 'pair squad_v1 tydiqa'")
+    assert "1 of 1 trials; its best settings collapsed, too" in pair.data.tags["mlflow.note.content"]

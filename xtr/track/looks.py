@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xtr.analysis.answers.leaderboard import Row
+from xtr.analysis.answers.leaderboard_text import collapsed_text
 from xtr.analysis.records.trials import TrialRow
 from xtr.analysis.tables import percent, settings_text
 from xtr.catalogue.lookup import find_task
@@ -89,6 +90,8 @@ def winner_note(spec: SweepSpec, row: Row) -> str:
         lines.append(
             f"Transfer over `none`: {percent(row.transfer, signed=True)} points, at equal settings {same}."
         )
+    if row.collapsed:
+        lines.append(f"Collapsed to one class: {collapsed_text(row)}.")
     lines.append(f"Model and scores as a folder: `xtr export {spec.name} --to best --weights`.")
     return "\n\n".join(lines)
 

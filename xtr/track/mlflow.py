@@ -226,6 +226,7 @@ class Tracker:
             "xtr.phase": row.phase,
             "xtr.seed": str(row.seed),
             "xtr.state": row.state,
+            **({"xtr.collapsed": ", ".join(row.collapsed)} if row.collapsed else {}),
             **(self._checkpoint(trained) if trained else {}),
         }
         run = self._run(identity, run_name(row), tags, parent=self._pair_run(row.pair))

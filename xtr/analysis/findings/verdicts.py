@@ -182,6 +182,13 @@ def _common_seeds(weighing: Weighing, sums: Sequence[Weights]) -> tuple[int, ...
     if lacking:
         told = "seed" if len(lacking) == 1 else "seeds"
         weighing.notes[f"{told} {_listed(lacking)} left out: some score is missing"] = None
+    runs = {(cell.pair, cell.settings, seed) for each in sums for cell in each for seed in seeds}
+    collapsed = sum(weighing.table.collapsed(*run) for run in runs)
+    if collapsed:
+        name = weighing.spec.name
+        weighing.notes[f"{collapsed} of its {len(runs)} runs collapsed to one class (xtr status {name})"] = (
+            None
+        )
     return seeds
 
 

@@ -24,6 +24,11 @@ def status_document(spec: SweepSpec, trials: Sequence[TrialRow]) -> dict[str, JS
             {"pair": pair_name(row.pair), "number": row.number, "error": str(row.detail.get("error", ""))}
             for row in _failed(trials)
         ],
+        "collapsed": [
+            {"pair": pair_name(row.pair), "number": row.number, "tasks": list(row.collapsed)}
+            for row in trials
+            if row.collapsed
+        ],
     }
 
 
@@ -42,6 +47,14 @@ def status_text(spec: SweepSpec, trials: Sequence[TrialRow]) -> str:
         "",
         columns(("pair", "complete", "stopped early", "running", "failed", "best"), rows),
     ]
+    collapsed = [row for row in trials if row.collapsed]
+    if collapsed:
+        lines += ["", f"{len(collapsed)} collapsed, to one class for all rows:"]
+        lines += [
+            f"{pair_name(row.pair)} #{row.number}: {', '.join(row.collapsed)} (seed {row.seed}, "
+            f"select score {percent(row.value if row.value is not None else row.rung)})"
+            for row in collapsed
+        ]
     for row in _failed(trials):
         lines += [
             "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from xtr.analysis.records.trials import TrialRow
 from xtr.analysis.report.gathered import Gathered
 from xtr.analysis.report.section import Cell, Column, Section, Table, counted, listed, shown
 from xtr.analysis.report.standings import SIGNIFICANT, Standing, bounds
@@ -101,6 +102,10 @@ def _name(each: Standing) -> str:
     return f"`{each.row.intermediate}` for `{each.row.target}`"
 
 
+def _trial(row: TrialRow) -> str:
+    return f"`{row.intermediate}` for `{row.target}` #{row.number} ({', '.join(row.collapsed)})"
+
+
 def _facts(gathered: Gathered) -> Table:
     spec = gathered.spec
     states = Counter(row.state for row in gathered.trials)
@@ -126,6 +131,11 @@ def _unsaid(gathered: Gathered) -> list[str]:
     running = sum(row.state == "running" for row in gathered.trials)
     if running:
         found.append(f"{counted(running, 'trial')} not finished yet: what follows may change.")
+    if gathered.collapsed:
+        found.append(
+            f"{counted(len(gathered.collapsed), 'trial')} collapsed to one class for all rows; curves leave "
+            f"them out: {listed([_trial(row) for row in gathered.collapsed])}."
+        )
     if gathered.ended is not None:
         ending = "interrupted" if gathered.ended.by == "interrupt" else "ended by its budget"
         found.append(f"The last run was {ending} before its work was done.")

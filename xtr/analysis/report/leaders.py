@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from xtr.analysis.answers.leaderboard_text import collapsed_text
 from xtr.analysis.report.charts import About, heat_map
 from xtr.analysis.report.gathered import Gathered
 from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, listed
@@ -141,6 +142,9 @@ def _unsaid(gathered: Gathered) -> Iterable[str]:
     if alike:
         names = [f"`{each.row.intermediate}` for `{each.row.target}`" for each in alike]
         yield f"Scores without spread over seeds, so without an interval: {listed(names)}."
+    for each in gathered.standings:
+        if each.row.collapsed_seeds:
+            yield f"Best settings that collapsed themselves: {collapsed_text(each.row)}."
     bare = [each.row.target for each in gathered.standings if each.row.baseline is None]
     if bare:
         yield f"No `none` has finished for {listed(sorted(set(bare)))}: no transfer can be told."

@@ -16,7 +16,7 @@ from statistics import correlation, fmean
 from xtr.analysis.answers.groups import groups_of
 from xtr.analysis.report.charts import About, Panel, Series, panels
 from xtr.analysis.report.gathered import Gathered
-from xtr.analysis.report.rates import leading
+from xtr.analysis.report.rates import leading, left_out
 from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, counted, cut, listed, slug
 from xtr.analysis.report.standings import bounds
 from xtr.fingerprint import canonical_json
@@ -63,7 +63,7 @@ def scaling(gathered: Gathered) -> Section:
     curves = [curve for name in names for curve in _curves(gathered, name)]
     if not curves:
         why = f"No pair has finished trials at {FEWEST_SIZES} or more sizes, so no curve over size is drawn."
-        return Section("scaling", "Size and scaling", unsaid=(why,))
+        return Section("scaling", "Size and scaling", unsaid=(why, *left_out(gathered, names)))
     laws = {
         (each.pair, each.dimension, each.where): law
         for each in _drawn(gathered, curves)
@@ -81,7 +81,7 @@ def scaling(gathered: Gathered) -> Section:
         "No law is fitted where scores do not rise with size; there the points are joined.",
         *cut(len(gathered.targets), MOST_PANELS, rest="`sizes.csv` has all"),
     )
-    unsaid = tuple(_unsaid(curves, laws))
+    unsaid = (*_unsaid(curves, laws), *left_out(gathered, names))
     tables = [table for table in [_laws(laws)] if table.rows]
     return Section(
         "scaling", "Size and scaling", words, tuple(tables), tuple(figures), unsaid, (_table(curves),)
@@ -93,7 +93,9 @@ def _curves(gathered: Gathered, name: str) -> Iterator[Curve]:
         found: dict[int, dict[float, float]] = {}
         for row in gathered.of_pair[pair]:
             size = row.params.get(name)
-            if row.value is None or row.phase == "control" or not isinstance(size, (int, float)) or size <= 0:
+            if row.value is None or row.phase == "control" or row.collapsed:
+                continue
+            if not isinstance(size, (int, float)) or size <= 0:
                 continue
             of_seed = found.setdefault(row.seed, {})
             of_seed[float(size)] = max(row.value, of_seed.get(float(size), 0.0))
@@ -103,12 +105,17 @@ def _curves(gathered: Gathered, name: str) -> Iterator[Curve]:
 
 def _in_languages(gathered: Gathered, pair: Pair, name: str) -> Iterator[Curve]:
     """Yield a curve for the source language, for the others, and for the resource classes among them."""
+    collapsed = {
+        (row.seed, canonical_json(dict(row.params))) for row in gathered.of_pair[pair] if row.collapsed
+    }
     by_point: dict[tuple[int, str], dict[str, float]] = {}
     size_of: dict[str, float] = {}
     for row in gathered.scores_of_pair.get(pair, ()):
         size = row.settings.get(name)
         if row.split == gathered.split and isinstance(size, (int, float)) and size > 0:
             point = canonical_json(dict(row.settings))
+            if (row.seed, point) in collapsed:
+                continue
             size_of[point] = float(size)
             by_point.setdefault((row.seed, point), {})[row.language] = row.value
     if len(set(size_of.values())) < FEWEST_SIZES:
