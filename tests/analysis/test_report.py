@@ -37,6 +37,7 @@ from xtr.analysis.report.selection import selection
 from xtr.analysis.report.standings import standings_of
 from xtr.analysis.report.write import write_report
 from xtr.errors import InputError
+from xtr.spec.search import ORACLE
 from xtr.spec.sweep import Pair
 from xtr.statistics.intervals import mean_interval
 
@@ -483,3 +484,16 @@ def test_points_of_a_design_that_collapsed_are_left_out_in_every_language(design
     without = with_collapsed((1, 2, 3))
     assert without.figures == ()
     assert "3 trials left out" in " ".join(without.unsaid)
+
+
+def test_the_report_of_an_oracle_says_so_first_and_of_selection(written: Written) -> None:
+    gathered, _ = written
+    search = gathered.spec.search.model_copy(update={"select_on": "oracle"})
+    found = replace(gathered, spec=gathered.spec.model_copy(update={"search": search}))
+    assert ORACLE in head(found).words[1]
+    assert ("selected on", ORACLE) in head(found).tables[0].rows
+    told = selection(found)
+    assert told.words[0] == ORACLE
+    assert told.tables[0].rows[0][2] == "the dev sets of pawsx, in the languages it is not trained in"
+    assert "other languages' dev sets" in leaders(found).words[0]
+    assert not any(ORACLE in each for each in (*head(gathered).words, *selection(gathered).words))

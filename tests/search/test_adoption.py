@@ -125,8 +125,12 @@ def test_trials_come_from_all_earlier_studies_each_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"training_seed": 5}, {"space": SPACE | {"target.batch_size": {"choice": [8, 16]}}}],
-    ids=["another seed of training", "a dimension more"],
+    [
+        {"training_seed": 5},
+        {"space": SPACE | {"target.batch_size": {"choice": [8, 16]}}},
+        {"select_on": "oracle"},
+    ],
+    ids=["another seed of training", "a dimension more", "selected on other languages"],
 )
 def test_trials_whose_scores_would_be_others_are_not_kept(tmp_path: Path, change: dict[str, Any]) -> None:
     run(tmp_path)

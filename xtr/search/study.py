@@ -262,6 +262,7 @@ class PairStudy:
         )
         identity: dict[str, JSON] = {
             **asked,
+            **spec.search.mark,
             "space": {name: repr(each) for name, each in self.space.dimensions.items()},
             "seeds": [spec.search.seed, spec.search.training_seed],
             "stages": spec.stages.model_dump(mode="json", exclude={"evaluate": {"languages", "split"}}),

@@ -97,12 +97,16 @@ def _attempt(job: Job, runner: Runner) -> dict[str, Any]:
         scores = trained[-1].scores_after(epoch)
         score = scores[find_task(path.target.parts[0].task).metric]
         collapsed += [job.pair.target] if COLLAPSED in scores else []
-        detail = _detail(trained, collapsed)
-        return _report(_state(score, paused=epoch < path.target.settings.epochs), score, detail)
+        if not path.select:
+            paused = epoch < path.target.settings.epochs
+            return _report(_state(score, paused=paused), score, _detail(trained, collapsed))
     selected = runner.evaluate(path.select)
     metric = find_task(job.pair.target_task).metric
     score = sum(each.scores[metric] for each in selected) / len(selected)
-    return _report(_state(score, paused=False), score, _detail([*trained, *selected], collapsed))
+    detail = _detail([*trained, *selected], collapsed)
+    if path.target is not None:
+        detail |= runner.spec.search.mark
+    return _report(_state(score, paused=False), score, detail)
 
 
 def _collapsed(stage: TrainStage, scores: Mapping[str, float]) -> list[str]:

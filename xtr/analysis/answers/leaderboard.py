@@ -140,7 +140,12 @@ def best_rows(rows: Sequence[Row]) -> list[Row]:
 
 def document(spec: SweepSpec, rows: Sequence[Row]) -> dict[str, JSON]:
     """Return the leaderboard as a JSON document."""
-    return {"schema_version": SCHEMA_VERSION, "sweep": spec.name, "rows": [_plain(row) for row in rows]}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "sweep": spec.name,
+        "select_on": spec.search.select_on,
+        "rows": [_plain(row) for row in rows],
+    }
 
 
 def _plain(row: Row) -> JSON:

@@ -33,6 +33,7 @@ def leaderboard_text(spec: SweepSpec, trials: Sequence[TrialRow]) -> str:
     return "\n".join(
         [
             f"leaderboard of {spec.name}: select score of each pair's best settings, in points of 100",
+            *spec.search.caveat,
             "",
             columns(header, cells),
             *(["", "collapsed to one class for all rows", *collapsed] if collapsed else []),

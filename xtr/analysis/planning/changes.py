@@ -107,6 +107,7 @@ def scored_by(spec: SweepSpec) -> dict[str, JSON]:
         "model": spec.model.model_dump(mode="json"),
         "data": spec.data.model_dump(mode="json", include={"source", "demo_seed", "demo_scale"}),
         "training_seed": spec.search.training_seed,
+        **spec.search.mark,
     }
 
 

@@ -34,6 +34,7 @@ class Result:
 
     Attributes:
         phase, trial: of a trial's select score; None for scores in a language.
+        split: `select`, or `oracle` where trials are scored on other languages' dev sets, or what was evaluated.
         settings: the trial's dimensions by dotted name.
         stage: key of the stage that has computed it, where that is kept.
         collapsed: those tasks of its path for which one class alone is predicted, with commas between them.
@@ -65,7 +66,7 @@ def results_of(folder: Path) -> list[Result]:
             row.seed,
             row.phase,
             row.number,
-            "select",
+            row.scored_on,
             "",
             find_task(target_task(row.target)).metric,
             row.value,

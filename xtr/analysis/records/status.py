@@ -18,6 +18,7 @@ def status_document(spec: SweepSpec, trials: Sequence[TrialRow]) -> dict[str, JS
     return {
         "schema_version": SCHEMA_VERSION,
         "sweep": spec.name,
+        "select_on": spec.search.select_on,
         "trials": dict(Counter(row.state for row in trials)),
         "seconds": _spent(trials),
         "failed": [
@@ -44,6 +45,7 @@ def status_text(spec: SweepSpec, trials: Sequence[TrialRow]) -> str:
         rows.append((pair_name(pair), *counts, failed, percent(best)))
     lines = [
         f"{spec.name}: {len(trials)} trials, {_spent(trials):.0f} s of training",
+        *spec.search.caveat,
         "",
         columns(("pair", "complete", "stopped early", "running", "failed", "best"), rows),
     ]

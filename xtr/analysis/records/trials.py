@@ -60,6 +60,11 @@ class TrialRow:
         return _target_params(self.params)
 
     @property
+    def scored_on(self) -> str:
+        """`select`, or `oracle` where that was the mean over other languages' dev sets."""
+        return str(self.detail.get("select_on", "select"))
+
+    @property
     def collapsed(self) -> tuple[str, ...]:
         """Those tasks of its path for which the model has come to predict one class alone."""
         named = self.detail.get(COLLAPSED)

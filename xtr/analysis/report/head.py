@@ -17,7 +17,7 @@ def head(gathered: Gathered) -> Section:
     return Section(
         "summary",
         "What was asked, and what can be concluded",
-        (question, *conclusions(gathered)),
+        (question, *(f"*{each}*" for each in spec.search.caveat), *conclusions(gathered)),
         (_facts(gathered),),
         unsaid=tuple(_unsaid(gathered)),
     )
@@ -116,7 +116,7 @@ def _facts(gathered: Gathered) -> Table:
         ("pairs", f"{len(spec.pairs.pairs())}, on {counted(len(gathered.targets), 'target')}"),
         ("trials", ", ".join(f"{n:,} {state}" for state, n in sorted(states.items())) or "none yet"),
         ("training seeds", listed([str(seed) for seed in seeds], 12) or "none yet"),
-        ("selected on", f"the select split in {spec.stages.source_language}"),
+        ("selected on", next(iter(spec.search.caveat), f"the select split in {spec.stages.source_language}")),
         ("scored on", gathered.split or "nothing beyond the select split"),
     ]
     return Table("facts", "What this report stands on.", (Column("what"), Column("how much")), tuple(facts))

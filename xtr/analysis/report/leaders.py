@@ -37,8 +37,11 @@ def leaders(gathered: Gathered) -> Section:
             "Leaderboard",
             unsaid=("No trial has finished yet, so nothing can be ranked.",),
         )
+    scored_on = "the select split"
+    if gathered.spec.search.select_on == "oracle":
+        scored_on = "other languages' dev sets (of what is never trained, of the select split)"
     words = (
-        "Scores are those of the select split, in points of 100: the mean over the seeds that confirm a "
+        f"Scores are those of {scored_on}, in points of 100: the mean over the seeds that confirm a "
         "pair's best settings, with Student's t interval (95 %), cut at 0 and 100. *transfer* is a pair's "
         "best minus the best of `none`; it also rewards luckier settings. *same settings* is the pair's best "
         "minus `none` at the same target settings, seed by seed: what the intermediate task itself brings. "

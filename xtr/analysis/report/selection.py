@@ -11,12 +11,15 @@ from xtr.catalogue.task import Task
 from xtr.spec.expressions import target_task
 from xtr.spec.search import SearchSpec
 
+SOURCE = (
+    "A trial is scored on its target's select split alone: no other language or test set has chosen anything."
+)
+
 
 def selection(gathered: Gathered) -> Section:
     """Say what chose the winners, and who has looked at the test sets."""
     words = (
-        "A trial is scored on its target's select split alone: no other language or test set has chosen "
-        "anything.",
+        *(gathered.spec.search.caveat or (SOURCE,)),
         _confirmed(gathered.spec.search),
         _opened(gathered),
     )
@@ -74,6 +77,8 @@ def _select_split(gathered: Gathered, task: Task, trained: Task | None) -> str:
     source = gathered.spec.stages.source_language
     if trained is None:
         return f"its select split in {', '.join(task.select_languages) or source}"
+    if gathered.spec.search.select_on == "oracle":
+        return f"the dev sets of {task.name}, in the languages it is not trained in"
     if trained.held_out:
         return f"{trained.held_out:.0%} of the training rows, held out"
     return f"the dev set of {trained.name}, in the languages it is trained in"
