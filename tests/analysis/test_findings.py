@@ -471,3 +471,22 @@ def test_findings_are_read_again_without_evaluating_and_by_what_the_file_says_no
     refused = xtr(tmp_path, "findings", "sweep.yaml")
     assert refused.returncode == 2
     assert "declares no contrasts" in refused.stderr
+
+
+def test_a_run_that_collapsed_stays_in_a_contrast_and_is_named_beside_it(tmp_path: Path) -> None:
+    contrast = (
+        "{claim: c, difference: {of: squad_v1, at: {target.examples: 10, intermediate.fraction: 0.25}}, "
+        "targets: [tydiqa], expect: {above: 0}}"
+    )
+    rows = World().rows()
+    whole = only(tmp_path, contrast, rows)
+    marked = [
+        replace(row, collapsed="squad_v1")
+        if (row.seed, row.intermediate, row.settings.get("target.examples")) == (2, "squad_v1", 10)
+        else row
+        for row in rows
+    ]
+    found = only(tmp_path, contrast, marked)
+    assert (found.measured, found.verdict) == (whole.measured, whole.verdict)
+    assert "1 of its 6 runs collapsed to one class (xtr status planted)" in found.why
+    assert "collapsed" not in whole.why

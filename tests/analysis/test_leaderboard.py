@@ -10,9 +10,12 @@ import pytest
 from xtr.analysis.answers.leaderboard import best_rows, document, draws, leaderboard
 from xtr.analysis.answers.leaderboard_text import leaderboard_text
 from xtr.analysis.export.config import export_best, exported_spec
+from xtr.analysis.records.results import results_of
 from xtr.analysis.records.scores import ScoreRow
+from xtr.analysis.records.status import status_document, status_text
 from xtr.analysis.records.trials import TrialRow, append_trial, read_trials, winner, write_trials
 from xtr.spec.load import load_sweep
+from xtr.spec.search import ORACLE
 from xtr.spec.sweep import Pair, SweepSpec
 
 HIGH, LOW = {"target.epochs": 3}, {"target.epochs": 1}
@@ -197,3 +200,49 @@ def test_the_last_line_of_a_trial_counts_and_a_torn_line_is_left_out(tmp_path: P
     with (tmp_path / "trials.jsonl").open("a") as file:
         file.write('{"intermediate": "no')
     assert read_trials(tmp_path) == [trial("none", 0, 0.6)]
+
+
+def test_trials_that_collapsed_are_counted_and_a_winner_that_did_is_said_to_be_so() -> None:
+    one_class: dict[str, Any] = {"detail": {"collapsed": ["mnli", "pawsx"]}}
+    rows = [
+        trial("none", 0, 0.6),
+        trial("mnli", 0, 0.55, params=LOW, **one_class),
+        trial("mnli", 1, 0.8, number=1),
+        trial("mnli", 0, 0.55, number=2, phase="confirm", seed=2, of=1, **one_class),
+        trial("mnli", 1, 0.85, number=3, phase="confirm", seed=3, of=1),
+    ]
+    mnli, none = leaderboard(spec(), rows)
+    assert (mnli.trials, mnli.collapsed, mnli.collapsed_seeds) == (4, 2, (2,))
+    assert (none.collapsed, none.collapsed_seeds) == (0, ())
+    assert mnli.score == pytest.approx(0.7), "a seed that collapsed still counts"
+    assert mnli.expected_best == pytest.approx((0.55 + 0.8) / 2), "and so does its draw"
+    text = leaderboard_text(spec(), rows)
+    assert "pawsx after mnli: 2 of 4 trials; its best settings collapsed, too, at seed 2" in text
+    assert "collapsed" not in leaderboard_text(spec(), rows[:1])
+    told = status_document(spec(), rows)
+    assert told["collapsed"] == [
+        {"pair": "pawsx after mnli", "number": number, "tasks": ["mnli", "pawsx"]} for number in (0, 2)
+    ]
+    shown = status_text(spec(), rows)
+    assert "2 collapsed" in shown
+    assert "pawsx after mnli #2: mnli, pawsx (seed 2, select score 55.0)" in shown
+
+
+def test_scores_of_an_oracle_are_marked_wherever_they_show(tmp_path: Path) -> None:
+    rows = [trial("none", 0, 0.6), trial("mnli", 0, 0.8, detail={"select_on": "oracle"})]
+    oracle, plain = spec(select_on="oracle"), spec()
+    ranked = leaderboard(oracle, rows)
+    exported = exported_spec(oracle, ranked[0], [], rows)
+    texts = [leaderboard_text(oracle, rows), status_text(oracle, rows)]
+    [path] = export_best(oracle, rows, [], tmp_path / "best")
+    texts.append(path.read_text(encoding="utf-8"))
+    assert all(ORACLE in text for text in texts)
+    assert (document(oracle, ranked)["select_on"], status_document(oracle, rows)["select_on"]) == (
+        "oracle",
+    ) * 2
+    assert exported.search.select_on == "oracle", "run again, it comes to the same score"
+    assert exported.result is not None
+    assert exported.result["select_on"] == "oracle"
+    write_trials(tmp_path, rows)
+    assert [row.split for row in results_of(tmp_path)] == ["select", "oracle"]
+    assert ORACLE not in leaderboard_text(plain, rows) + status_text(plain, rows)

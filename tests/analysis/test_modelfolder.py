@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,7 @@ from xtr.families.registry import family_of, head_id
 from xtr.fingerprint import JSON
 from xtr.model.encoder import Encoder, save_encoder
 from xtr.spec.load import load_stored
+from xtr.spec.search import ORACLE
 from xtr.stages.store import StageStore
 from xtr.statistics.intervals import mean_interval
 
@@ -186,3 +187,16 @@ def test_an_earlier_export_is_replaced_and_anything_else_is_left_alone(finished:
         finished.export()
     assert (folder / "README.md").exists()
     assert sorted(path.name for path in finished.to.iterdir()) == ["xnli", "xnli.yaml"]
+
+
+def test_a_model_that_an_oracle_has_chosen_says_so_on_its_card_and_in_its_scores(finished: Finished) -> None:
+    search = finished.spec.search.model_copy(update={"select_on": "oracle"})
+    finished.spec = finished.spec.model_copy(update={"search": search})
+    rows = read_trials(finished.folder)
+    write_trials(finished.folder, [replace(row, detail=row.detail | {"select_on": "oracle"}) for row in rows])
+    folder = finished.export().folder
+    card = (folder / "README.md").read_text()
+    assert ORACLE in card
+    assert "on the dev sets of other languages" in card
+    assert "select split" not in card
+    assert (folder / "scores.csv").read_text().splitlines()[1].startswith("oracle,,accuracy,")

@@ -281,6 +281,7 @@ def test_a_continuous_intermediate_dimension_is_warned_of_with_its_price_and_its
         ({"search": {"concurrent_trials": 4}}, (2,), "search.concurrent_trials asks for 4"),
         ({"search": {"early_stopping": {"rung_epochs": 1, "keep": 1.0}}}, (), "early stopping stops nothing"),
         ({"search": {"early_stopping": {"rung_epochs": 9, "keep": 0.5}}}, (), "early stopping stops nothing"),
+        ({"search": {"select_on": "oracle"}}, (), "oracle: selected on the target languages' dev sets"),
         ({}, (), ""),
     ],
 )

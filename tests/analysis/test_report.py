@@ -48,6 +48,7 @@ from xtr.analysis.report.history import history
 from xtr.analysis.report.languages import languages
 from xtr.analysis.report.leaders import leaders
 from xtr.analysis.report.page import prose
+from xtr.analysis.report.rates import rates
 from xtr.analysis.report.scaling import curves_of, level_of, scaling
 from xtr.analysis.report.section import Column, Section, Table, slug
 from xtr.analysis.report.selection import selection
@@ -55,6 +56,7 @@ from xtr.analysis.report.standings import standings_of
 from xtr.analysis.report.write import write_report
 from xtr.errors import InputError
 from xtr.metrics.expected_best import expected_choice
+from xtr.spec.search import ORACLE
 from xtr.spec.sweep import DataSpec, Pair, SweepSpec
 from xtr.stages.path import Paths
 from xtr.stages.work import source_of
@@ -582,3 +584,63 @@ def test_what_a_chain_forgets_is_drawn_by_language_where_it_was_asked_for(tmp_pa
     assert len(told) == len(losses.rows) == 3 * len(LANGUAGES), "seeds are averaged"
     assert told[0, last] == pytest.approx(2)
     assert told[2, last] == pytest.approx(2 + 0.2 * (len(LANGUAGES) - 1))
+
+
+def test_runs_that_collapsed_are_named_and_left_out_of_curves(written: Written) -> None:
+    gathered, _ = written
+    pair = Pair("mnli", "pawsx")
+    [place] = [
+        i
+        for i, row in enumerate(gathered.trials)
+        if (row.pair, row.phase, row.params.get("intermediate.fraction")) == (pair, "search", 0.5)
+        and row.params["target.learning_rate"] == 2e-5
+    ]
+    trials = list(gathered.trials)
+    trials[place] = replace(trials[place], detail={"collapsed": ["mnli"]})
+    found = replace(gathered, trials=tuple(trials))
+
+    told = scaling(found)
+    sizes = {(row[0], row[1], row[3], row[4]): row[5] for row in told.kept_apart[0].rows}
+    second = true_score(pair, {"intermediate.fraction": 0.5, "target.learning_rate": 1e-5})
+    assert sizes["pawsx", "mnli", "select", 0.5] == pytest.approx(second), "the best of those that are whole"
+    left_out = "1 trial left out of the curves for having collapsed to one class."
+    assert left_out in told.unsaid
+    assert left_out in rates(found).unsaid
+    [named] = [each for each in head(found).unsaid if "collapsed" in each]
+    assert f"`mnli` for `pawsx` #{trials[place].number} (mnli)" in named
+    assert not any("collapsed" in each for each in (*head(gathered).unsaid, *scaling(gathered).unsaid))
+    winning = [replace(row, detail={"collapsed": ["pawsx"]}) if row.pair == pair else row for row in trials]
+    of_winner = [each for each in leaders(replace(gathered, trials=tuple(winning))).unsaid if "colla" in each]
+    assert "its best settings collapsed, too, at seeds 2, 3, 4" in of_winner[0]
+
+
+def test_points_of_a_design_that_collapsed_are_left_out_in_every_language(design: Gathered) -> None:
+    small = [row for row in design.trials if row.params.get("intermediate.fraction") == 0.25]
+
+    def with_collapsed(seeds: tuple[int, ...]) -> Section:
+        gone = {row.number for row in small if row.seed in seeds}
+        rows = [
+            replace(row, detail={"collapsed": ["mnli"]}) if row in small and row.number in gone else row
+            for row in design.trials
+        ]
+        return scaling(replace(design, trials=tuple(rows)))
+
+    seeds = {(row[3], row[4]): row[8] for row in with_collapsed((2,)).kept_apart[0].rows}
+    assert {where for (where, size), n in seeds.items() if (size, n) == (0.25, 2)} >= {"select", "en"}
+    assert {n for (_, size), n in seeds.items() if size != 0.25} == {3}
+    without = with_collapsed((1, 2, 3))
+    assert without.figures == ()
+    assert "3 trials left out" in " ".join(without.unsaid)
+
+
+def test_the_report_of_an_oracle_says_so_first_and_of_selection(written: Written) -> None:
+    gathered, _ = written
+    search = gathered.spec.search.model_copy(update={"select_on": "oracle"})
+    found = replace(gathered, spec=gathered.spec.model_copy(update={"search": search}))
+    assert ORACLE in head(found).words[1]
+    assert ("selected on", ORACLE) in head(found).tables[0].rows
+    told = selection(found)
+    assert told.words[0] == ORACLE
+    assert told.tables[0].rows[0][2] == "the dev sets of pawsx, in the languages it is not trained in"
+    assert "other languages' dev sets" in leaders(found).words[0]
+    assert not any(ORACLE in each for each in (*head(gathered).words, *selection(gathered).words))

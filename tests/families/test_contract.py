@@ -248,3 +248,22 @@ def test_outcomes_of_rows_add_up_to_the_score(name: str, demo: DemoSource) -> No
 def test_capping_to_all_rows_changes_nothing(name: str, demo: DemoSource) -> None:
     rows = demo_rows(demo, name)
     assert family_of(find_task(name)).cap(rows, range(len(rows))) == list(rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "one"), [("mnli", "neutral"), ("csqa", 0), ("udpos", "NOUN"), ("panx", "O")]
+)
+def test_families_with_a_closed_set_of_classes_see_that_one_is_predicted_throughout(
+    name: str, one: str | int, demo: DemoSource
+) -> None:
+    rows = demo_rows(demo, name)
+    family, right = family_of(find_task(name)), [gold(row) for row in rows]
+    alike = [(one,) * len(each) if isinstance(each, tuple) else one for each in right]
+    assert family.collapsed(rows, alike)
+    assert not family.collapsed(rows, right)
+
+
+@pytest.mark.parametrize("name", ["squad_v1", "tatoeba"])
+def test_families_without_one_never_collapse(name: str, demo: DemoSource) -> None:
+    rows = demo_rows(demo, name)
+    assert not family_of(find_task(name)).collapsed(rows, [gold(rows[0])] * len(rows))

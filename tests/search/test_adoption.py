@@ -125,8 +125,12 @@ def test_trials_come_from_all_earlier_studies_each_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"training_seed": 5}, {"space": SPACE | {"target.batch_size": {"choice": [8, 16]}}}],
-    ids=["another seed of training", "a dimension more"],
+    [
+        {"training_seed": 5},
+        {"space": SPACE | {"target.batch_size": {"choice": [8, 16]}}},
+        {"select_on": "oracle"},
+    ],
+    ids=["another seed of training", "a dimension more", "selected on other languages"],
 )
 def test_trials_whose_scores_would_be_others_are_not_kept(tmp_path: Path, change: dict[str, Any]) -> None:
     run(tmp_path)
@@ -217,3 +221,17 @@ def test_going_back_to_an_earlier_file_keeps_what_was_tried_meanwhile(tmp_path: 
     back = Book(sweep(tmp_path, **narrow), tmp_path)
     assert len(inside) > len(first.rows)
     assert facts(back.rows, "search") == facts(inside, "search")
+
+
+def test_the_languages_that_are_scored_belong_to_an_oracle_s_scores_alone(tmp_path: Path) -> None:
+    def study_name(spec: SweepSpec) -> str:
+        return Book(spec, tmp_path).studies[PAIR].study.study_name
+
+    def name(languages: tuple[str, ...], **search: Any) -> str:
+        spec = sweep(tmp_path, **search)
+        evaluate = spec.stages.evaluate.model_copy(update={"languages": languages})
+        stages = spec.stages.model_copy(update={"evaluate": evaluate})
+        return study_name(spec.model_copy(update={"stages": stages}))
+
+    assert name(("xa",)) == name(("xb",)) != name(("xa",), select_on="oracle")
+    assert name(("xa",), select_on="oracle") != name(("xb",), select_on="oracle")

@@ -10,6 +10,7 @@ from tests.spec.sweeps import GOOD, load_text, only_problem, problems_of, write
 from xtr.catalogue.lookup import names
 from xtr.errors import InputError
 from xtr.spec.check import check_sweep
+from xtr.spec.load import load_sweep
 from xtr.spec.space import FIELDS, STAGES, Choice, Fixed, FloatRange, LogFloatRange, complaint
 from xtr.spec.sweep import ModelSpec, PairsSpec, SearchSpec, SweepSpec, TrainSettings
 
@@ -44,6 +45,9 @@ from xtr.spec.sweep import ModelSpec, PairsSpec, SearchSpec, SweepSpec, TrainSet
         ("{keep: 0.5}", "{keep: 0.5}\n  share: target", "search.share", "must be 'intermediate'"),
         ("seeds: [2, 3]", "seeds: [2, 1]", "search.confirm.seeds[1]", "is search.training_seed"),
         ("seeds: [2, 3]", "seeds: [2, 2]", "search.confirm.seeds[1]", "is listed twice"),
+        ("  early_stopping: {keep: 0.5}\n", "  early_stopping: {keep: 0.5}\n  select_on: oracle\n",
+         "search.select_on", "would stop early by another score"),
+        ("  early_stopping: {keep: 0.5}\n", "  select_on: xnli\n", "search.select_on", "must be 'source'"),
         ("{root: runs}", "{}\ndata: {source: official}", "data.official_root", "needs official_root"),
         ("{root: runs}", "{}\ndata: {folders: {xnly: a}}", "data.folders.xnly", "unknown task"),
         ("{root: runs}", "{}\ndata: {files: {xnli: {tests: a}}}", "data.files.xnli.tests", "unknown split"),
@@ -165,3 +169,18 @@ def test_several_contradictions_come_together(tmp_path: Path) -> None:
         .replace("[2, 3]", "[1]")
     )
     assert len(problems_of(write(tmp_path, text))) == 3
+
+
+def test_an_oracle_needs_dev_sets_that_are_not_the_test_sets(tmp_path: Path) -> None:
+    oracle = GOOD.replace("  early_stopping: {keep: 0.5}\n", "  select_on: oracle\n")
+    assert load_sweep(write(tmp_path, oracle)).search.select_on == "oracle"
+    more = oracle.replace("target: [xnli, tatoeba]", "target: [xnli, tydiqa, xquad, pawsx, xcopa]")
+    problem = only_problem(write(tmp_path, more))
+    assert "test sets: tydiqa, xquad" in problem.what
+    assert "xnli" in (problem.allowed or "")
+    own_dev = "{root: runs}\ndata: {files: {tydiqa: {dev: d}, xquad: {dev: d}}}"
+    assert load_sweep(write(tmp_path, more.replace("{root: runs}", own_dev)))
+    ranked = oracle.replace("target: [xnli, tatoeba]", "target: [xnli, mewslix]")
+    assert load_sweep(write(tmp_path, ranked)), "its files have a dev split"
+    on_hub = problems_of(write(tmp_path, ranked.replace("{root: runs}", "{root: runs}\ndata: {source: hub}")))
+    assert any("test sets: mewslix" in each.what for each in on_hub), "on the hub test would double as dev"

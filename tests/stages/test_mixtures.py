@@ -92,7 +92,7 @@ def test_masked_language_modelling_is_a_member_with_a_share_of_the_steps(build: 
     outcome = runner.train(stage)
     assert heads(runner, stage) == {"pair", "mlm"}
     assert outcome.steps == 2 * (2 + 2), "half of the steps, on top of the task's own"
-    assert set(outcome.scores_after(2)) == {"mnli/accuracy", "mlm/accuracy", "mlm/likelihood"}
+    assert set(outcome.scores_after(2)) >= {"mnli/accuracy", "mlm/accuracy", "mlm/likelihood"}
 
 
 def rows_of(runner: Runner, expression: str, params: Mapping[str, Value] | None = None) -> list[PairRow]:

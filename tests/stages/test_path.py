@@ -118,3 +118,19 @@ def test_an_evaluation_uses_the_trained_length_and_retrieval_its_own(paths: Path
 def test_planning_writes_and_reads_no_data(paths: Paths, tmp_path: Path) -> None:
     plan(paths, "mnli>squad_v1", "xquad")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_oracle_selects_by_the_evaluations_that_winners_have_on_dev(paths: Paths) -> None:
+    spec = paths.spec
+    oracle = Paths(
+        spec.model_copy(update={"search": spec.search.model_copy(update={"select_on": "oracle"})}),
+        paths.source,
+    )
+    plain, told = plan(paths, "mnli", "xnli"), plan(oracle, "mnli", "xnli")
+    assert told.training == plain.training, "the same stages under the same names"
+    assert plain.select == ()
+    xnli = find_task("xnli")
+    languages = tuple(each for each in paths.source.languages(xnli, "dev") if each != "en")
+    assert told.select == paths.evaluations(plain.end, plain.target, xnli, "dev", languages)
+    assert {stage.split for stage in told.select} == {"dev"}
+    assert plan(oracle, "mnli", "tatoeba") == plan(paths, "mnli", "tatoeba")

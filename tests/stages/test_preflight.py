@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.stages.sample import a_sweep
+from xtr.data.demo.source import DemoSource
 from xtr.data.official import OfficialSource
 from xtr.errors import InputError
 from xtr.spec.sweep import DataSpec, SweepSpec
@@ -41,6 +42,20 @@ def test_every_needed_split_is_listed_once(official: Path) -> None:
         ("squad_v1", "train", "en"),
         ("tatoeba", "select", "da"),
     ]
+
+
+def test_an_oracle_reads_dev_sets_of_other_languages_and_no_test_set(tmp_path: Path) -> None:
+    plain, source = a_sweep(tmp_path), DemoSource(tmp_path / "data", seed=0, scale=0.01)
+    spec = plain.model_copy(update={"search": plain.search.model_copy(update={"select_on": "oracle"})})
+    one, other = (set(needed_rows(each, source)) for each in (plain, spec))
+    assert {(task.name, split, language) for task, split, language in other - one} == {
+        ("xnli", "dev", language) for language in ("xa", "xb", "xc", "xd")
+    }
+    assert one <= other
+    evaluate = spec.stages.evaluate.model_copy(update={"languages": ("en",)})
+    alone = spec.model_copy(update={"stages": spec.stages.model_copy(update={"evaluate": evaluate})})
+    with pytest.raises(InputError, match="an oracle has no language to select on"):
+        set(needed_rows(alone, source))
 
 
 def test_whole_data_pass(official: Path) -> None:

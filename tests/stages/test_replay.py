@@ -74,7 +74,7 @@ def test_a_link_keeps_its_steps_and_reads_replayed_rows_with_their_own_head(
     assert after.steps == 2 * (2 + 1), (
         "a quarter of the steps is at least one of three, on top of its own two"
     )
-    assert set(after.scores_after(2)) == {"squad_v1/f1", "squad_v1/exact_match", "mnli/accuracy"}
+    assert set(after.scores_after(2)) >= {"squad_v1/f1", "squad_v1/exact_match", "mnli/accuracy"}
     [learnt] = (runner.store.folder(first.key) / "heads").iterdir()
     replayed = load_file(runner.store.folder(second.key) / "heads" / learnt.name)
     assert all(bool((replayed[name] == weight).all()) for name, weight in load_file(learnt).items())

@@ -63,7 +63,7 @@ def test_a_training_leaves_an_encoder_a_head_and_scores_by_epoch(build: Build) -
     outcome = runner.train(stage)
     assert not outcome.reused
     assert outcome.steps == 4
-    assert [set(outcome.scores_after(epoch)) for epoch in (1, 2)] == [{"accuracy"}] * 2
+    assert all("accuracy" in outcome.scores_after(epoch) for epoch in (1, 2))
     folder = runner.store.folder(stage.key)
     assert load_encoder(str(folder / "encoder")).hidden_size == 96
     [head] = (folder / "heads").iterdir()

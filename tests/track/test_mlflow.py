@@ -14,6 +14,7 @@ from tests.analysis.test_care import Plain
 from tests.search.specs import sweep
 from xtr.analysis.records.trials import TrialRow
 from xtr.fingerprint import JSON
+from xtr.spec.search import ORACLE
 from xtr.spec.sweep import Pair, SweepSpec
 from xtr.stages.store import StageStore
 from xtr.track.mlflow import Tracker
@@ -215,3 +216,32 @@ def test_no_password_is_told(spec: SweepSpec) -> None:
     Tracker(hidden, complain=said.append).open([])
     assert len(said) == 1
     assert "cret" not in said[0]
+
+
+def test_scores_of_an_oracle_bear_a_tag_on_every_run(spec: SweepSpec) -> None:
+    oracle = spec.model_copy(update={"search": spec.search.model_copy(update={"select_on": "oracle"})})
+    row = replace(ROW, detail={"select_on": "oracle"})
+    Tracker(spec, complain=refuse).open([ROW])
+    tracker = Tracker(oracle, complain=refuse)  # the same sweep, selected otherwise now
+    tracker.open([row])
+    tracker.leaderboard([row])
+    client = MlflowClient(tracking_uri=spec.tracking.uri)
+    experiment = client.get_experiment_by_name("xtr/studied")
+    runs = client.search_runs([experiment.experiment_id], "tags.`xtr.select_on` = 'oracle'")
+    assert sorted(run.data.tags["xtr.kind"] for run in runs) == ["pair", "sweep", "trial"]
+    [pair] = [run for run in runs if run.data.tags["xtr.kind"] == "pair"]
+    assert ORACLE in pair.data.tags["mlflow.note.content"]
+    assert "over other languages' dev sets" in pair.data.tags["mlflow.note.content"]
+
+
+def test_a_trial_that_collapsed_bears_a_tag_by_which_it_is_found(spec: SweepSpec) -> None:
+    collapsed = replace(ROW, detail={"collapsed": ["mnli"]})
+    tracker = Tracker(spec, complain=refuse)
+    tracker.open([collapsed, replace(ROW, number=1, seed=2)])
+    tracker.leaderboard([collapsed])
+    client = MlflowClient(tracking_uri=spec.tracking.uri)
+    experiment = client.get_experiment_by_name("xtr/studied")
+    [run] = client.search_runs([experiment.experiment_id], "tags.`xtr.collapsed` = 'mnli'")
+    assert (run.info.status, run.data.metrics["select/score"]) == ("FINISHED", 0.5)
+    [pair] = client.search_runs([experiment.experiment_id], "tags.`xtr.id` = 'pair squad_v1 tydiqa'")
+    assert "1 of 1 trials; its best settings collapsed, too" in pair.data.tags["mlflow.note.content"]

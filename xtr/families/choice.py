@@ -19,6 +19,7 @@ from xtr.catalogue.task import Task
 from xtr.data.rows import ChoiceRow
 from xtr.families.family import Example, Family, HeadSettings, best_first, text_sequences
 from xtr.metrics.accuracy import accuracy
+from xtr.metrics.collapse import collapsed
 from xtr.model.encoder import Encoder
 from xtr.model.heads import SentenceHead
 
@@ -77,6 +78,10 @@ class Choice(Family[ChoiceRow, int]):
     ) -> dict[str, float]:
         """Compute accuracy."""
         return {"accuracy": accuracy([row.label for row in rows], predictions)}
+
+    def collapsed(self, rows: Sequence[ChoiceRow], predictions: Sequence[int]) -> bool:
+        """Say whether one position is chosen in all rows: the first, where all choices score alike."""
+        return collapsed((row.label for row in rows), predictions)
 
     def outcomes(
         self, rows: Sequence[ChoiceRow], predictions: Sequence[int], task: Task, language: str

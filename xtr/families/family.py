@@ -186,6 +186,10 @@ class Family(ABC, Generic[R, P]):
     ) -> dict[str, float]:
         """Compute the official metrics, between 0 and 1, of labelled rows in a language."""
 
+    def collapsed(self, rows: Sequence[R], predictions: Sequence[P]) -> bool:
+        """Say whether one class is predicted throughout; a family without a closed set of classes never does."""
+        return False
+
     @abstractmethod
     def outcomes(
         self, rows: Sequence[R], predictions: Sequence[P], task: Task, language: str

@@ -17,6 +17,7 @@ from xtr.data.rows import PairRow
 from xtr.families.family import Example, Family, HeadSettings, best_first, text_sequences
 from xtr.metrics.accuracy import accuracy
 from xtr.metrics.binary import binary_f1
+from xtr.metrics.collapse import collapsed
 from xtr.model.encoder import Encoder
 from xtr.model.heads import SentenceHead
 
@@ -70,6 +71,10 @@ class Pair(Family[PairRow, str]):
         if "f1" in task.metrics:
             scores["f1"] = binary_f1(gold, predictions, positive=task.labels[-1])["f1"]
         return scores
+
+    def collapsed(self, rows: Sequence[PairRow], predictions: Sequence[str]) -> bool:
+        """Say whether all rows get one label."""
+        return collapsed((row.label for row in rows), predictions)
 
     def outcomes(
         self, rows: Sequence[PairRow], predictions: Sequence[str], task: Task, language: str

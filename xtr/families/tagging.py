@@ -7,6 +7,7 @@ examples and joined again, so that every word gets a tag of its own.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from xtr.catalogue.task import Task
 from xtr.data.rows import TaggingRow
 from xtr.families.family import Example, Family, HeadSettings, Tokens
 from xtr.metrics.chunks import chunk_scores, find_chunks, token_accuracy
+from xtr.metrics.collapse import collapsed
 from xtr.model.encoder import Encoder
 from xtr.model.heads import TokenHead
 
@@ -74,6 +76,10 @@ class Tagging(Family[TaggingRow, Tags]):
         if "accuracy" in task.metrics:
             scores["accuracy"] = token_accuracy(gold, predictions)
         return scores
+
+    def collapsed(self, rows: Sequence[TaggingRow], predictions: Sequence[Tags]) -> bool:
+        """Say whether all words get one tag, such as `O`."""
+        return collapsed(chain(*(row.tags or () for row in rows)), chain(*predictions))
 
     def outcomes(
         self, rows: Sequence[TaggingRow], predictions: Sequence[Tags], task: Task, language: str

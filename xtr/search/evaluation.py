@@ -31,8 +31,8 @@ from xtr.search.sweep import hold_sweep
 from xtr.spec.expressions import target_task
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.evaluating import EvaluateJob, evaluate_group
-from xtr.stages.path import Paths
-from xtr.stages.preflight import evaluated_languages, read_all, record_left_out
+from xtr.stages.path import Paths, evaluated_languages
+from xtr.stages.preflight import read_all, record_left_out
 from xtr.stages.run import Runner
 from xtr.stages.scoring import label_file
 from xtr.stages.stage import EvaluateStage, Pretrained

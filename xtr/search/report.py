@@ -77,7 +77,7 @@ def evaluation_document(
 def evaluation_text(spec: SweepSpec, evaluation: Evaluation, findings: Sequence[Finding] = ()) -> str:
     """Write one table a target: scores by language for every pair's winner, and the transfer under them."""
     source, of_winners = spec.stages.source_language, winners_rows(spec, evaluation.rows)
-    blocks = []
+    blocks = [*spec.search.caveat]
     for target in dict.fromkeys(spec.pairs.target):
         blocks.append(_target_table(spec, of_winners, target))
         blocks.append(agreements_text(evaluation.agreements, target, source))

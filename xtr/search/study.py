@@ -16,6 +16,7 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, create_trial
 
+from xtr.analysis.planning.changes import scored_stages
 from xtr.analysis.records.trials import Phase, State, TrialRow, finalists
 from xtr.faults import fault
 from xtr.fingerprint import JSON, digest
@@ -262,9 +263,10 @@ class PairStudy:
         )
         identity: dict[str, JSON] = {
             **asked,
+            **spec.search.mark,
             "space": {name: repr(each) for name, each in self.space.dimensions.items()},
             "seeds": [spec.search.seed, spec.search.training_seed],
-            "stages": spec.stages.model_dump(mode="json", exclude={"evaluate": {"languages", "split"}}),
+            "stages": scored_stages(spec),
             "model": spec.model.model_dump(mode="json"),
             "data": spec.data.model_dump(mode="json", include={"source", "demo_seed", "demo_scale"}),
         }

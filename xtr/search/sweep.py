@@ -81,6 +81,8 @@ def run_sweep(spec: SweepSpec, say: Say) -> SweepOutcome:
         fault("driver.leased")
         runner.store.sweep_leftovers()
         budget = Budget(spec, folder)
+        for caveat in spec.search.caveat:
+            say(caveat)
         if changes := changes_since(folder, spec, read_trials(folder)):
             say(changes.text(spec.name))
         write_atomic(folder / "spec.yaml", to_yaml(naming_variable(spec.located(), os.environ)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
@@ -14,11 +14,13 @@ from xtr.catalogue.lookup import find_task
 from xtr.errors import CorruptArtefact, Diverged, Drained, XtrError
 from xtr.faults import fault
 from xtr.fingerprint import JSON
+from xtr.metrics.collapse import COLLAPSED
 from xtr.search.study import Job
 from xtr.spec.sweep import Pair, SweepSpec
 from xtr.stages.drain import NEVER, Drain
 from xtr.stages.path import Paths
 from xtr.stages.run import Outcome, Runner
+from xtr.stages.stage import TrainStage
 
 SPENT = "spent"
 DRAINED: Literal["drained"] = "drained"
@@ -82,17 +84,35 @@ def _attempt(job: Job, runner: Runner) -> dict[str, Any]:
     spec = runner.spec
     path = Paths(spec, runner.source).path(job.pair, job.params, job.seed)
     trained = [runner.train(stage) for stage in path.intermediate]
+    collapsed = [
+        name
+        for stage, outcome in zip(path.intermediate, trained, strict=True)
+        for name in _collapsed(stage, outcome.scores_after(stage.settings.epochs))
+    ]
     fault("trial.between_stages")
     if path.target is not None:
         trained.append(runner.train(path.target, until_epoch=job.until_epoch))
         # A stage that is stored already replays the score it had at the rung.
         epoch = job.until_epoch or path.target.settings.epochs
-        score = trained[-1].scores_after(epoch)[find_task(path.target.parts[0].task).metric]
-        return _report(_state(score, paused=epoch < path.target.settings.epochs), score, _detail(trained))
+        scores = trained[-1].scores_after(epoch)
+        score = scores[find_task(path.target.parts[0].task).metric]
+        collapsed += [job.pair.target] if COLLAPSED in scores else []
+        if not path.select:
+            paused = epoch < path.target.settings.epochs
+            return _report(_state(score, paused=paused), score, _detail(trained, collapsed))
     selected = runner.evaluate(path.select)
     metric = find_task(job.pair.target_task).metric
     score = sum(each.scores[metric] for each in selected) / len(selected)
-    return _report(_state(score, paused=False), score, _detail([*trained, *selected]))
+    detail = _detail([*trained, *selected], collapsed)
+    if path.target is not None:
+        detail |= runner.spec.search.mark
+    return _report(_state(score, paused=False), score, detail)
+
+
+def _collapsed(stage: TrainStage, scores: Mapping[str, float]) -> list[str]:
+    """Name the tasks of an intermediate training for which it has come to predict one class alone."""
+    named = {part.name: f"{part.name}/{COLLAPSED}" if stage.is_mixture else COLLAPSED for part in stage.parts}
+    return [name for name, metric in named.items() if metric in scores]
 
 
 def _state(score: float, *, paused: bool) -> State:
@@ -101,9 +121,10 @@ def _state(score: float, *, paused: bool) -> State:
     return "running" if paused else "complete"
 
 
-def _detail(outcomes: Sequence[Outcome]) -> dict[str, JSON]:
-    """Say which stages a trial walked through and what it spent."""
+def _detail(outcomes: Sequence[Outcome], collapsed: Sequence[str] = ()) -> dict[str, JSON]:
+    """Say which stages a trial walked through, what it spent, and what has collapsed on its way."""
     return {
+        **({COLLAPSED: list(collapsed)} if collapsed else {}),
         "stages": [
             {
                 "key": each.key,

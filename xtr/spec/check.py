@@ -19,6 +19,7 @@ from xtr.spec.contrast_check import contrast_findings, named_languages
 from xtr.spec.explain import Finding, shown
 from xtr.spec.expressions import NONE, Member, parse_intermediate, parse_target, target_task
 from xtr.spec.notation import write_dimension
+from xtr.spec.oracle_check import oracle_findings
 from xtr.spec.paths import dotted
 from xtr.spec.settings import ONLY_LINEAR
 from xtr.spec.space import STAGES, complaint, general_name
@@ -55,6 +56,7 @@ def findings_in(spec: SweepSpec) -> list[Finding]:
         _design,
         _start_with,
         _confirm,
+        oracle_findings,
         _contrasts,
     )
     return [finding for check in checks for finding in check(spec)]

@@ -92,6 +92,9 @@ class Design(Described):
         }
 
 
+ORACLE = "oracle: selected on the target languages' dev sets"
+"""What stands wherever a score of such a sweep shows: it is no zero-shot score."""
+
 EVERY = 2**31 - 1
 """As many trials as a space has settings: none has more."""
 
@@ -132,6 +135,12 @@ class SearchSpec(Described):
     seed: NotNegative = Field(default=13, description="Seed of the sampler.")
     training_seed: NotNegative = Field(default=1, description="Seed of the training in every trial.")
     confirm: Confirm = Field(default=Confirm(), description="How winners are confirmed.")
+    select_on: Literal["source", "oracle"] = Field(
+        default="source",
+        description="What trials are scored on, and winners so chosen by: source, the select split; oracle, the "
+        "mean over the dev sets of the other languages (of stages.evaluate.languages, those at hand). An oracle "
+        "is an upper bound for papers and no zero-shot transfer. What is never trained keeps its select split.",
+    )
     design: Design | None = Field(
         default=None,
         description="Tries every setting at every seed, and `xtr evaluate` scores all of them: for questions "
@@ -163,6 +172,16 @@ class SearchSpec(Described):
         """Leave out what a design decides, so that what is written can be read."""
         decided = DECIDED if self.design is not None else ()
         return {name: value for name, value in handler(self).items() if name not in decided}
+
+    @property
+    def mark(self) -> dict[str, str]:
+        """Say what trials are scored on where that is not the select split; what names and tags take in."""
+        return {} if self.select_on == "source" else {"select_on": self.select_on}
+
+    @property
+    def caveat(self) -> tuple[str, ...]:
+        """The sentence that must stand beside every score of the sweep, if there is one."""
+        return () if self.select_on == "source" else (ORACLE,)
 
     @property
     def given(self) -> tuple[dict[str, Value], ...]:

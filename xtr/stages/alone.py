@@ -22,8 +22,7 @@ from xtr.spec.budget import written_dimensions
 from xtr.spec.notation import write_dimension
 from xtr.spec.space import Fixed, Value, complaint
 from xtr.spec.sweep import Pair, PerWorker, SweepSpec
-from xtr.stages.path import Path, Paths
-from xtr.stages.preflight import evaluated_languages
+from xtr.stages.path import Path, Paths, evaluated_languages
 from xtr.stages.run import Outcome, Runner
 from xtr.stages.stage import EvaluateStage, TrainStage
 
@@ -109,7 +108,7 @@ def make_alone(
     path = Paths(spec, runner.source).path(pair, params, seed)
     made = [_told(_trained(runner, stage), say) for stage in path.training]
     selected = [_told(each, say) for each in _evaluated(runner, path.select)]
-    select = made[-1].scores if path.target is not None else _mean([each.scores for each in selected])
+    select = _mean([each.scores for each in selected]) if path.select else made[-1].scores
     made += selected
     if evaluate:
         made += [_told(each, say) for each in _evaluated(runner, _in_every_language(runner, pair, path))]

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from xtr.catalogue.benchmarks import benchmark_languages
 from xtr.catalogue.lookup import find_task, training_task
 from xtr.catalogue.task import Role, Split, Task
 from xtr.data.demo import world_identity
@@ -100,7 +101,37 @@ class Paths:
             return Path(start, links, None, select)
         member = Member(trained.name, parse_target(pair.target).languages)
         stage = self._training(end, Link((member,), member.task), "target", params, seed)
-        return Path(start, links, stage, ())
+        return Path(start, links, stage, self._oracle(stage, target))
+
+    def _oracle(self, stage: TrainStage, target: Task) -> tuple[EvaluateStage, ...]:
+        """Ask for the evaluations that an oracle selects on; nothing where the stage's own scores select."""
+        if self.spec.search.select_on == "source":
+            return ()
+        languages = self.oracle_languages(target, stage.parts[0].languages)
+        return self.evaluations(stage, stage, target, "dev", languages)
+
+    def oracle_languages(self, target: Task, trained_in: Sequence[str]) -> tuple[str, ...]:
+        """List the languages at hand on whose dev sets an oracle selects: all but those trained in.
+
+        Raises:
+            InputError: there is none.
+        """
+        at_hand = self.source.languages(target, "dev")
+        wanted = [
+            each for each in evaluated_languages(self.spec, self.source, target, "dev") if each in at_hand
+        ]
+        languages = tuple(each for each in wanted if each not in trained_in)
+        if not languages:
+            raise InputError(
+                Problem(
+                    "an oracle has no language to select on",
+                    where=f"{target.name} dev",
+                    received=", ".join(at_hand) or "nothing",
+                    allowed="another language than it is trained in",
+                    hint="search.select_on: source, or stages.evaluate.languages",
+                )
+            )
+        return languages
 
     def links(self, pair: Pair, params: Mapping[str, Value], seed: int) -> tuple[TrainStage, ...]:
         """Resolve the intermediate stages alone, one a link of the chain."""
@@ -238,6 +269,18 @@ class Paths:
                 )
             )
         return tuple((each, self.source.identity(task, "train", each)) for each in languages)
+
+
+def evaluated_languages(spec: SweepSpec, source: Source, task: Task, split: Split) -> tuple[str, ...]:
+    """Resolve `stages.evaluate.languages` for a task: all of the benchmark's, those at hand, or a list."""
+    wanted = spec.stages.evaluate.languages
+    at_hand = source.languages(task, split)
+    if wanted == "available":
+        return at_hand
+    if wanted == "all":
+        counted = benchmark_languages(task, spec.stages.evaluate.benchmark) or task.languages
+        return at_hand if spec.data.source == "demo" else counted
+    return tuple(language for language in wanted if language in (*task.all_languages, *at_hand))
 
 
 def _replaying(stage: TrainStage, before: Sequence[TrainStage]) -> TrainStage:

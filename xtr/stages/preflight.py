@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from xtr.catalogue.benchmarks import benchmark_languages
 from xtr.catalogue.lookup import find_task
 from xtr.catalogue.task import Split, Task
 from xtr.data.source import Source
@@ -17,7 +16,7 @@ from xtr.errors import InputError, Problem
 from xtr.fingerprint import JSON
 from xtr.spec.expressions import Member, parse_intermediate, parse_target, target_task
 from xtr.spec.sweep import SweepSpec
-from xtr.stages.path import Paths
+from xtr.stages.path import Paths, evaluated_languages
 from xtr.storage import write_atomic
 
 LEFT_OUT, SCHEMA_VERSION = "left-out.json", 1
@@ -63,30 +62,27 @@ def needed_rows(spec: SweepSpec, source: Source) -> Iterator[tuple[Task, Split, 
         if _mixes_languages(spec, member.task):
             others = source.languages(find_task(member.task), "train")
             wanted |= dict.fromkeys((member.task, "train", language) for language in others)
-    for target, _ in targets:
-        if target.training_task is None:
-            languages = source.languages(target, "select") or target.select_languages
-            wanted |= dict.fromkeys((target.name, "select", language) for language in languages)
+    for target, member in targets:
+        own = _own_rows(paths, target, member.languages)
+        wanted |= dict.fromkeys((target.name, split, language) for split, language in own)
     for name, split, language in wanted:
         yield find_task(name), split, language
+
+
+def _own_rows(paths: Paths, target: Task, languages: tuple[str, ...]) -> Iterator[tuple[Split, str]]:
+    """List what a target's trials are scored on besides what is read of its training task."""
+    if target.training_task is None:
+        own = paths.source.languages(target, "select") or target.select_languages
+        yield from (("select", language) for language in own)
+    elif paths.spec.search.select_on == "oracle":
+        (_, trained_in), _ = paths.rows_read(Member(target.training_task, languages))
+        yield from (("dev", language) for language in paths.oracle_languages(target, trained_in))
 
 
 def _mixes_languages(spec: SweepSpec, task: str) -> bool:
     stages = (spec.stages.intermediate, spec.stages.target)
     shares = [settings.resolved_for(task, {}).cross_lingual_share for settings in stages]
     return find_task(task).family == "ranking" and any(shares)
-
-
-def evaluated_languages(spec: SweepSpec, source: Source, task: Task, split: Split) -> tuple[str, ...]:
-    """Resolve `stages.evaluate.languages` for a task: all of the benchmark's, those at hand, or a list."""
-    wanted = spec.stages.evaluate.languages
-    at_hand = source.languages(task, split)
-    if wanted == "available":
-        return at_hand
-    if wanted == "all":
-        counted = benchmark_languages(task, spec.stages.evaluate.benchmark) or task.languages
-        return at_hand if spec.data.source == "demo" else counted
-    return tuple(language for language in wanted if language in (*task.all_languages, *at_hand))
 
 
 def evaluated_rows(spec: SweepSpec, source: Source) -> Iterator[tuple[Task, Split, str]]:

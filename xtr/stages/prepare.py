@@ -19,14 +19,8 @@ from xtr.model.encoder import Encoder, load_encoder
 from xtr.spec.expressions import Member, parse_intermediate, parse_target, target_task
 from xtr.spec.sweep import SweepSpec
 from xtr.stages.encoding import Encoding, keep_encoded
-from xtr.stages.path import Paths
-from xtr.stages.preflight import (
-    evaluated_languages,
-    evaluated_rows,
-    left_out_rows,
-    left_out_text,
-    needed_rows,
-)
+from xtr.stages.path import Paths, evaluated_languages
+from xtr.stages.preflight import evaluated_rows, left_out_rows, left_out_text, needed_rows
 from xtr.stages.run import Runner
 from xtr.stages.stage import Pretrained
 from xtr.stages.training import check_length

@@ -26,6 +26,7 @@ from xtr.evaluate.predict import predict_encoded
 from xtr.families.family import Example, HeadSettings
 from xtr.families.registry import family_of, head_id
 from xtr.fingerprint import derive_seed
+from xtr.metrics.collapse import COLLAPSED
 from xtr.model.encoder import Encoder, load_encoder, load_tokenizer, save_encoder
 from xtr.model.heads import Head, TaskModel
 from xtr.model.lora import put_on, take_in
@@ -247,7 +248,10 @@ def _examples(learner: Learner, selections: Sequence[Sequence[_Selection]]) -> I
 
 
 def _select_scorer(stage: TrainStage, learner: Learner, selections: Sequence[Sequence[_Selection]]) -> Scorer:
-    """Score each task's select rows, mean over their languages; a mixture's metrics bear the task's name."""
+    """Score each task's select rows, mean over their languages; a mixture's metrics bear the task's name.
+
+    A task has collapsed where it has in every language.
+    """
 
     def score(model: TaskModel) -> dict[str, float]:
         scores = {}
@@ -256,7 +260,8 @@ def _select_scorer(stage: TrainStage, learner: Learner, selections: Sequence[Seq
             by_language = [_select_scores(reader, learner, each, stage.batch_size) for each in selected]
             for metric in by_language[0]:
                 value = sum(each[metric] for each in by_language) / len(by_language)
-                scores[f"{part.name}/{metric}" if stage.is_mixture else metric] = value
+                if metric != COLLAPSED or value == 1:
+                    scores[f"{part.name}/{metric}" if stage.is_mixture else metric] = value
         return scores
 
     return score
@@ -284,7 +289,9 @@ def _select_scores(
     predictions = predict_encoded(
         model, learner.tokenizer, task, rows, selected.examples, batch_size=batch_size
     )
-    return family_of(task).score(rows, predictions, task, selected.language)
+    family = family_of(task)
+    scores = family.score(rows, predictions, task, selected.language)
+    return {**scores, COLLAPSED: float(family.collapsed(rows, predictions))}
 
 
 def training_rows(source: Source, part: Part, seed: int) -> list[Row]:

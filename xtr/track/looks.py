@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xtr.analysis.answers.leaderboard import Row
+from xtr.analysis.answers.leaderboard_text import collapsed_text
 from xtr.analysis.records.trials import TrialRow
 from xtr.analysis.tables import percent, settings_text
 from xtr.catalogue.lookup import find_task
@@ -59,10 +60,12 @@ def fitting(text: str, longest: int) -> str:
 
 def experiment_note(spec: SweepSpec, experiment: str) -> str:
     """Say what the sweep asks and where to look."""
+    caveat = "".join(f"**{each}**\n\n" for each in spec.search.caveat)
     leaderboard, trials, tree = (view_page(experiment, view) for view in VIEWS)
     about = fitting(f"{spec.description}\n\n" if spec.description else "", 3000)
     return (
-        f"{about}Model `{spec.model.name}`, {len(spec.pairs.pairs())} pairs of intermediate and target task. "
+        f"{about}{caveat}"
+        f"Model `{spec.model.name}`, {len(spec.pairs.pairs())} pairs of intermediate and target task. "
         f"[Leaderboard]({leaderboard}): a run a pair, scores of its winner. [Trials]({trials}), best first. "
         f"[Tree]({tree}): sweep, pairs, trials. The sweep's run holds its file and what belongs to all of it.\n\n"
         "`select/...` chose the winners; `test/...` was scored after them, by `xtr evaluate`. All are in [0, 1]."
@@ -78,9 +81,12 @@ def sweep_note(spec: SweepSpec, leaderboard: str) -> str:
 def winner_note(spec: SweepSpec, row: Row) -> str:
     """Say what a pair's winner is and what it brings."""
     task = find_task(target_task(row.target))
+    oracle = spec.search.select_on == "oracle" and task.training_task is not None
+    where = "over other languages' dev sets" if oracle else "on the select split"
     after = "alone" if row.intermediate == "none" else f"after `{row.intermediate}`"
     lines = [
-        f"`{row.target}` ({task.title}) {after}: {task.metric} {percent(row.score)} on the select split, mean of "
+        *spec.search.caveat,
+        f"`{row.target}` ({task.title}) {after}: {task.metric} {percent(row.score)} {where}, mean of "
         f"{len(row.seeds)} seed{'s' * (len(row.seeds) > 1)} ({', '.join(map(str, row.seeds))}).",
         f"Settings: {settings_text(row.config)}.",
     ]
@@ -89,6 +95,8 @@ def winner_note(spec: SweepSpec, row: Row) -> str:
         lines.append(
             f"Transfer over `none`: {percent(row.transfer, signed=True)} points, at equal settings {same}."
         )
+    if row.collapsed:
+        lines.append(f"Collapsed to one class: {collapsed_text(row)}.")
     lines.append(f"Model and scores as a folder: `xtr export {spec.name} --to best --weights`.")
     return "\n\n".join(lines)
 

@@ -168,8 +168,13 @@ class Tracker:
 
     @property
     def _sweep_run(self) -> str:
-        tags = {"xtr.kind": "sweep", "xtr.sweep": self.spec.name, **self.spec.tags}
+        tags = {"xtr.kind": "sweep", "xtr.sweep": self.spec.name, **self.spec.tags, **self._select_on}
         return self._run("sweep", self.spec.name, tags)
+
+    @property
+    def _select_on(self) -> dict[str, str]:
+        """Mark scores that trials were not given by the select split."""
+        return {f"xtr.{name}": value for name, value in self.spec.search.mark.items()}
 
     def _pair_run(self, pair: Pair) -> str:
         tags = {
@@ -177,6 +182,7 @@ class Tracker:
             "xtr.sweep": self.spec.name,
             "xtr.intermediate": pair.intermediate,
             "xtr.target": pair.target,
+            **self._select_on,
         }
         identity = f"pair {pair.intermediate} {pair.target}"
         return self._run(identity, pair_name(pair), tags, parent=self._sweep_run)
@@ -221,6 +227,8 @@ class Tracker:
             "xtr.phase": row.phase,
             "xtr.seed": str(row.seed),
             "xtr.state": row.state,
+            **self._select_on,
+            **({"xtr.collapsed": ", ".join(row.collapsed)} if row.collapsed else {}),
             **(self._checkpoint(trained) if trained else {}),
         }
         run = self._run(identity, run_name(row), tags, parent=self._pair_run(row.pair))
@@ -247,13 +255,14 @@ class Tracker:
                 SAME_SETTINGS: row.transfer_same_settings,
             }
             tags = {f"xtr.best.{name}": f"{value:g}" for name, value in row.config.items()}
+            tags |= self._select_on
             tags |= {"xtr.seeds": ", ".join(map(str, row.seeds)), NOTE: winner_note(self.spec, row)}
             shown = {name: round(each, 4) for name, each in metrics.items() if each is not None}
             self._write(run, shown, tags=tags)
             self._write_data_sets(run, data_sets(self._stages_of(row, trials)))
         best = {f"select/{row.target}": row.score for row in best_rows(ranked)}
         note = sweep_note(self.spec, leaderboard_text(self.spec, trials))
-        self._write(self._sweep_run, best, tags={NOTE: note})
+        self._write(self._sweep_run, best, tags={NOTE: note, **self._select_on})
 
     def _stages_of(self, row: Row, trials: Sequence[TrialRow]) -> Iterator[Manifest]:
         """Read the stages of a winner at its first seed."""
@@ -341,4 +350,5 @@ def _identity(row: TrialRow) -> str:
     """Name a trial by its settings, whatever study it stands in by now; attempts that failed stand apart."""
     attempt = f" attempt {row.number}" if row.state == "failed" else ""
     settings = digest({**row.params})[:12]
-    return f"trial {row.intermediate} {row.target} {row.phase} seed{row.seed} {settings}{attempt}"
+    scored = "" if row.scored_on == "select" else f" {row.scored_on}"
+    return f"trial {row.intermediate} {row.target} {row.phase} seed{row.seed} {settings}{attempt}{scored}"

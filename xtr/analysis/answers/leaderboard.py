@@ -30,6 +30,10 @@ class Row:
 
     `transfer` is None where the two have no seed in common. `expected_best` is of the search's own seed: it
     compares pairs at equal budget, and is not confirmed.
+
+    Attributes:
+        trials, collapsed: how many trials the pair has had, and how many of them collapsed to one class.
+        collapsed_seeds: those of `seeds` at which the winner itself collapsed.
     """
 
     target: str
@@ -42,6 +46,9 @@ class Row:
     config: dict[str, Value]
     expected_best: float | None = None
     expected_best_n: int = 0
+    trials: int = 0
+    collapsed: int = 0
+    collapsed_seeds: tuple[int, ...] = ()
 
 
 def winners(spec: SweepSpec, trials: Sequence[TrialRow]) -> dict[Pair, Winner]:
@@ -91,9 +98,18 @@ def leaderboard(spec: SweepSpec, trials: Sequence[TrialRow]) -> list[Row]:
         n = min(len(values) for other, values in drawn.items() if other.target == pair.target)
         baseline = Pair("none", pair.target)
         row = _row(best, chosen.get(baseline), by_pair.get(baseline, []))
-        rows.append(replace(row, expected_best=expected_best(drawn[pair], n), expected_best_n=n))
+        expected = replace(row, expected_best=expected_best(drawn[pair], n), expected_best_n=n)
+        rows.append(_with_collapsed(expected, by_pair[pair]))
     targets = list(dict.fromkeys(spec.pairs.target))
     return sorted(rows, key=lambda row: (targets.index(row.target), -row.score, row.intermediate))
+
+
+def _with_collapsed(row: Row, trials: Sequence[TrialRow]) -> Row:
+    """Say of a pair how many of its trials collapsed, and where its winner did."""
+    collapsed = [each for each in trials if each.collapsed]
+    own = {each.seed for each in collapsed if each.params == row.config}
+    seeds = tuple(seed for seed in row.seeds if seed in own)
+    return replace(row, trials=len(trials), collapsed=len(collapsed), collapsed_seeds=seeds)
 
 
 def _by_pair(trials: Sequence[TrialRow]) -> dict[Pair, list[TrialRow]]:
@@ -112,7 +128,8 @@ def told(ended: Sequence[TrialRow]) -> list[float]:
     """List what a pair's trials came to, in [0, 1]: every trial that told something is a draw.
 
     One that was stopped early counts with its score at its last rung, but never above the pair's best: nobody
-    knows what it would have reached. One that diverged counts with the lowest of the pair's scores.
+    knows what it would have reached. One that diverged counts with the lowest of the pair's scores, and one that
+    collapsed with its own: both are what a search of this size may meet again.
     """
     whole = [row.value for row in ended if row.state == "complete" and row.value is not None]
     if not whole:
@@ -129,12 +146,17 @@ def best_rows(rows: Sequence[Row]) -> list[Row]:
 
 def document(spec: SweepSpec, rows: Sequence[Row]) -> dict[str, JSON]:
     """Return the leaderboard as a JSON document."""
-    return {"schema_version": SCHEMA_VERSION, "sweep": spec.name, "rows": [_plain(row) for row in rows]}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "sweep": spec.name,
+        "select_on": spec.search.select_on,
+        "rows": [_plain(row) for row in rows],
+    }
 
 
 def _plain(row: Row) -> JSON:
     values: dict[str, JSON] = asdict(row)
-    values["seeds"] = list(row.seeds)
+    values |= {"seeds": list(row.seeds), "collapsed_seeds": list(row.collapsed_seeds)}
     return values
 
 

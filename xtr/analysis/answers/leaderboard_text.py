@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xtr.analysis.answers.leaderboard import best_rows, leaderboard
+from xtr.analysis.answers.leaderboard import Row, best_rows, leaderboard
 from xtr.analysis.records.trials import TrialRow
-from xtr.analysis.tables import columns, percent, settings_text
-from xtr.spec.sweep import SweepSpec
+from xtr.analysis.tables import columns, pair_name, percent, settings_text
+from xtr.spec.sweep import Pair, SweepSpec
 
 
 def leaderboard_text(spec: SweepSpec, trials: Sequence[TrialRow]) -> str:
@@ -28,14 +28,26 @@ def leaderboard_text(spec: SweepSpec, trials: Sequence[TrialRow]) -> str:
         )
         for row in rows
     ]
+    collapsed = [collapsed_text(row) for row in rows if row.collapsed]
     best = [(row.target, row.intermediate, settings_text(row.config)) for row in best_rows(rows)]
     return "\n".join(
         [
             f"leaderboard of {spec.name}: select score of each pair's best settings, in points of 100",
+            *spec.search.caveat,
             "",
             columns(header, cells),
+            *(["", "collapsed to one class for all rows", *collapsed] if collapsed else []),
             "",
             "best per target",
             columns(("target", "intermediate", "settings"), best),
         ]
     )
+
+
+def collapsed_text(row: Row) -> str:
+    """Say how many of a pair's trials collapsed, and whether its winner did."""
+    told = f"{pair_name(Pair(row.intermediate, row.target))}: {row.collapsed} of {row.trials} trials"
+    if not row.collapsed_seeds:
+        return told
+    seeds = ", ".join(map(str, row.collapsed_seeds))
+    return f"{told}; its best settings collapsed, too, at seed{'s' * (len(row.collapsed_seeds) > 1)} {seeds}"

@@ -38,10 +38,10 @@ class SeedScore:
     by_seed: Mapping[int, float]
 
 
-def seed_scores(best: Winner, scores: Sequence[ScoreRow]) -> list[SeedScore]:
-    """List a winner's select score, then its scores by split, metric and language."""
+def seed_scores(best: Winner, scores: Sequence[ScoreRow], chosen_on: str = "select") -> list[SeedScore]:
+    """List the score that a winner was chosen by, then its scores by split, metric and language."""
     metric = find_task(best.pair.target_task).metric
-    table = [_score("select", "", metric, best.scores, None)]
+    table = [_score(chosen_on, "", metric, best.scores, None)]
     found: dict[tuple[str, str], dict[str, list[ScoreRow]]] = {}
     for row in scores:
         if row.pair == best.pair and row.seed in best.scores:

@@ -151,7 +151,7 @@ def _results(card: Card) -> list[JSON]:
     places = dict.fromkeys(
         (each.split, each.language)
         for each in card.table
-        if each.language != ALL_LANGUAGES and (each.split != "select" or len(card.table) == 1)
+        if each.language != ALL_LANGUAGES and (each is not card.table[0] or len(card.table) == 1)
     )
     return [_result(card, split, language) for split, language in places]
 
@@ -241,16 +241,19 @@ def _choice(card: Card) -> str:
         )
         if value is not None and row.intermediate != "none"
     ]
+    oracle = chosen.split == "oracle"
+    where = "the dev sets of other languages" if oracle else f"the select split{_selected_in(card)}"
     by_seed = ", ".join(f"seed {seed}: {percent(value)}" for seed, value in chosen.by_seed.items())
     lines = [
         f"- Candidates: `{row.intermediate}` against {tried}, each at the best settings that its search found.",
-        f"- Chosen by {metric} on the select split{_selected_in(card)}: {percent(chosen.mean)}"
+        *(f"- **{each}**" for each in card.spec.search.caveat),
+        f"- Chosen by {metric} on {where}: {percent(chosen.mean)}"
         f"{_interval_words(chosen)}. Test sets were opened after it, and changed nothing.",
         f"- Settings: {settings_text(row.config)}; all others in `config.yaml`.",
         f"- These weights are those of seed {card.seed}, the best by that score ({by_seed}).",
     ]
     if transfer:
-        lines.insert(2, f"- Transfer: {', '.join(transfer)}.")
+        lines.insert(-2, f"- Transfer: {', '.join(transfer)}.")
     return "\n".join(lines)
 
 
@@ -269,7 +272,7 @@ def _interval_words(score: SeedScore) -> str:
 
 def _scores(card: Card) -> str:
     """Write one table a split in the task's own metric, in points of 100."""
-    rows = [each for each in card.table if each.metric == card.task.metric and each.split != "select"]
+    rows = [each for each in card.table[1:] if each.metric == card.task.metric]
     if not rows:
         return f"Not scored in other languages yet: `xtr evaluate {card.spec.name}` does that, then export again."
     blocks = []

@@ -26,7 +26,7 @@ def export_best(
         header = (
             f"# The best config for {row.target} found by the sweep {spec.name}.\n"
             f"# Run it again: xtr run {path}\n"
-        )
+        ) + "".join(f"# {each}\n" for each in spec.search.caveat)
         write_atomic(path, header + to_yaml(exported_spec(spec, row, scores, trials)))
         paths.append(path)
         keys += exported_stages(row, trials)
@@ -105,6 +105,7 @@ def _result(spec: SweepSpec, row: Row, scores: Sequence[ScoreRow]) -> dict[str, 
     }
     return {
         "sweep": spec.name,
+        **spec.search.mark,
         "intermediate": row.intermediate,
         "score": row.score,
         "baseline": row.baseline,

@@ -69,7 +69,8 @@ def export_models(spec: SweepSpec, sweep: Path, to: Path) -> list[ModelFolder]:
     for row in best_rows(ranked):
         best = chosen[Pair(row.intermediate, row.target)]
         seed = max(best.scores, key=lambda each: best.scores[each])
-        table = seed_scores(best, scores)
+        behind = next(each for each in trials if (each.pair, each.number) == (best.pair, best.number))
+        table = seed_scores(best, scores, behind.scored_on)
         rivals = [each.intermediate for each in ranked if each.target == row.target]
         with partial_folder(to / row.target) as partial:
             key, auto_class = _write_weights(spec, row, seed, trials, to, partial)

@@ -184,6 +184,15 @@ def _common_seeds(weighing: Weighing, sums: Sequence[Weights]) -> tuple[int, ...
     if lacking:
         told = "seed" if len(lacking) == 1 else "seeds"
         weighing.notes[f"{told} {_listed(lacking)} left out: some score is missing"] = None
+    if design is None:  # of a design all settings are compared, and nothing is chosen
+        weighing.notes.update(dict.fromkeys(weighing.spec.search.caveat))
+    runs = {(cell.pair, cell.settings, seed) for each in sums for cell in each for seed in seeds}
+    collapsed = sum(weighing.table.collapsed(*run) for run in runs)
+    if collapsed:
+        name = weighing.spec.name
+        weighing.notes[f"{collapsed} of its {len(runs)} runs collapsed to one class (xtr status {name})"] = (
+            None
+        )
     return seeds
 
 

@@ -54,6 +54,7 @@ class Table:
         self.split = split
         self.scores: dict[Cell, dict[int, Result]] = {}
         self.languages: dict[tuple[Pair, Settings], dict[str, None]] = {}
+        self._collapsed: set[tuple[Pair, Settings, int]] = set()
         for row in rows:
             if row.split != split or row.metric != find_task(target_task(row.target)).metric:
                 continue
@@ -62,6 +63,12 @@ class Table:
             pair, settings = Pair(row.intermediate, row.target), tuple(sorted(row.settings.items()))
             self.scores.setdefault(Cell(pair, settings, row.language), {})[row.seed] = row
             self.languages.setdefault((pair, settings), {})[row.language] = None
+            if row.collapsed:
+                self._collapsed.add((pair, settings, row.seed))
+
+    def collapsed(self, pair: Pair, settings: Settings, seed: int) -> bool:
+        """Say whether a run has come to predict one class alone."""
+        return (pair, settings, seed) in self._collapsed
 
     def settings(self, pair: Pair) -> list[Settings]:
         """List the settings at which a pair was scored."""

@@ -27,6 +27,7 @@ def advice(ledger: Ledger, wall: Wall, gpus: Sequence[int], replanned: Replanned
         replanned: plans another spec.
     """
     spec = ledger.spec
+    yield from spec.search.caveat
     yield from _unshared(spec, ledger.train_tokens, replanned)
     yield from _beyond_budget(spec, ledger, wall)
     yield from _too_few_gpus(spec, gpus)

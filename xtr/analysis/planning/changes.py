@@ -105,11 +105,18 @@ def changes_since(folder: Path, spec: SweepSpec, rows: Sequence[TrialRow]) -> Ch
 def scored_by(spec: SweepSpec) -> dict[str, JSON]:
     """Name all that a trial's score depends on, besides its pair, parameters and seed."""
     return {
-        "stages": spec.stages.model_dump(mode="json", exclude={"evaluate": {"languages", "split"}}),
+        "stages": scored_stages(spec),
         "model": spec.model.model_dump(mode="json"),
         "data": spec.data.model_dump(mode="json", include={"source", "demo_seed", "demo_scale"}),
         "training_seed": spec.search.training_seed,
+        **spec.search.mark,
     }
+
+
+def scored_stages(spec: SweepSpec) -> dict[str, JSON]:
+    """Write the stages' settings that a trial's score depends on; the languages are an oracle's alone."""
+    without = {"split"} if spec.search.select_on == "oracle" else {"languages", "split"}
+    return spec.stages.model_dump(mode="json", exclude={"evaluate": without})
 
 
 def still_fitting(

@@ -10,8 +10,7 @@ from xtr.catalogue.lookup import find_task
 from xtr.catalogue.task import Split, Task
 from xtr.data.source import Source
 from xtr.spec.sweep import SweepSpec
-from xtr.stages.path import Path, Paths
-from xtr.stages.preflight import evaluated_languages
+from xtr.stages.path import Path, Paths, evaluated_languages
 from xtr.stages.stage import EvaluateStage
 
 PRETRAINED = "pretrained"

@@ -15,8 +15,7 @@ from xtr.catalogue.lookup import find_task
 from xtr.catalogue.task import Task
 from xtr.errors import InputError
 from xtr.spec.sweep import Pair, SweepSpec
-from xtr.stages.path import Path, Paths
-from xtr.stages.preflight import evaluated_languages
+from xtr.stages.path import Path, Paths, evaluated_languages
 from xtr.stages.stage import EvaluateStage
 
 

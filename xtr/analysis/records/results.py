@@ -1,6 +1,6 @@
 """This is where all scores of a sweep become one long table, for pandas and R.
 
-    intermediate,target,seed,phase,trial,split,language,metric,value,n,settings,stage
+    intermediate,target,seed,phase,trial,split,language,metric,value,n,settings,stage,collapsed
 
 Select scores stand by trial; scores in every language by split, once they are evaluated: of winners, and of all
 points of a design. Values lie in [0, 1]; `n` is the number of rows that were scored, empty where the select split
@@ -34,8 +34,10 @@ class Result:
 
     Attributes:
         phase, trial: of a trial's select score; None for scores in a language.
+        split: `select`, or `oracle` where trials are scored on other languages' dev sets, or what was evaluated.
         settings: the trial's dimensions by dotted name.
         stage: key of the stage that has computed it, where that is kept.
+        collapsed: those tasks of its path for which one class alone is predicted, with commas between them.
     """
 
     intermediate: str
@@ -50,10 +52,13 @@ class Result:
     n: int | None
     settings: Mapping[str, Value] = field(default_factory=dict)
     stage: str = ""
+    collapsed: str = ""
 
 
 def results_of(folder: Path) -> list[Result]:
     """List a sweep's scores: completed trials by pair and number, then what was evaluated."""
+    rows = read_trials(folder)
+    collapsed = {(row.pair, row.seed, _point(row.params)): ",".join(row.collapsed) for row in rows}
     trials = [
         Result(
             row.intermediate,
@@ -61,15 +66,16 @@ def results_of(folder: Path) -> list[Result]:
             row.seed,
             row.phase,
             row.number,
-            "select",
+            row.scored_on,
             "",
             find_task(target_task(row.target)).metric,
             row.value,
             None,
             row.params,
             next(reversed(stage_keys(row)), ""),
+            ",".join(row.collapsed),
         )
-        for row in read_trials(folder)
+        for row in rows
         if row.value is not None
     ]
     evaluated = [
@@ -86,10 +92,15 @@ def results_of(folder: Path) -> list[Result]:
             row.n,
             row.settings,
             row.stage,
+            collapsed.get((row.pair, row.seed, _point(row.settings)), ""),
         )
         for row in read_scores(folder)
     ]
     return [*trials, *evaluated]
+
+
+def _point(settings: Mapping[str, Value]) -> str:
+    return canonical_json(dict(settings))
 
 
 def results_csv(rows: Sequence[Result]) -> str:
@@ -116,4 +127,4 @@ def write_parquet(rows: Sequence[Result], path: Path) -> None:
 
 def _plain(row: Result) -> dict[str, JSON]:
     """Write a row for a table, whose cells hold no mappings."""
-    return asdict(row) | {"settings": canonical_json(dict(row.settings))}
+    return asdict(row) | {"settings": _point(row.settings)}

@@ -18,11 +18,17 @@ def status_document(spec: SweepSpec, trials: Sequence[TrialRow]) -> dict[str, JS
     return {
         "schema_version": SCHEMA_VERSION,
         "sweep": spec.name,
+        "select_on": spec.search.select_on,
         "trials": dict(Counter(row.state for row in trials)),
         "seconds": _spent(trials),
         "failed": [
             {"pair": pair_name(row.pair), "number": row.number, "error": str(row.detail.get("error", ""))}
             for row in _failed(trials)
+        ],
+        "collapsed": [
+            {"pair": pair_name(row.pair), "number": row.number, "tasks": list(row.collapsed)}
+            for row in trials
+            if row.collapsed
         ],
     }
 
@@ -39,9 +45,18 @@ def status_text(spec: SweepSpec, trials: Sequence[TrialRow]) -> str:
         rows.append((pair_name(pair), *counts, failed, percent(best)))
     lines = [
         f"{spec.name}: {len(trials)} trials, {_spent(trials):.0f} s of training",
+        *spec.search.caveat,
         "",
         columns(("pair", "complete", "stopped early", "running", "failed", "best"), rows),
     ]
+    collapsed = [row for row in trials if row.collapsed]
+    if collapsed:
+        lines += ["", f"{len(collapsed)} collapsed, to one class for all rows:"]
+        lines += [
+            f"{pair_name(row.pair)} #{row.number}: {', '.join(row.collapsed)} (seed {row.seed}, "
+            f"select score {percent(row.value if row.value is not None else row.rung)})"
+            for row in collapsed
+        ]
     for row in _failed(trials):
         lines += [
             "",

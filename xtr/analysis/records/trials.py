@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from xtr.fingerprint import JSON, canonical_json
+from xtr.metrics.collapse import COLLAPSED
 from xtr.spec.space import Value
 from xtr.spec.sweep import Pair
 from xtr.storage import append_line, read_lines, write_atomic
@@ -32,7 +33,7 @@ class TrialRow:
         params: every dimension's value, by dotted name.
         value: the select score in [0, 1]; None unless complete.
         rung: the select score at the last rung where the trial paused.
-        detail: stages (keys, reused or not), seconds and steps spent, error text.
+        detail: stages (keys, reused or not), seconds and steps spent, what has collapsed, error text.
     """
 
     intermediate: str
@@ -57,6 +58,17 @@ class TrialRow:
     def target_params(self) -> dict[str, Value]:
         """The target stage's part of the parameters."""
         return target_part(self.params)
+
+    @property
+    def scored_on(self) -> str:
+        """`select`, or `oracle` where that was the mean over other languages' dev sets."""
+        return str(self.detail.get("select_on", "select"))
+
+    @property
+    def collapsed(self) -> tuple[str, ...]:
+        """Those tasks of its path for which the model has come to predict one class alone."""
+        named = self.detail.get(COLLAPSED)
+        return tuple(map(str, named)) if isinstance(named, list) else ()
 
 
 def write_trials(folder: Path, rows: Iterable[TrialRow]) -> None:

@@ -11,6 +11,7 @@ from xtr.analysis.records.trials import TrialRow
 from xtr.analysis.report.gathered import Gathered
 from xtr.analysis.report.section import Cell, Column, Section, Table, counted
 from xtr.catalogue.lookup import find_task
+from xtr.spec.expressions import parse_intermediate
 
 FAILED = ("failed", "diverged")
 
@@ -72,13 +73,14 @@ def _stages(gathered: Gathered) -> Table:
 
 
 def _roles(gathered: Gathered) -> Mapping[str, str]:
-    """Say what each stage was to the first trial that asked for it: the last one is its target's."""
+    """Say what each stage was to the first trial that asked for it: links, the target's training, scoring."""
     roles: dict[str, str] = {}
     for row in gathered.trials:
-        keys = stage_keys(row)
-        last = "target" if find_task(row.pair.target_task).training_task is not None else "scoring"
-        for i, key in enumerate(keys):
-            roles.setdefault(key, last if i == len(keys) - 1 else "intermediate")
+        n_links = len(parse_intermediate(row.intermediate).links)
+        n_trained = n_links + (find_task(row.pair.target_task).training_task is not None)
+        for i, key in enumerate(stage_keys(row)):
+            role = "intermediate" if i < n_links else "target" if i < n_trained else "scoring"
+            roles.setdefault(key, role)
     return roles
 
 

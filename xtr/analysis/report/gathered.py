@@ -99,6 +99,11 @@ class Gathered:
         return [row for row in self.tried(pair) if row.value is not None]
 
     @cached_property
+    def collapsed(self) -> list[TrialRow]:
+        """Trials whose model has come to predict one class alone; curves leave them out."""
+        return [row for row in self.trials if row.collapsed]
+
+    @cached_property
     def scores_of_pair(self) -> dict[Pair, list[ScoreRow]]:
         """Scores in the targets' own metrics by pair, of all points of a design."""
         metrics = {target: self.metric(target) for target in self.targets}

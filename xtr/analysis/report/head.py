@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from xtr.analysis.records.trials import TrialRow
 from xtr.analysis.report.gathered import Gathered
 from xtr.analysis.report.section import Cell, Column, Section, Table, counted, listed, shown
 from xtr.analysis.report.standings import SIGNIFICANT, Standing, bounds
@@ -16,7 +17,7 @@ def head(gathered: Gathered) -> Section:
     return Section(
         "summary",
         "What was asked, and what can be concluded",
-        (question, *conclusions(gathered)),
+        (question, *(f"*{each}*" for each in spec.search.caveat), *conclusions(gathered)),
         (_facts(gathered),),
         unsaid=tuple(_unsaid(gathered)),
     )
@@ -102,6 +103,10 @@ def _name(each: Standing) -> str:
     return f"`{each.row.intermediate}` for `{each.row.target}`"
 
 
+def _trial(row: TrialRow) -> str:
+    return f"`{row.intermediate}` for `{row.target}` #{row.number} ({', '.join(row.collapsed)})"
+
+
 def _facts(gathered: Gathered) -> Table:
     spec = gathered.spec
     states = Counter(row.state for row in gathered.trials)
@@ -112,7 +117,7 @@ def _facts(gathered: Gathered) -> Table:
         ("pairs", f"{len(spec.pairs.pairs())}, on {counted(len(gathered.targets), 'target')}"),
         ("trials", ", ".join(f"{n:,} {state}" for state, n in sorted(states.items())) or "none yet"),
         ("training seeds", listed([str(seed) for seed in seeds], 12) or "none yet"),
-        ("selected on", "each target's select split"),
+        ("selected on", next(iter(spec.search.caveat), "each target's select split")),
         ("scored on", gathered.split or "nothing beyond the select split"),
     ]
     return Table("facts", "What this report stands on.", (Column("what"), Column("how much")), tuple(facts))
@@ -127,6 +132,11 @@ def _unsaid(gathered: Gathered) -> list[str]:
     running = sum(row.state == "running" for row in gathered.trials)
     if running:
         found.append(f"{counted(running, 'trial')} not finished yet: what follows may change.")
+    if gathered.collapsed:
+        found.append(
+            f"{counted(len(gathered.collapsed), 'trial')} collapsed to one class for all rows; curves leave "
+            f"them out: {listed([_trial(row) for row in gathered.collapsed])}."
+        )
     if gathered.ended is not None:
         ending = "interrupted" if gathered.ended.by == "interrupt" else "ended by its budget"
         found.append(f"The last run was {ending} before its work was done.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from xtr.analysis.answers.leaderboard_text import collapsed_text
 from xtr.analysis.report.charts import About, heat_map
 from xtr.analysis.report.gathered import Gathered
 from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, listed
@@ -22,8 +23,11 @@ def leaders(gathered: Gathered) -> Section:
             "Leaderboard",
             unsaid=("No trial has finished yet, so nothing can be ranked.",),
         )
+    scored_on = "the select split"
+    if gathered.spec.search.select_on == "oracle":
+        scored_on = "other languages' dev sets (of what is never trained, of the select split)"
     words = (
-        "Scores are those of the select split, in points of 100: the mean over the seeds that confirm a "
+        f"Scores are those of {scored_on}, in points of 100: the mean over the seeds that confirm a "
         "pair's best settings, with Student's t interval (95 %), cut at 0 and 100. *transfer* is a pair's "
         "best minus the best of `none`; it also rewards luckier settings.",
         _tested(gathered),
@@ -170,6 +174,9 @@ def _unsaid(gathered: Gathered) -> Iterable[str]:
     if alike:
         names = [f"`{each.row.intermediate}` for `{each.row.target}`" for each in alike]
         yield f"Scores without spread over seeds, so without an interval: {listed(names)}."
+    for each in gathered.standings:
+        if each.row.collapsed_seeds:
+            yield f"Best settings that collapsed themselves: {collapsed_text(each.row)}."
     bare = [each.row.target for each in gathered.standings if each.row.baseline is None]
     if bare:
         yield f"No `none` has finished for {listed(sorted(set(bare)))}: no transfer can be told."

@@ -13,7 +13,7 @@ from statistics import fmean
 
 from xtr.analysis.report.charts import About, Panel, Series, panels
 from xtr.analysis.report.gathered import Gathered
-from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, cut, listed, slug
+from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, counted, cut, listed, slug
 from xtr.spec.sweep import Pair
 
 MOST_PANELS, MOST_PAIRS = 6, 3
@@ -37,7 +37,7 @@ def rates(gathered: Gathered) -> Section:
     if not figures:
         why = f"Learning rates are drawn from {FEWEST_RATES} different ones on; no pair has finished with as many."
         return Section("rates", "Learning rates", unsaid=(why,))
-    unsaid = tuple(_at_borders(gathered, names))
+    unsaid = (*_at_borders(gathered, names), *left_out(gathered, names))
     return Section("rates", "Learning rates", words, (), tuple(figures), unsaid, (_table(gathered, names),))
 
 
@@ -46,6 +46,13 @@ def leading(gathered: Gathered, target: str, most: int) -> list[Pair]:
     pairs = [Pair(row.intermediate, row.target) for row in gathered.ranked(target)]
     rivals = [pair for pair in pairs if pair.intermediate != "none"]
     return [*(pair for pair in pairs if pair.intermediate == "none"), *rivals[: most - 1]]
+
+
+def left_out(gathered: Gathered, names: Iterable[str]) -> Iterable[str]:
+    """Say how many finished trials have collapsed that curves over these dimensions would have shown."""
+    n = sum(row.value is not None and any(name in row.params for name in names) for row in gathered.collapsed)
+    if n:
+        yield f"{counted(n, 'trial')} left out of the curves for having collapsed to one class."
 
 
 def _figures(gathered: Gathered, name: str) -> Iterable[Figure]:
@@ -64,7 +71,8 @@ def _figures(gathered: Gathered, name: str) -> Iterable[Figure]:
 
 
 def _series(gathered: Gathered, pair: Pair, name: str) -> Series:
-    rows = [row for row in gathered.searched(pair) if _is_rate(row.params.get(name))]
+    searched = [row for row in gathered.searched(pair) if not row.collapsed]
+    rows = [row for row in searched if _is_rate(row.params.get(name))]
     points = sorted((float(row.params[name]), 100 * (row.value or 0.0)) for row in rows)
     best = max(points, key=lambda point: point[1], default=None)
     by_rate = {rate: [y for _, y in each] for rate, each in groupby(points, key=itemgetter(0))}

@@ -20,7 +20,7 @@ from xtr.analysis.answers.leaderboard import told
 from xtr.analysis.records.trials import TrialRow
 from xtr.analysis.report.charts import About, Panel, Series, panels
 from xtr.analysis.report.gathered import Gathered
-from xtr.analysis.report.rates import leading
+from xtr.analysis.report.rates import leading, left_out
 from xtr.analysis.report.section import Cell, Column, Figure, Section, Table, counted, cut, listed, slug
 from xtr.analysis.report.standings import bounds
 from xtr.fingerprint import canonical_json
@@ -76,7 +76,7 @@ def scaling(gathered: Gathered) -> Section:
     curves = [curve for name in names for curve in curves_of(gathered, name)]
     if not curves:
         why = f"No pair has finished trials at {FEWEST_SIZES} or more sizes, so no curve over size is drawn."
-        return Section("scaling", "Size and scaling", unsaid=(why,))
+        return Section("scaling", "Size and scaling", unsaid=(why, *left_out(gathered, names)))
     laws = {
         (each.pair, each.dimension, each.where): law
         for each in _drawn(gathered, curves)
@@ -95,7 +95,7 @@ def scaling(gathered: Gathered) -> Section:
         _of_laws(gathered),
         *cut(len(gathered.targets), MOST_PANELS, rest="`sizes.csv` has all"),
     )
-    unsaid = tuple(_unsaid(curves, laws, fitting=gathered.is_design))
+    unsaid = (*_unsaid(curves, laws, fitting=gathered.is_design), *left_out(gathered, names))
     tables = [table for table in [_laws(laws)] if table.rows]
     return Section(
         "scaling", "Size and scaling", words, tuple(tables), tuple(figures), unsaid, (_table(curves),)
@@ -146,7 +146,7 @@ def _cells(gathered: Gathered, pair: Pair, name: str) -> Iterator[tuple[str, Cel
     by_cell: dict[tuple[int, float], list[TrialRow]] = {}
     for row in gathered.tried(pair):
         size = row.params.get(name)
-        if isinstance(size, (int, float)) and size > 0:
+        if isinstance(size, (int, float)) and size > 0 and not row.collapsed:
             by_cell.setdefault((row.seed, float(size)), []).append(row)
     found: dict[int, dict[float, list[Tried]]] = {}
     for (seed, size), rows in by_cell.items():
@@ -159,12 +159,17 @@ def _cells(gathered: Gathered, pair: Pair, name: str) -> Iterator[tuple[str, Cel
 
 def _in_languages(gathered: Gathered, pair: Pair, name: str) -> Iterator[tuple[str, Cells]]:
     """Yield the source language, the others, and the resource classes among them."""
+    collapsed = {
+        (row.seed, canonical_json(dict(row.params))) for row in gathered.of_pair[pair] if row.collapsed
+    }
     by_point: dict[tuple[int, str], dict[str, float]] = {}
     size_of: dict[str, float] = {}
     for row in gathered.scores_of_pair.get(pair, ()):
         size = row.settings.get(name)
         if row.split == gathered.split and isinstance(size, (int, float)) and size > 0:
             point = canonical_json(dict(row.settings))
+            if (row.seed, point) in collapsed:
+                continue
             size_of[point] = float(size)
             by_point.setdefault((row.seed, point), {})[row.language] = row.value
     if len(set(size_of.values())) < FEWEST_SIZES:
@@ -253,7 +258,8 @@ def level_of(gathered: Gathered, target: str, name: str, where: str) -> dict[int
         return {}
     by_seed: dict[int, list[TrialRow]] = {}
     for row in gathered.tried(Pair("none", target)):
-        by_seed.setdefault(row.seed, []).append(row)
+        if not row.collapsed:
+            by_seed.setdefault(row.seed, []).append(row)
     scores = {seed: told(rows) for seed, rows in by_seed.items()}
     return {seed: [(score, score) for score in each] for seed, each in scores.items() if each}
 

@@ -10,13 +10,17 @@ from xtr.catalogue.lookup import find_task
 from xtr.catalogue.task import Task
 from xtr.spec.expressions import Member, parse_target, target_task
 from xtr.spec.search import SearchSpec
+from xtr.spec.sweep import SweepSpec
+
+SOURCE = (
+    "A trial is scored on its target's select split alone: no other language or test set has chosen anything."
+)
 
 
 def selection(gathered: Gathered) -> Section:
     """Say what chose the winners, and who has looked at the test sets."""
     words = (
-        "A trial is scored on its target's select split alone: no other language or test set has chosen "
-        "anything.",
+        *(gathered.spec.search.caveat or (SOURCE,)),
         _confirmed(gathered.spec.search),
         _opened(gathered),
     )
@@ -50,7 +54,6 @@ def _confirmed(search: SearchSpec) -> str:
 
 def _selected(gathered: Gathered) -> Table:
     rows: list[tuple[Cell, ...]] = []
-    source = gathered.spec.stages.source_language
     for target in gathered.targets:
         task = find_task(target_task(target))
         trained = find_task(task.training_task) if task.training_task else None
@@ -59,7 +62,7 @@ def _selected(gathered: Gathered) -> Table:
             (
                 target,
                 str(Member(trained.name, parse_target(target).languages)) if trained else None,
-                _select_split(task, trained, source),
+                _select_split(gathered.spec, task, trained),
                 task.metric,
                 overlaps or None,
             )
@@ -71,10 +74,12 @@ def _selected(gathered: Gathered) -> Table:
     return Table("selection", caption, tuple(map(Column, names)), tuple(rows))
 
 
-def _select_split(task: Task, trained: Task | None, source: str) -> str:
+def _select_split(spec: SweepSpec, task: Task, trained: Task | None) -> str:
     if trained is None:
-        return f"its select split in {', '.join(task.select_languages) or source}"
-    (language,) = trained.trained_in(source, ())  # whatever the target's own rows are in
+        return f"its select split in {', '.join(task.select_languages) or spec.stages.source_language}"
+    if spec.search.select_on == "oracle":
+        return f"the dev sets of {task.name}, in the languages it is not trained in"
+    (language,) = trained.trained_in(spec.stages.source_language, ())  # whatever the target's own rows are in
     if trained.held_out:
         return f"{trained.held_out:.0%} of the training rows in {language}, held out"
     return f"the dev set of {trained.name} in {language}"
