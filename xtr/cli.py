@@ -126,17 +126,19 @@ def validate(
 ) -> None:
     """Check sweep files: every key, value, task and language, all errors at once, with file and line."""
     problems: list[Problem] = []
+    note = ""
     for file in files:
         forget_own()
         try:
             spec = _load(file, set_, demo=demo)
         except InputError as error:
             problems.extend(error.problems)
+            note = error.note or note
         else:
             asked = _as_asked(file, demo=demo)
             _say(f"{asked}: valid ({len(spec.pairs.pairs())} pairs); next: xtr plan {asked}")
     if problems:
-        raise InputError(problems)
+        raise InputError(problems, note)
 
 
 app.command(epilog="Example: xtr schema > sweep.schema.json")(schema)
