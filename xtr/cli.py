@@ -178,8 +178,8 @@ def tasks(
 @app.command(epilog="Example: xtr status demo")
 def status(sweep: Sweep, root: Root = "runs", as_json: AsJson = False) -> None:
     """Show how far a sweep is: trials by state, best so far, what failed and why."""
+    from xtr.analysis.answers.status import status_document, status_text
     from xtr.analysis.records.spending import spending_document, spending_text
-    from xtr.analysis.records.status import status_document, status_text
     from xtr.analysis.records.trials import read_trials
     from xtr.stages.preflight import left_out_text, read_left_out
 
