@@ -198,11 +198,13 @@ class Costs:
     @cached_property
     def _rough_rate(self) -> float:
         device, cores = self._assumed_device, 1 if self.device == "cuda" else self.spec.compute.per_worker.CPU
-        rate = cores * self.shape.tokens_per_second(device)
+        precision = device.computes_in(self.spec.stages.precision)
+        rate, used = cores * self.shape.tokens_per_second(device, precision), device.used[precision]
+        share = f", {precision}; that {100 * used:.0f} % of it is reached is a guess" if used < 1 else ""
         self.guesses.note(
             "tokens per second on one worker",
             f"{rate:,.0f}",
-            f"{self.spec.model.name} on {device.name}, never measured; {device.source}",
+            f"{self.spec.model.name} on {device.name}, never measured; {device.source}{share}",
             self.measure,
         )
         return rate
