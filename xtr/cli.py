@@ -126,17 +126,19 @@ def validate(
 ) -> None:
     """Check sweep files: every key, value, task and language, all errors at once, with file and line."""
     problems: list[Problem] = []
+    note = ""
     for file in files:
         forget_own()
         try:
             spec = _load(file, set_, demo=demo)
         except InputError as error:
             problems.extend(error.problems)
+            note = error.note or note
         else:
             asked = _as_asked(file, demo=demo)
             _say(f"{asked}: valid ({len(spec.pairs.pairs())} pairs); next: xtr plan {asked}")
     if problems:
-        raise InputError(problems)
+        raise InputError(problems, note)
 
 
 app.command(epilog="Example: xtr schema > sweep.schema.json")(schema)
@@ -176,8 +178,8 @@ def tasks(
 @app.command(epilog="Example: xtr status demo")
 def status(sweep: Sweep, root: Root = "runs", as_json: AsJson = False) -> None:
     """Show how far a sweep is: trials by state, best so far, what failed and why."""
+    from xtr.analysis.answers.status import status_document, status_text
     from xtr.analysis.records.spending import spending_document, spending_text
-    from xtr.analysis.records.status import status_document, status_text
     from xtr.analysis.records.trials import read_trials
     from xtr.stages.preflight import left_out_text, read_left_out
 

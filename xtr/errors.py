@@ -14,6 +14,7 @@ the budget, 130 interrupted.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -45,16 +46,20 @@ class XtrError(Exception):
 
 
 class InputError(XtrError):
-    """The user's input is wrong; every problem found is carried, not just the first."""
+    """The user's input is wrong; every problem found is carried, not just the first.
+
+    `note` says below them what holds for all.
+    """
 
     exit_code = 2
 
-    def __init__(self, problems: Problem | Iterable[Problem]) -> None:
+    def __init__(self, problems: Problem | Iterable[Problem], note: str = "") -> None:
         self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        self.note = note
+        super().__init__("\n".join([*map(str, self.problems), *filter(None, [note])]))
 
-    def __reduce__(self) -> tuple[type[InputError], tuple[tuple[Problem, ...]]]:
-        return type(self), (self.problems,)
+    def __reduce__(self) -> tuple[type[InputError], tuple[tuple[Problem, ...], str]]:
+        return type(self), (self.problems, self.note)
 
 
 class SweepBusy(XtrError):
@@ -77,5 +82,35 @@ class Drained(XtrError):
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """Say which known name was probably meant: `did you mean 'mnli'?`, or an empty string."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else ""
+    close = nearest(name, known)
+    return "" if close is None else f"did you mean {close!r}?"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Find the known name that was probably meant.
+
+    What differs in its case alone comes first, then what begins alike (`squad` for `squad_v1`), then what has the
+    same words (`max_concurrent_trials`), then what is spelt alike.
+    """
+    said = name.casefold()
+    folded = {each.casefold(): each for each in reversed(list(known))}
+    names = list(reversed(folded))
+    ways = (
+        [each for each in names if each == said],
+        [each for each in names if min(len(each), len(said)) >= _SHORTEST and _begin_alike(each, said)],
+        [each for each in names if _words(each) <= _words(said) or _words(said) <= _words(each)],
+        difflib.get_close_matches(said, names, n=1, cutoff=0.6),
+    )
+    return next((folded[way[0]] for way in ways if way), None)
+
+
+_SHORTEST = 3
+"""Letters of a beginning that tells something."""
+
+
+def _begin_alike(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)
+
+
+def _words(name: str) -> set[str]:
+    return set(re.findall("[^\\W_]+", name)) or {name}

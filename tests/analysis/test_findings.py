@@ -423,6 +423,7 @@ def test_the_table_says_claim_expectation_measure_interval_and_verdict(tmp_path:
     contrasts = ALL[: ALL.index("  more:")].replace("SQuAD helps.", "SQuAD helps.\n    source: a paper")
     spec = a_spec(tmp_path, contrasts)
     text = findings_text(findings_of(spec, World().rows()))
+    assert "p is two-sided" in text
     lines = text.splitlines()
     assert lines[1].split() == ["claim", "expected", "measured", "95", "%", "seeds", "verdict"]
     helps = next(line for line in lines if line.startswith("SQuAD helps."))

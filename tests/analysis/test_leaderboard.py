@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,14 @@ import pytest
 
 from xtr.analysis.answers.leaderboard import best_rows, document, draws, leaderboard
 from xtr.analysis.answers.leaderboard_text import leaderboard_text
+from xtr.analysis.answers.status import status_document, status_text
 from xtr.analysis.export.config import export_best, exported_spec
 from xtr.analysis.records.results import results_of
 from xtr.analysis.records.scores import ScoreRow
-from xtr.analysis.records.status import status_document, status_text
 from xtr.analysis.records.trials import TrialRow, append_trial, read_trials, winner, write_trials
 from xtr.spec.load import load_sweep
 from xtr.spec.search import ORACLE
-from xtr.spec.sweep import Pair, SweepSpec
+from xtr.spec.sweep import Pair, PairsSpec, SweepSpec
 
 HIGH, LOW = {"target.epochs": 3}, {"target.epochs": 1}
 
@@ -69,6 +70,29 @@ def test_the_search_s_seed_counts_where_nothing_was_searched() -> None:
     fixed, space = spec(space={"target.epochs": 3}), spec()
     assert leaderboard(fixed, rows)[0].seeds == (1, 2)
     assert leaderboard(space, rows)[0].seeds == (2,)
+
+
+def test_the_status_shows_the_score_of_the_leaderboard_not_the_best_of_all_trials() -> None:
+    rows = [
+        trial("mnli", 0, 0.9, params=LOW),
+        trial("mnli", 0, 0.6, number=1, phase="confirm", seed=2, of=0),
+        trial("mnli", 1, 0.7, number=2, phase="confirm", seed=3, of=0),
+        trial("none", 0, 0.5),
+        trial("none", 0, 0.95, number=1, phase="control", seed=2, params=LOW),
+    ]
+    lines = status_text(spec(), rows).splitlines()
+    told = {line[:18].rstrip(): line.split()[-1] for line in lines if line.startswith("pawsx")}
+    assert told == {"pawsx alone": "50.0", "pawsx after mnli": "65.0"}
+    ranked = leaderboard(spec(), rows)
+    assert {row.intermediate: f"{100 * row.score:.1f}" for row in ranked} == {"mnli": "65.0", "none": "50.0"}
+
+
+def test_seeds_are_not_counted_where_nothing_is_trained() -> None:
+    retrieval = spec().model_copy(update={"pairs": PairsSpec(intermediate=("mnli",), target=("tatoeba",))})
+    rows = [replace(trial(each, 0, 0.3), target="tatoeba", params={}) for each in ("none", "mnli")]
+    lines = leaderboard_text(retrieval, rows).splitlines()
+    table = [line for line in lines if line.startswith("tatoeba") and " of " in line]
+    assert {line.split()[1]: line.split()[-4] for line in table} == {"mnli": "1", "none": "-"}
 
 
 def test_finalists_are_ranked_by_their_confirming_seeds_not_by_the_search() -> None:

@@ -156,6 +156,19 @@ def test_the_card_is_one_for_the_hub(finished: Finished) -> None:
     assert "nan" not in card.text.lower().split()
 
 
+def test_two_seeds_are_told_one_by_one_and_give_no_interval(finished: Finished) -> None:
+    trials = [each for each in read_trials(finished.folder) if each.seed != 4]
+    write_trials(finished.folder, trials)
+    exported = finished.export()
+    text = (exported.folder / "README.md").read_text()
+    assert "| language | seed 3 | mean | each seed | seeds | rows |" in text
+    assert "| Swahili (sw) | 46.0 | 43.0 | 40.0, 46.0 | 2 | 5010 |" in text
+    assert "73.0 over 2 seeds (70.0, 76.0)" in text
+    assert "%" not in text
+    rows = list(csv.DictReader((exported.folder / "scores.csv").open()))
+    assert {(row["low"], row["high"]) for row in rows} == {("", "")}
+
+
 def test_one_seed_without_an_evaluation_gives_no_interval_and_says_so(finished: Finished) -> None:
     write_trials(finished.folder, read_trials(finished.folder)[:1])
     write_scores(finished.folder, [], "test")

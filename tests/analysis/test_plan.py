@@ -18,7 +18,8 @@ from xtr.catalogue.lookup import TASKS
 from xtr.data.open import open_source
 from xtr.fingerprint import JSON
 from xtr.search.book import Book
-from xtr.spec.sweep import Pair, SweepSpec
+from xtr.spec.sweep import DataSpec, ModelSpec, Pair, PerWorker, SweepSpec
+from xtr.stages.hardware import hardware_here
 from xtr.stages.path import Paths
 from xtr.stages.stage import TrainStage
 from xtr.stages.store import StageStore
@@ -254,6 +255,22 @@ def test_what_was_measured_takes_the_place_of_the_table(tmp_path: Path) -> None:
     )
     assert measured.run.cpu_hours > guessed.run.cpu_hours
     assert "tokens per second on one worker" not in {each.what for each in measured.guesses}
+
+
+@pytest.mark.skipif(bool(hardware_here("cuda")), reason="this machine's GPU takes the place of the table's")
+def test_a_guessed_rate_is_that_of_what_is_computed_in(tmp_path: Path) -> None:
+    def rate(precision: str) -> float:
+        spec = sweep(tmp_path)
+        stages = spec.stages.model_copy(update={"precision": precision})
+        compute = spec.compute.model_copy(update={"per_worker": PerWorker(CPU=1, GPU=1)})
+        model = ModelSpec(name="xlm-roberta-large")
+        asked = {"stages": stages, "compute": compute, "model": model, "data": DataSpec(source="hub")}
+        plan = planned(spec.model_copy(update=asked), tmp_path)
+        [guess] = [each for each in plan.guesses if each.what == "tokens per second on one worker"]
+        assert (", bf16;" in guess.why) == (precision != "fp32")
+        return plan.rate[0]
+
+    assert rate("auto") == rate("bf16") > 5 * rate("fp32")
 
 
 def test_a_continuous_intermediate_dimension_is_warned_of_with_its_price_and_its_remedy(

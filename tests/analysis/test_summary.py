@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -75,9 +76,11 @@ def test_the_text_and_the_document_say_the_two_numbers() -> None:
     summary = summarise(ROWS, RANKED)
     assert summary is not None
     text = summary_text(summary)
-    assert "the best intermediate per target   80.0" in text
-    assert "one for all: mnli                  75.0" in text
-    assert "none                               60.0" in text
+    after = {line[:50].rstrip(): line[50:].strip() for line in text.splitlines()[-3:]}
+    assert after == {
+        "the winner per target (chosen on the select split)": "80.0", "one for all: mnli": "75.0", "none": "60.0",
+    }  # fmt: skip
+    assert re.search(r"^xnli .* accuracy$", text, re.MULTILINE)
     document = json.loads(json.dumps(summary_document(summary)))
     assert document["best_per_target"]["intermediates"] == {"xnli": "mnli", "pawsx": "csqa"}
     assert document["one_for_all"] == {"score": pytest.approx(75), "intermediate": "mnli"}
@@ -108,3 +111,13 @@ def test_a_target_trained_in_another_language_is_scored_as_its_task() -> None:
         for metric, value in (("f1", 0.6), ("exact_match", 0.4))
     ]
     assert task_scores(rows, Pair("none", "tydiqa@sw"), "xtreme") == {"sw": pytest.approx(50.0)}
+
+
+def test_it_is_said_that_answers_are_scored_by_two_metrics() -> None:
+    rows = [
+        ScoreRow("none", "tydiqa", 1, "test", "sw", metric, value, 10)
+        for metric, value in (("f1", 0.6), ("exact_match", 0.4))
+    ]
+    summary = summarise(rows, [ranked("tydiqa", "none", 0.5)])
+    assert summary is not None
+    assert re.search(r"^tydiqa +none +50\.0 .* mean of exact_match, f1$", summary_text(summary), re.MULTILINE)

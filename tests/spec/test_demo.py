@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from xtr.errors import InputError
 from xtr.spec.dump import to_yaml
 from xtr.spec.load import load_sweep
 from xtr.spec.space import Choice, Fixed
+from xtr.stages.hardware import hardware_here
 from xtr.stages.path import DEMO_MODELS, Paths
 from xtr.stages.stage import PretrainStage
 from xtr.stages.store import StageStore
@@ -117,6 +119,18 @@ def test_a_question_is_a_design_that_can_be_planned(path: Path, demo: bool, tmp_
         assert plan.wall[0].run_hours < 5 / 60
     else:
         assert len(spec.search.design.seeds) >= 3
+
+
+@pytest.mark.skipif(bool(hardware_here("cuda")), reason="this machine's GPU takes the place of the A100")
+@pytest.mark.parametrize("path", QUESTIONS, ids=lambda path: path.stem)
+def test_a_question_s_page_says_the_price(path: Path, tmp_path: Path) -> None:
+    page = (path.parents[1] / "docs/questions" / f"{path.stem}.md").read_text(encoding="utf-8")
+    told = re.search(r"about\s+(\d+)\s+hours\s+of\s+one\s+A100", page)
+    assert told is not None
+    spec = load_sweep(path, [f"storage.root={tmp_path}"], {"XTR_DATA": str(tmp_path)})
+    source = open_source(spec.data, spec.storage.workplace(), resolve=False)
+    plan = plan_sweep(spec, source, StageStore(spec.storage.workplace()), [])
+    assert float(told[1]) == pytest.approx(plan.run.gpu_hours + plan.evaluate.gpu_hours, rel=0.2)
 
 
 def test_model_scale_compares_encoders_of_two_sizes(tmp_path: Path) -> None:

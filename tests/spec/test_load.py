@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.spec.sweeps import GOOD, load_text, only_problem, problems_of, write
-from xtr.errors import Problem
+from xtr.errors import InputError, Problem
+from xtr.spec.elsewhere import CALLED_ELSEWHERE
 from xtr.spec.load import load_sweep
+from xtr.spec.notation import KINDS
 from xtr.spec.space import Choice, Fixed, FloatRange, IntRange, LogFloatRange
-from xtr.spec.sweep import Pair
+from xtr.spec.sweep import Pair, SweepSpec
 
 BAD = """\
 version: 1
@@ -39,6 +41,13 @@ search:
 data: {source: hug}
 tracking: {uri: env:TRACKER}
 storage: {root: s4://bucket/runs}
+"""
+SMALL = """\
+version: 1
+name: small
+model: {name: demo}
+pairs: {intermediate: [squad_v1], target: [tydiqa]}
+search: {trials_per_pair: 2}
 """
 
 
@@ -234,3 +243,84 @@ def test_a_variable_that_says_nothing_is_refused(tmp_path: Path, uri: str, said:
     problem = only_problem(path)
     assert problem.what == said
     assert problem.where.endswith(" tracking.uri")
+
+
+@pytest.mark.parametrize(
+    ("override", "said", "hint"),
+    [
+        ("pairs.intermediate=[squad]", "unknown task", "did you mean 'squad_v1'?"),
+        ("pairs.intermediate=[MNLI]", "unknown task", "did you mean 'mnli'?"),
+        ("stages.target={lr: 1}", "unknown key 'lr'", "did you mean 'learning_rate'?"),
+        ("stages.target={num_train_epochs: 1}", "unknown key", "did you mean 'epochs'?"),
+        ("stages.target={my_batch_size: 1}", "unknown key", "did you mean 'batch_size'?"),
+        ("search={n_trials: 1}", "unknown key 'n_trials'", "did you mean 'trials_per_pair'?"),
+        ("search={n_seeds: 1}", "unknown key", "'seeds' belongs under search.confirm or search.design"),
+        ("search.space={target.lr: 1}", "unknown dimension", "did you mean 'target.learning_rate'?"),
+        ("search.space={target.epochs: {loguniform: [1, 2]}}", "unknown kind", "did you mean 'log_float'?"),
+    ],
+)
+def test_the_words_of_other_tools_and_of_the_hurried_are_understood(
+    tmp_path: Path, override: str, said: str, hint: str
+) -> None:
+    found = problems_of(write(tmp_path, SMALL), [override])
+    assert [(each.what.startswith(said), each.hint) for each in found] == [(True, hint)]
+
+
+def test_every_borrowed_word_leads_to_one_of_a_sweep_file_and_is_none_itself() -> None:
+    schema = SweepSpec.model_json_schema()
+    nodes = [schema, *schema["$defs"].values()]
+    ours = {*KINDS, *(name for node in nodes for name in node.get("properties", ()))}
+    assert set(CALLED_ELSEWHERE.values()) <= ours
+    assert not ours & CALLED_ELSEWHERE.keys()
+
+
+@pytest.mark.parametrize(
+    ("override", "allowed", "hint"),
+    [
+        ("search.confirm.seeds=[-3]", "whole numbers from 0", ""),
+        ("stages.target.batch_size=sixteen", "whole numbers from 1", ""),
+        ("stages.target.learning_rate=2", "numbers above 0, up to 1", ""),
+        ("stages.target.examples=0", "null or whole numbers from 1", ""),
+        ("stages.evaluate.split=tset", "test, dev", "did you mean 'test'?"),
+        ("stages.evaluate.pooling=max", "mean, cls", ""),
+        ("stages.target.carry_head=maybe", "true, false", ""),
+        ("model=demo", "a mapping with any of name, revision", "model: {name: demo}"),
+        ("search.sampler=optuna", "a mapping with any of name, startup_trials", "sampler: {name: tpe}"),
+        ("budget=3", "a mapping with any of gpu_hours, wall_hours, money", "budget: {gpu_hours: 3}"),
+    ],
+)
+def test_what_is_allowed_is_said_from_the_type_of_the_key(
+    tmp_path: Path, override: str, allowed: str, hint: str
+) -> None:
+    problem = only_problem(write(tmp_path, SMALL), [override])
+    assert (problem.allowed, problem.hint) == (allowed, hint)
+
+
+def test_a_block_in_place_of_which_a_word_stands_is_written_around_it(tmp_path: Path) -> None:
+    assert only_problem(write(tmp_path, SMALL), ["search=random"]).hint == "search: {sampler: {name: random}}"
+
+
+@pytest.mark.parametrize(
+    ("values", "hint"),
+    [
+        ("[3e-4, 5e-4]", "{choice: [0.0003, 0.0005]}, or the range {log_float: [0.0003, 0.0005]}"),
+        ("[1, 3]", "{choice: [1, 3]}, or the range {int: [1, 3]}"),
+        ("[1, 2, 4]", "{choice: [1, 2, 4]}"),
+    ],
+)
+def test_a_bare_list_is_told_what_it_may_have_meant(tmp_path: Path, values: str, hint: str) -> None:
+    problem = only_problem(write(tmp_path, SMALL), [f"search.space={{target.epochs: {values}}}"])
+    assert (problem.what, problem.hint) == ("a list is not a dimension", hint)
+
+
+def test_it_is_said_when_something_could_not_be_looked_at(tmp_path: Path) -> None:
+    path = write(tmp_path, SMALL)
+    with pytest.raises(InputError) as whole:
+        load_sweep(path, ["search.confirm={seeds: [1]}", "search.concurrent_trials=x"])
+    assert [each.what for each in whole.value.problems] == [
+        "must be a whole number",
+        "is search.training_seed",
+    ]
+    assert "more may follow" not in str(whole.value)
+    with pytest.raises(InputError, match="more may follow"):
+        load_sweep(path, ["search.confirm={seeds: [2, 2, -3]}"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -138,8 +139,16 @@ def test_a_missing_file_names_those_nearby(tmp_path: Path) -> None:
     write(tmp_path, GOOD, "size-curve.yaml")
     problem = only_problem(tmp_path / "size-curv.yaml")
     assert problem.what == "no such file"
-    assert str(tmp_path / "size-curve.yaml") in problem.allowed
-    assert problem.hint == "did you mean 'size-curve.yaml'?"
+    assert problem.hint == f"did you mean {str(tmp_path / 'size-curve.yaml')!r}?"
+    assert problem.allowed == ""
+
+
+def test_a_missing_file_without_a_like_counts_those_that_are_not_named(tmp_path: Path) -> None:
+    for number in range(15):
+        write(tmp_path, GOOD, f"curve-{number:02}.yaml")
+    allowed = only_problem(tmp_path / "x").allowed
+    assert allowed.startswith(str(tmp_path / "curve-00.yaml"))
+    assert re.search(r"and \d+ more$", allowed)
 
 
 @pytest.mark.parametrize("name", ["", "x" * 5000, "nul\0", "absent/sweep.yaml"])

@@ -126,6 +126,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
 
 @pytest.mark.slow
 def test_the_leaderboard_is_read_off_the_runs_table(ui: Ui) -> None:
+    assert next(iter(ui.pages)) == "leaderboard of studied"
     ranked = leaderboard(ui.spec, read_trials(sweep_folder(ui.spec)))
     names = [pair_name(Pair(row.intermediate, row.target)) for row in ranked]
     scores = [f"{round(row.score, 4):g}" for row in ranked]

@@ -1,16 +1,19 @@
 """How large encoders are and how fast they train, as facts for plans: rough, and replaced by what was measured.
 
-    SHAPES["xlm-roberta-large"].tokens_per_second(DEVICES["A100"])     -> about 4,300
+    SHAPES["xlm-roberta-large"].tokens_per_second(DEVICES["A100"], "bf16")     -> about 34,400
+    SHAPES["xlm-roberta-large"].tokens_per_second(DEVICES["A100"], "fp32")     -> about 4,300
 
 Arithmetic of training is 6 operations a token and body parameter (forward 2, backward 4); the embedding table is
-looked up. Stages are trained in float32, so a GPU's rate is the one without tensor cores.
+looked up. In float32 a GPU's rate is the one without tensor cores.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
+Computed = Literal["fp32", "bf16"]
 OPERATIONS = 6
 BYTES = 4
 """Of a weight as it is stored."""
@@ -19,21 +22,31 @@ STATE_BYTES = 12
 """Of a weight in the state of a run: itself and AdamW's two moments."""
 
 
+USED: Mapping[Computed, float] = {"fp32": 0.4, "bf16": 0.2}
+"""Shares of a GPU's peak that fine-tuning reaches, as guesses: small steps keep tensor cores waiting."""
+
+
 @dataclass(frozen=True, slots=True)
 class Device:
     """What computes.
 
     Attributes:
-        tflops: float32 operations a second at its peak, in 10^12; of a CPU, what one core reaches.
-        used: share of the peak that fine-tuning reaches.
-        ceiling: tokens a second that no encoder passes, as calls take longer than the arithmetic of a small one.
+        tflops: operations a second, in 10^12, by what it can compute in: of a GPU at its peak, of a CPU what one
+            core reaches.
+        used: share of them that fine-tuning reaches.
+        ceiling: tokens a second that no encoder passes, as calls and the optimiser take longer than the
+            arithmetic of a small one.
     """
 
     name: str
-    tflops: float
-    used: float
+    tflops: Mapping[Computed, float]
+    used: Mapping[Computed, float]
     source: str
-    ceiling: float = 100_000
+    ceiling: float = 50_000
+
+    def computes_in(self, asked: str) -> Computed:
+        """Say what `stages.precision` comes to here: `auto` is bf16 where the device has it."""
+        return "bf16" if asked != "fp32" and "bf16" in self.tflops else "fp32"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +73,12 @@ class Shape:
         h = self.hidden
         return self.body + (self.vocabulary + self.positions + 3) * h + h * h + h
 
-    def tokens_per_second(self, device: Device) -> float:
+    def tokens_per_second(self, device: Device, precision: Computed) -> float:
         """Estimate how many tokens one worker trains on in a second."""
-        return min(device.ceiling, device.tflops * 1e12 * device.used / (OPERATIONS * self.body))
+        return min(
+            device.ceiling,
+            device.tflops[precision] * 1e12 * device.used[precision] / (OPERATIONS * self.body),
+        )
 
 
 _XLMR = "Conneau et al. 2020 and Goyal et al. 2021; dimensions of the published configurations"
@@ -81,24 +97,28 @@ SHAPES: Mapping[str, Shape] = {
 
 UNKNOWN_SHAPE = "xlm-roberta-base"
 
-_DATA_SHEET = "NVIDIA's data sheet, float32; that 40 % of it is reached is a guess"
+_PEAKS: Mapping[str, Mapping[Computed, float]] = {
+    "H200": {"fp32": 67.0, "bf16": 989.0},
+    "H100": {"fp32": 67.0, "bf16": 989.0},
+    "A100": {"fp32": 19.5, "bf16": 312.0},
+    "L40S": {"fp32": 91.6, "bf16": 362.0},
+    "L4": {"fp32": 30.3, "bf16": 121.0},
+    "A10G": {"fp32": 31.2, "bf16": 70.0},
+    "V100": {"fp32": 15.7},
+    "T4": {"fp32": 8.1},
+}
+"""Of NVIDIA's data sheets, without sparsity."""
+
 DEVICES: Mapping[str, Device] = {
-    "H200": Device("H200", 67.0, 0.4, _DATA_SHEET),
-    "H100": Device("H100", 67.0, 0.4, _DATA_SHEET),
-    "A100": Device("A100", 19.5, 0.4, _DATA_SHEET),
-    "L40S": Device("L40S", 91.6, 0.4, _DATA_SHEET),
-    "L4": Device("L4", 30.3, 0.4, _DATA_SHEET),
-    "A10G": Device("A10G", 31.2, 0.4, _DATA_SHEET),
-    "V100": Device("V100", 15.7, 0.4, _DATA_SHEET),
-    "T4": Device("T4", 8.1, 0.4, _DATA_SHEET),
+    name: Device(name, peaks, USED, "NVIDIA's data sheet") for name, peaks in _PEAKS.items()
 }
 """By the word that the driver's name of the GPU holds: `NVIDIA H200`, `NVIDIA A100-SXM4-80GB`."""
 
 UNKNOWN_GPU = "A100"
 CPU_CORE = Device(
     "a CPU core",
-    0.075,
-    1.0,
+    {"fp32": 0.075},
+    {"fp32": 1.0},
     "75 GFLOP/s in matrix products on two cores of an AMD EPYC; the demo's encoder reached 5 to 11 thousand",
     ceiling=8_000,
 )

@@ -10,7 +10,7 @@ Which languages count is the caller's to say: the mean is over those given.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from xtr.catalogue.benchmarks import BENCHMARKS, XTREME, XTREME_R
@@ -80,7 +80,7 @@ def benchmark_score(scores: Mapping[str, LanguageScores], benchmark: str = "xtre
 
 
 def _language_score(task: str, scores: Mapping[str, float]) -> float:
-    wanted = ("exact_match", "f1") if task in QA_TASKS else _first_of(RANKING_METRICS, scores)
+    wanted = ranked_by(task, scores)
     missing = [metric for metric in wanted if metric not in scores]
     if missing or not wanted:
         needs = " and ".join(wanted) or " or ".join(RANKING_METRICS)
@@ -88,8 +88,11 @@ def _language_score(task: str, scores: Mapping[str, float]) -> float:
     return _mean(scores[metric] for metric in wanted)
 
 
-def _first_of(metrics: tuple[str, ...], scores: Mapping[str, float]) -> tuple[str, ...]:
-    return tuple(metric for metric in metrics if metric in scores)[:1]
+def ranked_by(task: str, metrics: Collection[str]) -> tuple[str, ...]:
+    """Name those of a task's metrics whose mean a benchmark ranks it by."""
+    if task in QA_TASKS:
+        return ("exact_match", "f1")
+    return tuple(metric for metric in RANKING_METRICS if metric in metrics)[:1]
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+from xtr.analysis.answers.leaderboard import leaderboard
 from xtr.analysis.records.trials import State, TrialRow
 from xtr.analysis.tables import pair_name, percent
 from xtr.catalogue.lookup import find_task
@@ -31,13 +32,9 @@ class Progress:
         self.say = say
         self._started = time.monotonic()
         self._n_results = 0
-        self._best: dict[str, TrialRow] = {}
-        for row in book.rows:
-            self._compare(row)
 
     def trial(self, row: TrialRow) -> None:
         """Say how a trial paused or ended."""
-        self._compare(row)
         self.say(f"{self._clock()}  {self._name(row):<36} {_news(row):<40} {self._tail(row)}".rstrip())
         self._n_results += 1
         if self._n_results % SUMMARY_EVERY == 0:
@@ -50,17 +47,12 @@ class Progress:
         spent = f"{self.book.seconds:.0f} s of training"
         return f"{states or 'nothing yet'}, of at most {self.n_trials} trials; {spent}"
 
-    def _compare(self, row: TrialRow) -> None:
-        """Keep each target's best search trial, the earlier one where two are equal."""
-        best = self._best.get(row.target)
-        if row.phase != "search" or row.value is None:
-            return
-        if best is None or best.value is None or row.value > best.value:
-            self._best[row.target] = row
-
     def _tail(self, row: TrialRow) -> str:
-        best = self._best.get(row.target)
-        return f"best {row.target} {percent(best.value)} ({best.intermediate})" if best else ""
+        """Say what leads the trial's target by now, with its score on the leaderboard."""
+        of_target = [each for each in self.book.rows if each.target == row.target]
+        for best in leaderboard(self.book.spec, of_target)[:1]:
+            return f"best {best.target} {percent(best.score)} ({best.intermediate})"
+        return ""
 
     def _name(self, row: TrialRow) -> str:
         which = f"#{row.index}" if row.phase == "search" else f"{row.phase} seed {row.seed}"

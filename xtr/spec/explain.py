@@ -13,6 +13,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from xtr.errors import Problem, suggest
+from xtr.spec.allowed import Allowed
+from xtr.spec.elsewhere import native
 from xtr.spec.paths import Keys, dotted, field_at, keys_at, places_of_key
 
 _REFUSAL = "xtr_refusal"
@@ -85,9 +87,11 @@ def _finding(details: ErrorDetails, model: type[BaseModel]) -> Finding:
 
 def _unknown_key(keys: Keys, model: type[BaseModel]) -> Problem:
     name, siblings = str(keys[-1]), keys_at(model, keys[:-1])
-    hint = suggest(name, siblings)
-    if not hint and (elsewhere := places_of_key(model, name)):
-        hint = f"{name!r} belongs under {' or '.join(elsewhere)}"
+    meant = native(name)
+    if meant not in siblings and (elsewhere := places_of_key(model, meant)):
+        hint = f"{meant!r} belongs under {' or '.join(elsewhere)}"
+    else:
+        hint = suggest(meant, siblings)
     return Problem(f"unknown key {name!r}", allowed=", ".join(siblings), hint=hint)
 
 
@@ -102,9 +106,9 @@ def _missing_key(keys: Keys, model: type[BaseModel]) -> Problem:
 def _wrong_value(details: ErrorDetails, model: type[BaseModel]) -> Problem:
     kind, value = details["type"], details["input"]
     field = field_at(model, details["loc"])
-    what = _WORDS.get(kind) or _reworded(details["msg"])
-    allowed = (field and field.description) or ""
-    return Problem(what, received=shown(value), allowed=allowed, hint=_hint(kind, value))
+    what, allowed = _WORDS.get(kind) or _reworded(details["msg"]), Allowed(model, details["loc"])
+    told = str(allowed) or (field and field.description) or ""
+    return Problem(what, received=shown(value), allowed=told, hint=_hint(details, allowed))
 
 
 def _reworded(message: str) -> str:
@@ -113,7 +117,12 @@ def _reworded(message: str) -> str:
     return message
 
 
-def _hint(kind: str, value: object) -> str:
+def _hint(details: ErrorDetails, allowed: Allowed) -> str:
+    kind, value = details["type"], details["input"]
+    if kind == "literal_error" and isinstance(value, str):
+        return suggest(value, allowed.words)
+    if kind == "model_type" and isinstance(value, (str, bool, int, float)) and (form := allowed.form(value)):
+        return f"{details['loc'][-1]}: {form}"
     if kind == "string_type" and isinstance(value, (bool, int, float)):
         return f'quotes make it text: "{value}"'
     if kind == "tuple_type" and isinstance(value, (str, int, float)):

@@ -81,12 +81,11 @@ def write_as_text(values: object, keys: Keys) -> bool:
     return True
 
 
-def prune(values: object, keys: Keys) -> None:
-    """Take a path out of plain values; with anything in a list goes the whole list."""
+def prune(values: object, keys: Keys) -> bool:
+    """Take a path out of plain values, and say if it was there; with anything in a list goes the whole list."""
     if not keys or not isinstance(values, dict):
-        return
+        return False
     below = values.get(str(keys[0]))
     if len(keys) == 1 or isinstance(below, list):
-        values.pop(str(keys[0]), None)
-    else:
-        prune(below, keys[1:])
+        return values.pop(str(keys[0]), None) is not None
+    return prune(below, keys[1:])

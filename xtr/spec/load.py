@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from xtr.errors import InputError, Problem, suggest
+from xtr.errors import InputError, Problem, nearest
 from xtr.spec.check import findings_in
 from xtr.spec.demo import demo_of, take_section
 from xtr.spec.document import Document, Elsewhere, read_document
@@ -31,10 +31,15 @@ _PLACEHOLDER: dict[str, object] = {
     "pairs": {"intermediate": [], "target": ["xnli"]},
     "search": {},
 }
-_JUDGED_BY: dict[str, tuple[Keys, ...]] = {  # what cannot be judged while something in that block is wrong
-    "pairs": (("pairs", "exclude"), ("contrasts",)),
-    "search": (("search", "start_with"), ("search", "confirm"), ("contrasts",)),
+_LISTED = 12
+_JUDGED_BY: dict[Keys, tuple[Keys, ...]] = {  # what cannot be judged while something in there is wrong
+    ("pairs",): (("pairs", "exclude"), ("contrasts",)),
+    ("search", "space"): (("search", "start_with"), ("contrasts",)),
+    ("search", "trials_per_pair"): (("search", "start_with"),),
+    ("search", "training_seed"): (("search", "confirm"),),
+    ("search", "design"): (("search", "start_with"), ("search", "confirm"), ("contrasts",)),
 }
+_MORE = "these first: what depends on them was not looked at yet, so more may follow"
 
 
 def load_sweep(
@@ -90,11 +95,11 @@ def load_catalogue(path: Path) -> tuple[str, ...]:
 
 
 def _checked(document: Document) -> SweepSpec:
-    spec, found = _validate(document)
+    spec, found, saw_all = _validate(document)
     findings = (*document.findings, *(each for each in found if not document.is_broken(each.keys)))
     if findings or spec is None:
         located = dict.fromkeys(_located(finding, document) for finding in findings)
-        raise InputError(sorted(located, key=_reading_order))
+        raise InputError(sorted(located, key=_reading_order), "" if saw_all else _MORE)
     return spec
 
 
@@ -212,9 +217,11 @@ def _missing_file(path: Path, where: str) -> Problem:
     except OSError:
         nearby = []
     names = list(dict.fromkeys(nearby))
-    by_name = {Path(name).name: name for name in reversed(names)}
-    meant = suggest(path.name, by_name) or suggest(f"{path.name}.yaml", by_name)
-    return Problem("no such file", where, str(path), ", ".join(names[:12]), meant)
+    by_stem = {Path(name).stem: name for name in reversed(names)}
+    if meant := nearest(path.stem, by_stem):
+        return Problem("no such file", where, str(path), hint=f"did you mean {by_stem[meant]!r}?")
+    more = [f"and {len(names) - _LISTED} more"] if len(names) > _LISTED else []
+    return Problem("no such file", where, str(path), ", ".join([*names[:_LISTED], *more]))
 
 
 def _apply(override: str, document: Document, env: Mapping[str, str]) -> None:
@@ -235,10 +242,14 @@ def _apply(override: str, document: Document, env: Mapping[str, str]) -> None:
         document.findings.append(Finding((*keys, *finding.keys), replace(finding.problem, where=where)))
 
 
-def _validate(document: Document) -> tuple[SweepSpec | None, list[Finding]]:
-    """Validate the values; where some are wrong, the rest is checked all the same."""
+def _validate(document: Document) -> tuple[SweepSpec | None, list[Finding], bool]:
+    """Validate the values; where some are wrong, the rest is checked all the same.
+
+    Returns:
+        The spec, if nothing is wrong; what is; and whether everything could be judged.
+    """
     if document.is_broken(()):
-        return None, []
+        return None, [], True
     broken = set(document.broken)
     findings: list[Finding] = []
     try:
@@ -247,18 +258,21 @@ def _validate(document: Document) -> tuple[SweepSpec | None, list[Finding]]:
         findings = findings_of(error, SweepSpec)
         broken |= {finding.keys for finding in findings}
     if not broken:
-        return spec, findings_in(spec)
-    rest = _what_is_left(document.values, broken)
+        return spec, findings_in(spec), True
+    rest, saw_all = _what_is_left(document.values, broken)
     meant = findings_in(rest) if rest else []
-    return None, [*findings, *(each for each in meant if not is_below(each.keys, broken))]
+    return None, [*findings, *(each for each in meant if not is_below(each.keys, broken))], saw_all
 
 
-def _what_is_left(values: object, broken: set[Keys]) -> SweepSpec | None:
-    """Build a spec from what is not wrong, so that its meaning can be checked in the same breath."""
+def _what_is_left(values: object, broken: set[Keys]) -> tuple[SweepSpec | None, bool]:
+    """Build a spec from what is not wrong, so that its meaning can be checked in the same breath.
+
+    Returns:
+        The spec, and whether it has all that is not wrong.
+    """
     rest = deepcopy(values)
+    pruned = [prune(rest, dependent) for keys in broken for dependent in _judged_by(keys)]
     for keys in broken:
-        for dependent in _JUDGED_BY.get(str(keys[0]), ()):
-            prune(rest, dependent)
         if keys[0] == "contrasts":
             prune(rest, keys[:2])  # a contrast is judged as a whole
             continue
@@ -267,8 +281,14 @@ def _what_is_left(values: object, broken: set[Keys]) -> SweepSpec | None:
     complete = merge(Document(deepcopy(_PLACEHOLDER)), Document(rest)).values
     for _ in range(2):
         try:
-            return SweepSpec.model_validate(complete)
+            return SweepSpec.model_validate(complete), not any(pruned)
         except ValidationError as error:
-            for details in error.errors():
-                prune(complete, details["loc"])
-    return None
+            pruned += [prune(complete, details["loc"]) for details in error.errors()]
+    return None, False
+
+
+def _judged_by(keys: Keys) -> Iterator[Keys]:
+    """Name what cannot be judged while the value at a path is wrong."""
+    for place, dependents in _JUDGED_BY.items():
+        if all(one == other for one, other in zip(keys, place, strict=False)):
+            yield from dependents

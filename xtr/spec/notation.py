@@ -8,12 +8,13 @@ read_dimension(3)                                -> Fixed(3)
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, TypeGuard
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from xtr.errors import suggest
+from xtr.spec.elsewhere import native
 from xtr.spec.explain import refusal
 from xtr.spec.space import Choice, Dimension, Fixed, FloatRange, IntRange, LogFloatRange, Value
 
@@ -63,15 +64,27 @@ def read_dimension(value: object) -> Dimension:
     if not isinstance(value, Mapping):
         if _is_number(value):
             return Fixed(value)
+        if isinstance(value, (list, tuple)) and value and all(map(_is_number, value)):
+            raise refusal("a list is not a dimension", allowed=_ALLOWED, hint=_kinds_of(value))
         raise refusal("not a dimension", allowed=_ALLOWED)
     if len(value) != 1:
         raise refusal("a dimension has exactly one kind", allowed=_ALLOWED)
     ((kind, numbers),) = value.items()
     if kind not in KINDS:
-        raise refusal(f"unknown kind of dimension {kind!r}", allowed=_ALLOWED, hint=suggest(str(kind), KINDS))
+        raise refusal(
+            f"unknown kind of dimension {kind!r}", allowed=_ALLOWED, hint=suggest(native(str(kind)), KINDS)
+        )
     if not isinstance(numbers, (list, tuple)) or not all(map(_is_number, numbers)):
         raise refusal(f"{kind} needs a list of numbers", allowed=_ALLOWED)
     return _build(kind, tuple(numbers))
+
+
+def _kinds_of(numbers: Sequence[Value]) -> str:
+    """Write what a bare list may have meant: a choice; of two rising numbers, a range as well."""
+    listed = f"[{', '.join(f'{number:g}' for number in numbers)}]"
+    rise = len(numbers) == 2 and 0 < numbers[0] < numbers[1]
+    kind = "int" if all(isinstance(number, int) for number in numbers) else "log_float"
+    return f"{{choice: {listed}}}" + (f", or the range {{{kind}: {listed}}}" if rise else "")
 
 
 def _build(kind: str, numbers: tuple[Value, ...]) -> Dimension:

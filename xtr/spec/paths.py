@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from xtr.errors import InputError, Problem, suggest
+from xtr.spec.elsewhere import native
 
 Keys = tuple[str | int, ...]
 
@@ -121,8 +122,10 @@ def split(path: str, model: type[BaseModel]) -> Keys:
 def _unknown_path(path: str, known: list[str], wrong: str, model: type[BaseModel]) -> Problem:
     siblings = keys_at(model, tuple(known))
     prefix = "".join(f"{key}." for key in known)
-    hint = suggest(wrong, siblings).replace("'", f"'{prefix}", 1)
-    if not hint and (places := places_of_key(model, wrong)):
-        hint = " or ".join(f"{place}.{wrong}" for place in places)
+    meant = native(wrong)
+    if meant not in siblings and (places := places_of_key(model, meant)):
+        hint = " or ".join(f"{place}.{meant}" for place in places)
+    else:
+        hint = suggest(meant, siblings).replace("'", f"'{prefix}", 1)
     allowed = ", ".join(f"{prefix}{name}" for name in siblings) or f"{dotted(tuple(known))} has no keys below"
     return Problem(f"unknown path {path!r}", "--set", wrong, allowed, hint)

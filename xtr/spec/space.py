@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from xtr.errors import Problem, suggest
+from xtr.spec.elsewhere import native
 from xtr.spec.explain import refusal, shown
 
 Value = int | float
@@ -219,7 +220,9 @@ def complaint(name: str, dimension: Dimension) -> Problem | None:
     """Say what is wrong with a dimension of that name: unknown, or beyond what the field can take."""
     limits = LIMITS.get(general_name(name) if task_of(name) else name)
     if limits is None:
-        return Problem(f"unknown dimension {name!r}", allowed=", ".join(LIMITS), hint=suggest(name, LIMITS))
+        return Problem(
+            f"unknown dimension {name!r}", allowed=", ".join(LIMITS), hint=suggest(native(name), LIMITS)
+        )
     if limits.whole and isinstance(dimension, (FloatRange, LogFloatRange)):
         return Problem(f"{name} takes whole numbers", allowed="{int: [low, high]} or {choice: [1, 2]}")
     wrong = [value for value in _ends(dimension) if not limits.admits(value)]

@@ -87,19 +87,22 @@ def _check(uri: str) -> None:
 
 
 def _say_where(url: str, uri: str, spec: SweepSpec | None, say: Callable[[str], None]) -> None:
-    """Name the pages: of the sweep if one was named, else of all."""
+    """Name the pages: those of the sweep first, if one was named, then of all."""
+    for line in _pages_of(spec, url, uri) if spec else ():
+        say(line)
     say(f"MLflow on {without_password(uri)}: {url}")
-    if spec is None:
-        return
+
+
+def _pages_of(spec: SweepSpec, url: str, uri: str) -> Iterator[str]:
     from mlflow.tracking import MlflowClient
 
     name = experiment_name(spec)
     found = MlflowClient(tracking_uri=uri).get_experiment_by_name(name)
     if found is None:
-        say(f"it does not show {name} yet: xtr run FILE, or xtr track sync {spec.name}")
+        yield f"{name} is not shown yet: xtr run FILE, or xtr track sync {spec.name}"
         return
     for view in VIEWS:
-        say(f"{view} of {spec.name}: {url}/{view_page(found.experiment_id, view)}")
+        yield f"{view} of {spec.name}: {url}/{view_page(found.experiment_id, view)}"
 
 
 # -- the server ------------------------------------------------------------------------------------------

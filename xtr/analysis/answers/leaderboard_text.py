@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from xtr.analysis.answers.leaderboard import Row, best_rows, leaderboard
 from xtr.analysis.records.trials import TrialRow
 from xtr.analysis.tables import columns, pair_name, percent, settings_text
+from xtr.catalogue.lookup import find_task
+from xtr.spec.expressions import parse_intermediate, target_task
 from xtr.spec.sweep import Pair, SweepSpec
 
 
@@ -23,7 +25,7 @@ def leaderboard_text(spec: SweepSpec, trials: Sequence[TrialRow]) -> str:
             percent(row.score),
             "baseline" if row.intermediate == "none" else percent(row.transfer, signed=True),
             "" if row.intermediate == "none" else percent(row.transfer_same_settings, signed=True),
-            str(len(row.seeds)),
+            str(len(row.seeds)) if _is_trained(row) else "-",
             f"{percent(row.expected_best)} of {row.expected_best_n}",
         )
         for row in rows
@@ -51,3 +53,9 @@ def collapsed_text(row: Row) -> str:
         return told
     seeds = ", ".join(map(str, row.collapsed_seeds))
     return f"{told}; its best settings collapsed, too, at seed{'s' * (len(row.collapsed_seeds) > 1)} {seeds}"
+
+
+def _is_trained(row: Row) -> bool:
+    """Say whether seeds make a difference: retrieval with an encoder as it is has none."""
+    links = parse_intermediate(row.intermediate).links
+    return bool(links) or find_task(target_task(row.target)).training_task is not None

@@ -4,7 +4,7 @@
 
 Values lie in [0, 1]. The first row is the score that chose the winner; of each split and metric the row `mean` is
 over the languages. The interval is Student's t over seeds: where the mean of further seeds would lie. It is empty
-where there is one seed.
+below three seeds: that of two is as wide as the scale.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from xtr.catalogue.lookup import find_task
 from xtr.statistics.intervals import mean_interval
 
 ALL_LANGUAGES = "mean"
+LEAST_SEEDS = 3
+"""From which an interval can be drawn that tells a reader something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,5 +78,5 @@ def _score(
     split: str, language: str, metric: str, by_seed: Mapping[int, float], n_rows: int | None
 ) -> SeedScore:
     interval = mean_interval(list(by_seed.values()))
-    low, high = interval.low, interval.high
+    low, high = (interval.low, interval.high) if interval.n_seeds >= LEAST_SEEDS else (None, None)
     return SeedScore(split, language, metric, interval.mean, low, high, interval.n_seeds, n_rows, by_seed)

@@ -20,7 +20,7 @@ from xtr.catalogue.benchmarks import counted_languages
 from xtr.catalogue.lookup import find_task
 from xtr.fingerprint import JSON
 from xtr.metrics.transfer import Spread, spread
-from xtr.metrics.xtreme import task_score
+from xtr.metrics.xtreme import ranked_by, task_score
 from xtr.spec.sweep import Pair
 
 BASELINE = "none"
@@ -105,13 +105,13 @@ def summary_document(summary: Summary) -> dict[str, JSON]:
 
 def summary_text(summary: Summary) -> str:
     """Write each target after its best intermediate task, then the two numbers and the baseline."""
-    header = ("target", "after", "score", "source", "others", "gap", "worst")
+    header = ("target", "after", "score", "source", "others", "gap", "worst", "score is")
     best = [
         (Pair(after, target), summary.spreads[Pair(after, target)])
         for target, after in summary.chosen.items()
     ]
     table = columns(header, [_line(pair, each) for pair, each in best])
-    lines = [("the best intermediate per target", f"{summary.best_per_target:.1f}")]
+    lines = [("the winner per target (chosen on the select split)", f"{summary.best_per_target:.1f}")]
     if summary.one_for_all is not None:
         lines.append((f"one for all: {summary.one_for_all}", f"{summary.means[summary.one_for_all]:.1f}"))
     if BASELINE in summary.means:
@@ -125,7 +125,14 @@ def summary_text(summary: Summary) -> str:
 
 def _line(pair: Pair, each: Spread) -> tuple[str, ...]:
     numbers = _points((each.mean, each.english, each.others, each.gap))
-    return (pair.target, pair.intermediate, *numbers, f"{each.worst} {each.lowest:.1f}")
+    worst = f"{each.worst} {each.lowest:.1f}"
+    return (pair.target, pair.intermediate, *numbers, worst, _score_is(pair.target_task))
+
+
+def _score_is(name: str) -> str:
+    """Say of which metrics a task's score is made."""
+    metrics = ranked_by(name, find_task(name).metrics)
+    return f"mean of {', '.join(metrics)}" if len(metrics) > 1 else "".join(metrics)
 
 
 def _points(values: Iterable[float | None]) -> list[str]:

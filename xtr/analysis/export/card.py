@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from xtr.analysis.answers.leaderboard import Row
-from xtr.analysis.answers.seedscores import ALL_LANGUAGES, SeedScore
+from xtr.analysis.answers.seedscores import ALL_LANGUAGES, LEAST_SEEDS, SeedScore
 from xtr.analysis.tables import percent, settings_text
 from xtr.catalogue.languages import LANGUAGES
 from xtr.catalogue.lookup import find_task
@@ -265,9 +265,17 @@ def _selected_in(card: Card) -> str:
 
 
 def _interval_words(score: SeedScore) -> str:
-    if score.low is None or score.high is None:
+    if score.n_seeds == 1:
         return " on one seed"
-    return f" over {score.n_seeds} seeds (95 % interval {percent(score.low)} to {percent(score.high)})"
+    interval = "" if score.low is None else "95 % interval "
+    return f" over {score.n_seeds} seeds ({interval}{_spread(score)})"
+
+
+def _spread(score: SeedScore) -> str:
+    """Write the interval over seeds; of too few for one, what each of them came to."""
+    if score.low is None:
+        return ", ".join(map(percent, score.by_seed.values()))
+    return f"{percent(score.low)} to {percent(score.high)}"
 
 
 def _scores(card: Card) -> str:
@@ -275,23 +283,23 @@ def _scores(card: Card) -> str:
     rows = [each for each in card.table[1:] if each.metric == card.task.metric]
     if not rows:
         return f"Not scored in other languages yet: `xtr evaluate {card.spec.name}` does that, then export again."
+    spread = "each seed" if all(each.low is None for each in rows) else "95 % interval"
     blocks = []
     for split in dict.fromkeys(each.split for each in rows):
         lines = [_line(each, card.seed) for each in rows if each.split == split]
-        head = ("language", f"seed {card.seed}", "mean", "95 % interval", "seeds", "rows")
+        head = ("language", f"seed {card.seed}", "mean", spread, "seeds", "rows")
         table = [head, tuple("---" for _ in head), *lines]
         blocks.append(
             f"{card.task.metric} on {split}:\n\n" + "\n".join(f"| {' | '.join(each)} |" for each in table)
         )
     note = (
-        "Points of 100. The first column is these weights; mean and interval (Student's t over seeds) are the "
-        "recipe's, for other seeds. Every metric stands in `scores.csv`."
+        "Points of 100. The first column is these weights; mean and interval (Student's t over seeds, from "
+        f"{LEAST_SEEDS} on) are the recipe's, for other seeds. Every metric stands in `scores.csv`."
     )
     return "\n\n".join([*blocks, note])
 
 
 def _line(score: SeedScore, seed: int) -> tuple[str, ...]:
-    interval = "-" if score.low is None else f"{percent(score.low)} to {percent(score.high)}"
     code = LANGUAGES.get(score.language)
     language = f"{code.name} ({code.code})" if code else score.language
     shown = f"**{language}**" if score.language == ALL_LANGUAGES else language
@@ -300,7 +308,7 @@ def _line(score: SeedScore, seed: int) -> tuple[str, ...]:
         shown,
         percent(score.by_seed.get(seed)),
         percent(score.mean),
-        interval,
+        _spread(score),
         str(score.n_seeds),
         n_rows,
     )
@@ -321,7 +329,7 @@ def _files(card: Card) -> str:
 def _limits(card: Card) -> Iterator[str]:
     if card.is_synthetic:
         yield "The demo world's data are synthetic: this model knows no human language."
-    if card.table[0].n_seeds < 3:
+    if card.table[0].n_seeds < LEAST_SEEDS:
         yield f"{card.table[0].n_seeds} seeds say little of chance; three or more make intervals useful."
     yield (
         "Scores are of the languages above; others that the encoder has read may do better or worse, low-resource "

@@ -42,7 +42,10 @@ def findings_text(findings: Sequence[Finding]) -> str:
         f"{each.name}{f' [{each.source}]' if each.source else ''}: {each.why}{_languages(each)}"
         for each in findings
     ]
-    note = "claims, in points of 100 (a curve: points per doubling; a crossing: the size)"
+    note = (
+        "claims, in points of 100 (a curve: points per doubling; a crossing: the size); p is two-sided, "
+        "of within one-sided"
+    )
     return "\n\n".join([f"{note}\n{columns(HEADER, rows)}", "\n".join(reasons)])
 
 

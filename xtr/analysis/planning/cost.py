@@ -138,8 +138,9 @@ class Costs:
         return tokens / (FORWARD * self.rate(task))
 
     def _times(self, stage: TrainStage | EvaluateStage) -> float:
-        """Say how many times the arithmetic of the sweep's encoder a stage's encoder needs."""
-        return self.shape_under(stage).body / self.shape.body
+        """Say how many times as long as the sweep's encoder a stage's encoder takes."""
+        own, under = self.shape, self.shape_under(stage)
+        return under.body / own.body if self._rates else self._guessed(own) / self._guessed(under)
 
     def start_seconds(self) -> float:
         """Estimate how long the encoder that everything begins with takes to make."""
@@ -198,14 +199,21 @@ class Costs:
     @cached_property
     def _rough_rate(self) -> float:
         device, cores = self._assumed_device, 1 if self.device == "cuda" else self.spec.compute.per_worker.CPU
-        rate = cores * self.shape.tokens_per_second(device)
+        precision = device.computes_in(self.spec.stages.precision)
+        rate, used = cores * self._guessed(self.shape), device.used[precision]
+        share = f", {precision}; that {100 * used:.0f} % of it is reached is a guess" if used < 1 else ""
         self.guesses.note(
             "tokens per second on one worker",
             f"{rate:,.0f}",
-            f"{self.spec.model.name} on {device.name}, never measured; {device.source}",
+            f"{self.spec.model.name} on {device.name}, never measured; {device.source}{share}",
             self.measure,
         )
         return rate
+
+    def _guessed(self, shape: Shape) -> float:
+        """Guess how many tokens a second one GPU, or one core, trains an encoder on."""
+        device = self._assumed_device
+        return shape.tokens_per_second(device, device.computes_in(self.spec.stages.precision))
 
     @cached_property
     def _assumed_device(self) -> Device:

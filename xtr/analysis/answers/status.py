@@ -1,10 +1,11 @@
-"""This is where it is told how far a sweep is: trials by pair and state, and what failed."""
+"""This is where it is told how far a sweep is: trials by pair and state, scores so far, and what failed."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 
+from xtr.analysis.answers.leaderboard import winners
 from xtr.analysis.records.trials import TrialRow
 from xtr.analysis.tables import columns, pair_name, percent
 from xtr.fingerprint import JSON
@@ -34,20 +35,20 @@ def status_document(spec: SweepSpec, trials: Sequence[TrialRow]) -> dict[str, JS
 
 
 def status_text(spec: SweepSpec, trials: Sequence[TrialRow]) -> str:
-    """Write how far each pair is, and what failed."""
-    rows = []
+    """Write how far each pair is, what failed, and each pair's score on the leaderboard as it stands."""
+    rows, chosen = [], winners(spec, trials)
     for pair in spec.pairs.pairs():
         own = [row for row in trials if row.pair == pair]
         states = Counter(row.state for row in own)
-        best = max((row.value for row in own if row.value is not None), default=None)
+        score = chosen[pair].score if pair in chosen else None
         counts = [str(states.get(state, 0)) for state in ("complete", "pruned", "running")]
         failed = str(states.get("failed", 0) + states.get("diverged", 0))
-        rows.append((pair_name(pair), *counts, failed, percent(best)))
+        rows.append((pair_name(pair), *counts, failed, percent(score)))
     lines = [
         f"{spec.name}: {len(trials)} trials, {_spent(trials):.0f} s of training",
         *spec.search.caveat,
         "",
-        columns(("pair", "complete", "stopped early", "running", "failed", "best"), rows),
+        columns(("pair", "complete", "stopped early", "running", "failed", "score"), rows),
     ]
     collapsed = [row for row in trials if row.collapsed]
     if collapsed:
