@@ -144,6 +144,8 @@ def validate(
     demo: Demo = False,
 ) -> None:
     """Check sweep files. Every key, value, task and language, all errors at once, with file and line."""
+    from xtr.analysis.planning.advice import doubts
+
     problems: list[Problem] = []
     for file in files:
         forget_own()
@@ -154,6 +156,8 @@ def validate(
         else:
             asked = _as_asked(file, demo=demo)
             _say(f"{asked}: valid ({len(spec.pairs.pairs())} pairs); next: xtr plan {asked}")
+            for doubt in doubts(spec):
+                _say(f"    warning: {doubt}")
     if problems:
         raise InputError(problems)
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from xtr.errors import suggest
+
 OPERATIONS = 6
 BYTES = 4
 """Of a weight as it is stored."""
@@ -114,6 +116,11 @@ def shape_of(name: str) -> Shape | None:
     """Find a published encoder by its hub id, or the demo world's own; `someone/demo` is neither."""
     last = name.rpartition("/")[2]
     return None if last.startswith("demo") and last != name else SHAPES.get(last)
+
+
+def meant(name: str) -> str:
+    """Say which published encoder was probably meant: `did you mean 'xlm-roberta-base'?`, or nothing."""
+    return "" if shape_of(name) else suggest(name.rpartition("/")[2], SHAPES)
 
 
 def device_named(name: str) -> Device | None:

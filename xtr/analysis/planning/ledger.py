@@ -89,7 +89,7 @@ class Ledger:
         stages = read_index(store).entries
         self.stored = frozenset(stages)
         self.guesses = Guesses()
-        planned = PlannedSource(source, is_demo=spec.data.source == "demo")
+        self.source = planned = PlannedSource(source, is_demo=spec.data.source == "demo")
         self.paths = Paths(spec, planned)
         start = self.paths.start
         earlier = [each for each in stages.values() if each.start == start.key]

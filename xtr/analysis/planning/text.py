@@ -21,9 +21,15 @@ def plan_text(plan: Plan, file: str) -> str:
         columns(("", ""), list(_price_rows(plan))).strip("\n "),
         "\n".join(_wrapped(f"warning: {each}", "") for each in plan.warnings),
         _guesses_text(plan),
-        f"next: xtr run {file}" if plan.owed else f"nothing is owed; next: xtr best {plan.sweep}",
+        _next_text(plan, file),
     ]
     return "\n\n".join(block for block in blocks if block)
+
+
+def _next_text(plan: Plan, file: str) -> str:
+    if not plan.owed:
+        return f"nothing is owed; next: xtr best {plan.sweep}"
+    return f"next: xtr run {file}" if plan.has_data else f"next: xtr doctor {file}    (where are the data?)"
 
 
 def _stage_rows(plan: Plan) -> Iterator[tuple[str, ...]]:
