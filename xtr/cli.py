@@ -87,7 +87,7 @@ def run(file: File, set_: Set = [], skip_bad: SkipBad = None, demo: Demo = False
     from xtr.search.sweep import run_sweep
 
     outcome = run_sweep(spec, _say)
-    kept = f"{outcome.n_kept} trials are kept as they stand"
+    kept = f"{outcome.n_kept} {'trial is' if outcome.n_kept == 1 else 'trials are'} kept unfinished"
     if outcome.ended and outcome.ended.by == "interrupt":
         _say(f"this run made {outcome.steps} training steps; {kept}")
         raise typer.Exit(INTERRUPTED)
@@ -106,7 +106,8 @@ def run(file: File, set_: Set = [], skip_bad: SkipBad = None, demo: Demo = False
         _say(f"\n{ended_text(spec, outcome.ended)}; {kept}\n{next_text(outcome.ended, shlex.join(words))}")
         raise typer.Exit(OUT_OF_BUDGET)
     if outcome.n_failed:
-        _say(f"\n{outcome.n_failed} trials failed; why: xtr status {spec.name}{_root_option(spec)}")
+        failed = f"{outcome.n_failed} trial{'s' * (outcome.n_failed > 1)} failed"
+        _say(f"\n{failed}; why: xtr status {spec.name}{_root_option(spec)}")
         _say(f"next: mend it, then xtr run {_as_asked(file, demo=demo)} tries them again")
         raise typer.Exit(SOME_FAILED)
     _say(f"\nnext: xtr evaluate {spec.name}{_root_option(spec)}    (scores in every language)")
@@ -203,8 +204,10 @@ def status(sweep: Sweep, root: Root = "runs", as_json: AsJson = False) -> None:
     from xtr.analysis.records.status import status_document, status_text
     from xtr.analysis.records.trials import read_trials
     from xtr.stages.preflight import left_out_text, read_left_out
+    from xtr.storage.lease import driver_lease, is_held
 
     spec, folder = _find(sweep, root)
+    driven = is_held(spec.storage.workplace().store, driver_lease(spec.name))
     trials, left_out = read_trials(folder), read_left_out(folder)
     document: dict[str, JSON] = {
         **status_document(spec, trials),
@@ -212,7 +215,7 @@ def status(sweep: Sweep, root: Root = "runs", as_json: AsJson = False) -> None:
         "left_out": list(left_out),
     }
     told = [left_out_text(left_out)] if left_out else []
-    text = "\n".join([status_text(spec, trials), *told, spending_text(spec, folder)])
+    text = "\n".join([status_text(spec, trials, driven=driven), *told, spending_text(spec, folder)])
     _show(document, text, as_json=as_json)
 
 

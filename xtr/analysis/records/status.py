@@ -27,8 +27,13 @@ def status_document(spec: SweepSpec, trials: Sequence[TrialRow]) -> dict[str, JS
     }
 
 
-def status_text(spec: SweepSpec, trials: Sequence[TrialRow]) -> str:
-    """Write how far each pair is, and what failed."""
+def status_text(spec: SweepSpec, trials: Sequence[TrialRow], *, driven: bool = True) -> str:
+    """Write how far each pair is, and what failed.
+
+    Args:
+        driven: somebody runs the sweep at this moment; else what has begun is unfinished.
+    """
+    under_way = "running" if driven else "unfinished"
     rows = []
     for pair in spec.pairs.pairs():
         own = [row for row in trials if row.pair == pair]
@@ -40,8 +45,10 @@ def status_text(spec: SweepSpec, trials: Sequence[TrialRow]) -> str:
     lines = [
         f"{spec.name}: {len(trials)} trials, {_spent(trials):.0f} s of training",
         "",
-        columns(("pair", "complete", "stopped early", "running", "failed", "best"), rows),
+        columns(("pair", "complete", "stopped early", under_way, "failed", "best"), rows),
     ]
+    if driven and not trials:
+        lines += ["", "it is run at this moment and has no trial yet: data and encoder come first"]
     for row in _failed(trials):
         lines += [
             "",
