@@ -64,6 +64,34 @@ def test_every_command_has_help_with_an_example(tmp_path: Path, command: str) ->
     assert f"Example: xtr {command}" in result.stdout
 
 
+def test_the_help_lists_commands_under_headings_in_whole_sentences_of_80_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = xtr(tmp_path, "--help").stdout.splitlines()
+    start = lines.index("Start:")
+    assert [line for line in lines[start:] if line.endswith(":")] == ["Start:", "Run:", "Read:", "Keep:"]
+    assert not any("..." in line or "…" in line for line in lines[start:])
+    assert max(map(len, lines)) <= 80
+    assert sum(line.startswith("  ") for line in lines[start:]) == 22 + 1  # a line each, and the epilog
+    assert xtr(tmp_path, "--version").stdout.startswith("xtr 0.")
+
+
+def test_what_is_probably_a_mistake_is_told_of_a_valid_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    text = GOOD.replace("{name: demo}", "{name: xlm-roberta-bas}")
+    (tmp_path / "slip.yaml").write_text(text.replace("pair: 2", "pair: 2, early_stopping: {rung_epochs: 9}"))
+    result = xtr(tmp_path, "validate", "slip.yaml")
+    assert result.returncode == 0
+    first, *warnings = result.stdout.splitlines()
+    assert first.startswith("slip.yaml: valid")
+    assert [line.split()[0] for line in warnings] == ["warning:"] * 2
+    assert "early stopping stops nothing" in warnings[0]
+    assert "did you mean 'xlm-roberta-base'?" in warnings[1]
+
+
 def test_all_errors_of_all_files_come_at_once_with_file_and_line(tmp_path: Path) -> None:
     (tmp_path / "one.yaml").write_text(
         GOOD.replace("mnli", "mnlu").replace("trials_per_pair: 2", "trials: 2")

@@ -39,7 +39,7 @@ def test_the_command_says_that_all_is_well_and_makes_nothing(tmp_path: Path) -> 
     )
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
-    names = ["python", "packages", "device", "ray", "storage", "tracking", "hub", "data"]
+    names = ["python", "packages", "device", "ray", "storage", "tracking", "hub", "model", "data"]
     assert [check["name"] for check in document["checks"]] == names
     assert {check["state"] for check in document["checks"]} == {"ok"}
     assert list(tmp_path.iterdir()) == []
@@ -86,6 +86,40 @@ def test_who_reads_the_hub_offline_is_warned(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert checks(tmp_path)["hub"].state == "ok"
     assert checks(tmp_path, "data: {source: hub}\n")["hub"].state == "warn"
+
+
+def test_an_encoder_is_looked_for_and_a_slip_of_the_pen_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+
+    def model(name: str) -> Check:
+        spec = load_text(tmp_path, GOOD.replace("{name: demo}", f"{{name: {name}}}"))
+        return next(check for check in examine(spec) if check.name == "model")
+
+    assert model("demo").state == "ok"
+    slip = model("FacebookAI/xlm-roberta-bas")
+    assert (slip.state, slip.what[:26]) == ("fail", "FacebookAI/xlm-roberta-bas")
+    assert slip.next.startswith("did you mean 'xlm-roberta-base'?")
+    (tmp_path / "here").mkdir()
+    assert (model("here").state, model("here").next) == ("fail", "config.json and weights")
+    (tmp_path / "here/config.json").touch()
+    (tmp_path / "here/model.safetensors").touch()
+    assert model("here").state == "ok"
+
+
+def test_data_one_folder_deeper_are_found(tmp_path: Path) -> None:
+    files = tmp_path / "up" / "official" / "squad"
+    files.mkdir(parents=True)
+    for part in ("train", "dev"):
+        (files / f"{part}-v1.1.json").touch()
+    pairs = "pairs: {intermediate: [squad_v1], target: [xnli]}\nsearch: {}\n"
+    text = "version: 1\nname: deeper\nmodel: {name: demo}\n" + pairs
+    spec = load_text(tmp_path, text + "data: {source: official, official_root: up}\n")
+    [data] = [check for check in examine(spec) if check.name == "data"]
+    assert data.state == "fail"
+    assert data.next == "--set data.official_root=up/official, which has 2 of 4 splits"
 
 
 def test_packages_are_held_against_the_ranges() -> None:

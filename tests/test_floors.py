@@ -15,7 +15,7 @@ MODULES = sorted((ROOT / "xtr").rglob("*.py"))
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("__init__", "__main__"),
     ("cli",),
-    ("api", "cli_start", "cli_store", "cli_tables", "cli_views"),
+    ("api", "cli_groups", "cli_start", "cli_store", "cli_tables", "cli_views"),
     ("answer", "asked", "doctor"),
     ("search",),
     ("track",),
@@ -44,7 +44,7 @@ PARTS = frozenset(room for floor in FLOORS for room in floor if "/" in room)
 
 STAGE_WORK = ("stages/training.py", "stages/evaluating.py", "stages/portable.py")
 NEURAL = ("model/", "families/", "train/", "evaluate/", "stages/made.py", "stages/encoding.py", *STAGE_WORK)
-DOORS = ("cli.py", "cli_start.py", "cli_store.py", "cli_tables.py", "cli_views.py")
+DOORS = ("cli.py", "cli_groups.py", "cli_start.py", "cli_store.py", "cli_tables.py", "cli_views.py")
 OWNERS: dict[str, tuple[str, ...]] = {
     "typer": (*DOORS, "answer.py", "asked.py"),
     "click": ("cli.py",),

@@ -10,6 +10,7 @@ import json
 import shlex
 import signal
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +26,7 @@ from xtr.asked import find as _find
 from xtr.asked import load as _load
 from xtr.asked import one_of as _one_of
 from xtr.catalogue.lookup import TASKS, find_task, forget_own, names
+from xtr.cli_groups import Grouped
 from xtr.cli_start import doctor, init, schema, submit
 from xtr.cli_store import store
 from xtr.cli_tables import compare, findings, report, results
@@ -39,6 +41,7 @@ INTERRUPTED, SOME_FAILED, OUT_OF_BUDGET = 130, 3, 4
 
 app = typer.Typer(
     name="xtr",
+    cls=Grouped,
     help="Find the best intermediate task, data size and hyper-parameters for zero-shot cross-lingual transfer.",
     epilog="Start with: xtr plan sweeps/demo.yaml, then xtr run sweeps/demo.yaml",
     no_args_is_help=True,
@@ -51,6 +54,22 @@ data = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Prepare an
 app.add_typer(data, name="data")
 app.add_typer(store, name="store")
 
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        _say(f"xtr {metadata.version('xtr')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Tell the version.")
+    ] = False,
+) -> None:
+    """Take what stands before a command."""
+
+
 track = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look after what MLflow shows.")
 app.add_typer(track, name="track")
 
@@ -60,7 +79,7 @@ app.command(epilog="Example: xtr init my-sweep.yaml --model xlm-roberta-base --t
 
 @app.command(epilog="Example: xtr run sweeps/demo.yaml --set search.trials_per_pair=8")
 def run(file: File, set_: Set = [], skip_bad: SkipBad = None, demo: Demo = False) -> None:  # noqa: B006
-    """Run a sweep, or go on with one: the same command, nothing finished is done again."""
+    """Run a sweep, or go on with one. Nothing finished is done again."""
     # Before the heavy imports, so that a wrong file is told at once.
     spec = _load(file, set_, skip_bad, demo=demo)
     from xtr.analysis.answers.leaderboard_text import leaderboard_text
@@ -68,7 +87,7 @@ def run(file: File, set_: Set = [], skip_bad: SkipBad = None, demo: Demo = False
     from xtr.search.sweep import run_sweep
 
     outcome = run_sweep(spec, _say)
-    kept = f"{outcome.n_kept} trials are kept as they stand"
+    kept = f"{outcome.n_kept} {'trial is' if outcome.n_kept == 1 else 'trials are'} kept unfinished"
     if outcome.ended and outcome.ended.by == "interrupt":
         _say(f"this run made {outcome.steps} training steps; {kept}")
         raise typer.Exit(INTERRUPTED)
@@ -87,7 +106,8 @@ def run(file: File, set_: Set = [], skip_bad: SkipBad = None, demo: Demo = False
         _say(f"\n{ended_text(spec, outcome.ended)}; {kept}\n{next_text(outcome.ended, shlex.join(words))}")
         raise typer.Exit(OUT_OF_BUDGET)
     if outcome.n_failed:
-        _say(f"\n{outcome.n_failed} trials failed; why: xtr status {spec.name}{_root_option(spec)}")
+        failed = f"{outcome.n_failed} trial{'s' * (outcome.n_failed > 1)} failed"
+        _say(f"\n{failed}; why: xtr status {spec.name}{_root_option(spec)}")
         _say(f"next: mend it, then xtr run {_as_asked(file, demo=demo)} tries them again")
         raise typer.Exit(SOME_FAILED)
     _say(f"\nnext: xtr evaluate {spec.name}{_root_option(spec)}    (scores in every language)")
@@ -107,7 +127,7 @@ def plan(
     demo: Demo = False,
     as_json: AsJson = False,
 ) -> None:
-    """Tell the price of a sweep before it runs: stages, tokens, hours, money, disk and wall time."""
+    """Tell the price of a sweep before it runs. Stages, tokens, hours, money, disk and wall time."""
     from xtr.analysis.planning.plan import plan_now
     from xtr.analysis.planning.text import plan_text
 
@@ -124,7 +144,9 @@ def validate(
     set_: Set = [],  # noqa: B006
     demo: Demo = False,
 ) -> None:
-    """Check sweep files: every key, value, task and language, all errors at once, with file and line."""
+    """Check sweep files. Every key, value, task and language, all errors at once, with file and line."""
+    from xtr.analysis.planning.advice import doubts
+
     problems: list[Problem] = []
     note = ""
     for file in files:
@@ -137,6 +159,8 @@ def validate(
         else:
             asked = _as_asked(file, demo=demo)
             _say(f"{asked}: valid ({len(spec.pairs.pairs())} pairs); next: xtr plan {asked}")
+            for doubt in doubts(spec):
+                _say(f"    warning: {doubt}")
     if problems:
         raise InputError(problems, note)
 
@@ -177,13 +201,15 @@ def tasks(
 
 @app.command(epilog="Example: xtr status demo")
 def status(sweep: Sweep, root: Root = "runs", as_json: AsJson = False) -> None:
-    """Show how far a sweep is: trials by state, best so far, what failed and why."""
+    """Show how far a sweep is, and what failed and why."""
     from xtr.analysis.answers.status import status_document, status_text
     from xtr.analysis.records.spending import spending_document, spending_text
     from xtr.analysis.records.trials import read_trials
     from xtr.stages.preflight import left_out_text, read_left_out
+    from xtr.storage.lease import driver_lease, is_held
 
     spec, folder = _find(sweep, root)
+    driven = is_held(spec.storage.workplace().store, driver_lease(spec.name))
     trials, left_out = read_trials(folder), read_left_out(folder)
     document: dict[str, JSON] = {
         **status_document(spec, trials),
@@ -191,13 +217,13 @@ def status(sweep: Sweep, root: Root = "runs", as_json: AsJson = False) -> None:
         "left_out": list(left_out),
     }
     told = [left_out_text(left_out)] if left_out else []
-    text = "\n".join([status_text(spec, trials), *told, spending_text(spec, folder)])
+    text = "\n".join([status_text(spec, trials, driven=driven), *told, spending_text(spec, folder)])
     _show(document, text, as_json=as_json)
 
 
 @app.command(epilog="Example: xtr best demo --json")
 def best(sweep: Sweep, root: Root = "runs", as_json: AsJson = False) -> None:
-    """Show the leaderboard: per target the best pair, its transfer over none, and its settings."""
+    """Show the leaderboard. Per target the best pair, its transfer over none, and its settings."""
     from xtr.analysis.answers.leaderboard import document, leaderboard
     from xtr.analysis.answers.leaderboard_text import leaderboard_text
     from xtr.analysis.records.trials import read_trials
@@ -214,7 +240,7 @@ def evaluate(
     split: Annotated[str | None, typer.Option(help="test or dev; by default what the sweep says.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score the winners, or all of a design, in every language; write XTREME's prediction files."""
+    """Score the winners, or all of a design, in every language. Writes XTREME's prediction files."""
     spec, _ = _find(sweep, root)
     chosen = split or spec.stages.evaluate.split
     _one_of("--split", chosen, ("test", "dev"))
@@ -244,7 +270,7 @@ def stage(  # noqa: PLR0913 (one option each)
     evaluate: Annotated[bool, typer.Option("--evaluate", help="Score it in every language, too.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make the stages of one trial in this process, without Ray: on one machine's processor or GPU."""
+    """Make the stages of one trial without Ray. In this process, on one machine's processor or GPU."""
     spec = _load(file, set_)
     from xtr.stages.alone import Trial, alone_text, make_alone, read_pair, read_params
 
@@ -265,7 +291,7 @@ def score(
     ] = "all",
     as_json: AsJson = False,
 ) -> None:
-    """Score prediction files against label files as XTREME's evaluate.py does."""
+    """Score prediction files against label files, as XTREME does."""
     from xtr.analysis.official import official_document, official_text, score_folders
 
     _one_of("--benchmark", benchmark, ("xtreme", "xtreme-r"))

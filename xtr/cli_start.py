@@ -30,7 +30,7 @@ def init(
         str | None, typer.Option(metavar="FOLDER", help="Folder of official data; else the hub's are read.")
     ] = None,
 ) -> None:
-    """Write a first sweep file, commented and ready to run; one that exists is left alone."""
+    """Write a first sweep file, ready to run. It is commented; one that exists is left alone."""
     from xtr.spec.starter import Starter, write_starter
 
     write_starter(Starter(file, model, tuple(intermediate), tuple(target), data))
@@ -38,7 +38,7 @@ def init(
 
 
 def schema() -> None:
-    """Print the JSON Schema of a sweep file, by which editors complete and check it."""
+    """Print the JSON Schema of a sweep file. Editors complete and check by it."""
     from xtr.spec.schema import sweep_schema
 
     say(json.dumps(sweep_schema(), indent=1, ensure_ascii=False))
@@ -58,7 +58,7 @@ def submit(  # noqa: PLR0913 (one option each)
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a sweep as a job on a Ray cluster; the same line again goes on with it."""
+    """Run a sweep as a job on a Ray cluster. The same line again goes on with it."""
     from xtr.search.submission import follow, how_to_follow
     from xtr.search.submission import submit as submit_sweep
 
@@ -84,7 +84,7 @@ def doctor(
     demo: Demo = False,
     as_json: AsJson = False,
 ) -> None:
-    """Look whether this machine is ready: Python, packages, device, Ray, storage, tracking, hub, data."""
+    """Look whether this machine is ready. Python, packages, device, Ray, storage, tracking, model, data."""
     from xtr.doctor import anything, examine, examined_text
 
     if file is None and (set_ or demo):

@@ -26,7 +26,7 @@ def results(
     root: Root = "runs",
     to: Annotated[Path | None, typer.Option(help="A .csv or .parquet file; else CSV is printed.")] = None,
 ) -> None:
-    """Give every score that a sweep has as one long table: a row a pair, seed, split, language and metric."""
+    """Give all scores as one long table. A row a pair, seed, split, language and metric."""
     from xtr.analysis.records.results import results_csv, results_of, write_parquet
 
     _, folder = find(sweep, root)
@@ -51,7 +51,7 @@ def compare(
     split: Annotated[str, typer.Option(help="test or dev.")] = "test",
     as_json: AsJson = False,
 ) -> None:
-    """Compare two winners: settings beside settings, and language by language on the same items."""
+    """Compare two winners, language by language on the same items. Their settings stand beside each other."""
     one_of("--split", split, ("test", "dev"))
     from xtr.analysis.answers.compare import compare_sides
     from xtr.analysis.answers.compare_text import comparison_document, comparison_text
@@ -70,7 +70,7 @@ def findings(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Hold what a sweep's contrasts expect against its scores; of a sweep's file, as it declares them by now."""
+    """Hold what a sweep's contrasts expect against its scores. Of a sweep's file, as it declares them by now."""
     if split is not None:
         one_of("--split", split, ("test", "dev"))
     from xtr.analysis.findings.text import findings_document, findings_text
@@ -95,7 +95,7 @@ def report(
     root: Root = "runs",
     as_json: AsJson = False,
 ) -> None:
-    """Write a sweep as one page (HTML), its figures (SVG, PNG) and its tables (CSV, LaTeX)."""
+    """Write a sweep as one page, with its figures and tables. HTML; SVG and PNG; CSV and LaTeX."""
     spec, folder = find(sweep, root)
     from datetime import date
 

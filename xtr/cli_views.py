@@ -23,7 +23,7 @@ def export(
         ),
     ] = False,
 ) -> None:
-    """Write the best config of each target, which `xtr run` reruns to the same score, and its model."""
+    """Write the best config of each target, and its model. `xtr run` reruns a config to the same score."""
     from xtr.analysis.export.config import export_best
     from xtr.analysis.records.scores import read_scores
     from xtr.analysis.records.trials import read_trials
@@ -50,7 +50,7 @@ def ui(
     host: Annotated[str, typer.Option(help="This machine's own address; no other is served.")] = "127.0.0.1",
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="By default a free one.")] = None,
 ) -> None:
-    """Open MLflow's pages on the store that shows a sweep, for this machine alone, until Ctrl-C."""
+    """Open MLflow's pages on a sweep. For this machine alone, until Ctrl-C."""
     from xtr.track.serve import open_ui
 
     spec = None if sweep is None else find(sweep, root)[0]

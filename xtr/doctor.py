@@ -12,13 +12,16 @@ import importlib.metadata
 import os
 import platform
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from xtr.catalogue.task import Split, Task
+from xtr.data.hublock import hub_is_offline
 from xtr.errors import InputError
 from xtr.spec.sweep import ModelSpec, PairsSpec, SearchSpec, SweepSpec
 from xtr.storage.workplace import is_uri
@@ -57,6 +60,7 @@ def examine(spec: SweepSpec) -> Iterator[Check]:
         "storage": _storage,
         "tracking": _tracking,
         "hub": _hub,
+        "model": _model,
         "data": _data,
     }
     for name, probe in probes.items():
@@ -189,14 +193,33 @@ def _tracking(spec: SweepSpec) -> Check:
 
 
 def _hub(spec: SweepSpec) -> Check:
-    offline = os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on")
     cache = os.environ.get("HF_HOME", "~/.cache/huggingface")
-    if not offline:
+    if not hub_is_offline():
         return Check("hub", "ok", "is asked where something is not in its cache (HF_HUB_OFFLINE is not set)")
     what = f"is never asked (HF_HUB_OFFLINE=1): what is not in {cache} is missing"
     if spec.data.source == "hub":
         return Check("hub", "warn", what, "xtr data prepare FILE once, with HF_HUB_OFFLINE=0")
     return Check("hub", "ok", what)
+
+
+def _model(spec: SweepSpec) -> Check:
+    """See whether every encoder that a pair begins with is there, or can be had."""
+    from xtr.data.hubsource import resolve_on_hub
+    from xtr.data.open import open_source
+    from xtr.stages.path import Paths
+    from xtr.stages.stage import PretrainStage
+
+    try:
+        starts = Paths(spec, open_source(spec.data, spec.storage.workplace(), resolve=False)).starts
+        for start in starts:
+            if not isinstance(start, PretrainStage) and not Path(start.name).is_dir():
+                resolve_on_hub("models", start.name)
+    except InputError as error:
+        problem = error.problems[0]
+        return Check("model", "fail", f"{problem.received}: {problem.what}", problem.hint or problem.allowed)
+    names = ", ".join(start.name for start in starts)
+    made = any(isinstance(start, PretrainStage) for start in starts)
+    return Check("model", "ok", names + (" (made at the first run)" if made else " can be had"))
 
 
 def _data(spec: SweepSpec) -> Check:
@@ -215,9 +238,24 @@ def _data(spec: SweepSpec) -> Check:
     ]
     if missing:
         what = f"{spec.data.official_root} lacks {', '.join(missing)}"
-        return Check(
-            "data", "fail", what, f"xtr tasks {missing[0].split()[0]} says where files are looked for"
-        )
+        hint = f"xtr tasks {missing[0].split()[0]} says where files are looked for"
+        return Check("data", "fail", what, _fitting_child(spec, needed, len(needed) - len(missing)) or hint)
     return Check(
         "data", "ok", f"{spec.data.official_root} has all {len(needed)} splits to train and select on"
     )
+
+
+def _fitting_child(spec: SweepSpec, needed: Sequence[tuple[Task, Split, str]], here: int) -> str:
+    """Name the folder one level below the official root that has most of what is needed, if more than the root."""
+    from xtr.data.open import open_source
+
+    assert spec.data.official_root is not None
+    found: dict[str, int] = {}
+    for child in sorted(each for each in Path(spec.data.official_root).iterdir() if each.is_dir()):
+        data = spec.data.model_copy(update={"official_root": str(child)})
+        source = open_source(data, spec.storage.workplace())
+        found[str(child)] = sum(language in source.languages(task, split) for task, split, language in needed)
+    best = max(found, key=found.__getitem__, default="")
+    if found.get(best, 0) <= here:
+        return ""
+    return f"--set data.official_root={best}, which has {found[best]} of {len(needed)} splits"

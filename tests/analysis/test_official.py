@@ -222,6 +222,8 @@ def test_files_that_a_family_writes_score_what_the_family_scores(
 def test_folders_that_are_not_there_or_hold_no_task_are_refused(tmp_path: Path) -> None:
     assert "no such folder" in problems_of((tmp_path / "x", tmp_path))
     assert "no task of xtreme" in problems_of((tmp_path, tmp_path))
+    (tmp_path / "mnli" / "seed-2" / "xnli").mkdir(parents=True)
+    assert f"--predictions {tmp_path}/mnli/seed-2" in problems_of((tmp_path, tmp_path))
 
 
 def test_the_scorers_facts_are_the_catalogues() -> None:

@@ -192,6 +192,12 @@ def test_absent_data_are_guessed_and_said_so(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
+def test_where_no_file_is_found_the_next_step_is_not_to_run(tmp_path: Path) -> None:
+    plan = planned(on_real_tasks(tmp_path, EPOCHS), tmp_path)
+    assert plan.warnings[0].startswith("no file of any task lies below")
+    assert plan_text(plan, "a.yaml").splitlines()[-1].startswith("next: xtr doctor a.yaml")
+
+
 def test_tokens_are_rows_times_epochs_times_tokens_a_row(tmp_path: Path) -> None:
     mnli = TASKS["mnli"].n_train * TASKS["mnli"].tokens_per_row
     space = {"intermediate.epochs": 2, "target.epochs": 3}
@@ -306,7 +312,12 @@ def test_what_cannot_be_is_warned_of(
     sections: dict[str, Any], gpus: tuple[int, ...], said: str, tmp_path: Path
 ) -> None:
     plan = planned(on_real_tasks(tmp_path, EPOCHS, **sections), tmp_path, gpus)
-    assert [said in each for each in plan.warnings] == ([True] if said else [])
+    of_the_machine = (
+        "no file of any task",
+        "model.name:",
+    )  # which has neither these data nor, perhaps, XLM-R
+    warnings = [each for each in plan.warnings if not each.startswith(of_the_machine)]
+    assert [said in each for each in warnings] == ([True] if said else [])
 
 
 def test_every_task_that_is_trained_or_scored_has_an_estimate() -> None:

@@ -82,7 +82,7 @@ def test_ctrl_c_keeps_every_training_s_state_and_the_same_command_goes_on_to_the
 ) -> None:
     output = interrupted(shared, os.killpg, signal.SIGINT)
     assert "Ctrl-C again stops at once" in output
-    assert "trials are kept as they stand" in output
+    assert "kept unfinished" in output
     assert {row.state for row in read_trials(shared / "sweeps/demo")} == {"running"}
     kept = states(shared)
     assert kept

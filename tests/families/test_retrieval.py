@@ -15,6 +15,7 @@ from tests.families.perfect import demo_rows
 from xtr.catalogue.lookup import find_task
 from xtr.data.demo.source import DemoSource
 from xtr.data.rows import RetrievalRow
+from xtr.errors import InputError
 from xtr.families.family import HeadSettings
 from xtr.families.neighbours import nearest
 from xtr.families.retrieval import Retrieval
@@ -75,6 +76,8 @@ def test_the_pooled_layer_depends_on_the_depth(
     assert Retrieval().head(encoder, TATOEBA, HeadSettings()).layer == pooled
     asked = Retrieval().head(encoder, TATOEBA, HeadSettings(layer=2, pooling="cls"))
     assert (asked.layer, asked.pooling) == (2, "cls")
+    with pytest.raises(InputError, match=rf"no such layer[^$]*0 to {n_layers}"):
+        Retrieval().head(encoder, TATOEBA, HeadSettings(layer=n_layers + 1))
     assert not list(asked.parameters())
 
 

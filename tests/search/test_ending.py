@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.search.specs import drive, sweep, table
+from xtr.analysis.answers.status import status_text
 from xtr.analysis.records.spending import (
     Ended,
     read_ended,
@@ -19,9 +20,11 @@ from xtr.analysis.records.spending import (
     spending_text,
     write_ended,
 )
+from xtr.analysis.tables import hours
 from xtr.errors import Drained, InputError
 from xtr.search.book import Book
 from xtr.search.ending import AtRest, Budget, Ending, check_budget
+from xtr.search.progress import now_and_then
 from xtr.spec.sweep import BudgetSpec, ComputeSpec, PerWorker, Prices, SweepSpec
 from xtr.stages.drain import Drain
 from xtr.track.mlflow import Tracker
@@ -112,11 +115,14 @@ def test_ctrl_c_makes_a_budget_s_end_more_urgent(tmp_path: Path) -> None:
         assert ending.ended == Ended("interrupt")
 
 
-def test_ctrl_c_stops_at_once_while_no_trial_is_out(tmp_path: Path) -> None:
+def test_ctrl_c_stops_at_once_while_no_trial_is_out_and_says_so(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     ending = an_ending(limited(tmp_path), tmp_path)
     ending.trial_ended("one")
     with pytest.raises(KeyboardInterrupt), ending.at_hand():
         os.kill(os.getpid(), signal.SIGINT)
+    assert capfd.readouterr().err == "ending at once: no trial is at work\n"
 
 
 def test_an_interrupted_run_waits_for_the_trials_that_have_begun_alone(tmp_path: Path) -> None:
@@ -155,6 +161,27 @@ def test_a_limit_in_money_needs_prices(tmp_path: Path) -> None:
         check_budget(spec.model_copy(update={"prices": Prices()}))
 
 
+def test_status_calls_running_what_somebody_runs_and_has_units_that_fit(tmp_path: Path) -> None:
+    spec = sweep(tmp_path)
+    assert "unfinished" in status_text(spec, [], driven=False)
+    begun = status_text(spec, [], driven=True)
+    assert "running" in begun
+    assert "has no trial yet" in begun
+    assert [hours(seconds / 3600) for seconds in (0.025, 35, 700, 12_000)] == [
+        "0.03 s",
+        "35 s",
+        "12 min",
+        "3.3 h",
+    ]
+
+
+def test_steps_that_have_no_lines_of_their_own_are_told_now_and_then() -> None:
+    said: list[str] = []
+    now_and_then(said.append, every_s=1e9)(1, 3000)
+    now_and_then(said.append, every_s=0)(1200, 3000)
+    assert said == ["    step 1,200 of 3,000"]
+
+
 def test_status_says_what_was_spent_and_which_limit_ended_the_run(tmp_path: Path) -> None:
     spec = limited(tmp_path, gpu_hours=2.0)
     Budget(spec, tmp_path).spend(3690)
@@ -163,7 +190,7 @@ def test_status_says_what_was_spent_and_which_limit_ended_the_run(tmp_path: Path
     assert document["spent"] == {"gpu_hours": 2.05, "cpu_hours": 4.1, "money": 24.6, "currency": "USD"}
     assert document["ended"] == {"by": "budget", "what": "gpu_hours", "limit": 2.0, "spent": 2.05}
     text = spending_text(spec, tmp_path)
-    assert "2.05 GPU hours, 4.1 CPU hours, 24.60 USD" in text
+    assert "2.0 h of one GPU, 4.1 h of one CPU core, 24.60 USD" in text
     assert "stopped by budget.gpu_hours: 2.05 of 2 GPU hours are spent" in text
     assert "--set budget.gpu_hours=4" in text
     write_ended(tmp_path, None)

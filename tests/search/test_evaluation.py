@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.stages.sample import a_sweep
 from xtr.analysis.answers.forgetting import planned_links
@@ -16,6 +18,7 @@ from xtr.analysis.records.links import read_links
 from xtr.analysis.records.scores import read_scores
 from xtr.analysis.records.trials import TrialRow, write_trials
 from xtr.catalogue.lookup import find_task
+from xtr.cli import app
 from xtr.search.evaluation import _collect, _parts, _wanted, evaluate_sweep
 from xtr.search.report import evaluation_document, evaluation_text
 from xtr.spec.sweep import EvaluateSettings, Pair
@@ -114,6 +117,10 @@ def test_an_evaluation_tells_every_link_of_the_winners_chains_and_how_languages_
     text, document = evaluation_text(spec, evaluation), evaluation_document(spec, evaluation)
     assert "mnli>squad_v1 > xnli, link by link: mlm, loss in nats a hidden piece" in text
     assert "xnli: RankC with en on the same items" in text
+    words = shlex.split(text.partition("score them: xtr ")[2].splitlines()[0])
+    scored = CliRunner().invoke(app, words)
+    assert scored.exit_code == 0
+    assert "xnli" in scored.output
     told = document["agreements"]
     assert isinstance(told, list)
     assert {(each["intermediate"], each["language"]) for each in told if isinstance(each, dict)} == {

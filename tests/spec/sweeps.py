@@ -23,7 +23,7 @@ pairs:
 stages:
   target:
     learning_rate: 1e-5
-    tasks: {mnli: {max_length: 256}}
+    tasks: {mnli: {max_length: 96}}
   evaluate: {languages: [en, de]}
 search:
   space:

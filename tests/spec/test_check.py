@@ -28,6 +28,8 @@ from xtr.spec.sweep import ModelSpec, PairsSpec, SearchSpec, SweepSpec, TrainSet
         ("target: xnli,", "target: udpos,", "pairs.exclude[0].target", "is not among pairs.target"),
         ("{mnli: {max", "{xnli: {max", "stages.target.tasks.xnli", "is not trained in this stage"),
         ("{mnli: {max", "{mnlo: {max", "stages.target.tasks.mnlo", "unknown task"),
+        ("{mnli: {max_length: 96", "{mnli: {max_length: 129", "stages.target.tasks.mnli.max_length", "as long"),
+        ("[en, de]", "[en, de], layer: 3", "stages.evaluate.layer", "demo has no such layer"),
         ("[en, de]", "[en, german]", "stages.evaluate.languages[1]", "unknown language"),
         ("target.epochs: 2", "target.epoch: 2", "search.space.target.epoch", "unknown dimension"),
         ("target.epochs: 2", "target.epochs: 2.0", "search.space.target.epochs", "cannot take this"),
@@ -72,6 +74,17 @@ def test_a_contradiction_is_refused_where_it_stands(
     assert said in problem.what
     assert problem.where.startswith(f"{file}:")
     assert problem.where.endswith(f" {path}")
+
+
+def test_only_trainings_of_the_sweep_s_own_known_encoder_are_held_against_it(tmp_path: Path) -> None:
+    long = GOOD.replace("max_length: 96", "max_length: 600")
+    assert load_text(tmp_path, long.replace("name: demo", "name: someone/demo"))
+    assert load_text(tmp_path, long.replace("{mnli: {max", "{squad_v1: {max"))  # not among what is trained
+    problem = only_problem(write(tmp_path, long.replace("name: demo", "name: FacebookAI/xlm-roberta-base")))
+    assert problem.allowed == "at most 512 tokens"
+    chain = GOOD.replace("[mnli, mnli>squad_v1]", "[mnli, checkpoint:roberta>squad_v1]")
+    further = chain.replace("{mnli: {max_length: 96}}", "{}") + "  # a checkpoint has a length of its own\n"
+    assert load_text(tmp_path, further, ["stages.intermediate.tasks.squad_v1.max_length=600"])
 
 
 def test_more_first_trials_than_trials_are_refused(tmp_path: Path) -> None:

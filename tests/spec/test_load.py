@@ -144,7 +144,7 @@ def test_a_key_in_the_wrong_block_is_told_where_it_belongs(tmp_path: Path) -> No
             "the bounds of a log_float range must be above 0",
         ),
         (
-            "tasks: {mnli: {max_length: 256}}",
+            "tasks: {mnli: {max_length: 96}}",
             "examples: 10\n    fraction: 0.5",
             "fraction and examples exclude each other",
         ),

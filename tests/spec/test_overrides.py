@@ -32,7 +32,7 @@ def test_overrides_take_precedence(tmp_path: Path) -> None:
     assert spec.search.early_stopping is not None
     assert spec.search.early_stopping.keep == 0.25
     assert spec.stages.target.tasks["mnli"].epochs == 1
-    assert spec.stages.target.tasks["mnli"].max_length == 256
+    assert spec.stages.target.tasks["mnli"].max_length == 96
     assert spec.stages.target.learning_rate == 2e-5
     assert (spec.tags, spec.compute.per_worker.GPU, spec.model.revision) == ({"owner": "me"}, 1, None)
     assert len(spec.pairs.pairs()) == 6

@@ -10,7 +10,7 @@ import pytest
 
 from tests.buckets import Place
 from xtr.storage.interface import Storage
-from xtr.storage.lease import Lease, Watch, hold, read
+from xtr.storage.lease import Lease, Watch, hold, is_held, read
 
 NAME = "leases/key"
 
@@ -94,6 +94,18 @@ def test_a_lease_that_nobody_holds_is_neither_alive_nor_stale(store: Storage) ->
     assert not watch.beats()
     assert not watch.stale()
     watch.remove()
+
+
+def test_a_lease_is_held_until_it_is_given_back_or_its_process_is_gone(store: Storage) -> None:
+    assert not is_held(store, NAME)
+    with hold(store, NAME):
+        assert is_held(store, NAME)
+        said = json.loads(read(store, NAME) or "")
+    assert not is_held(store, NAME)
+    store.write(NAME, json.dumps({**said, "pid": 2**22 + 1}))  # beyond what Linux gives
+    assert not is_held(store, NAME)
+    store.write(NAME, json.dumps({**said, "host": "another", "pid": 2**22 + 1}))
+    assert is_held(store, NAME)
 
 
 def dead(store: Storage, document: str = json.dumps({"token": "somebody", "beat": 7})) -> Watch:

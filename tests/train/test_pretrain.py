@@ -63,7 +63,11 @@ def test_the_smaller_encoder_has_a_quarter_of_the_weights_and_the_same_words(
     encoder: Path, text: Path, tmp_path: Path
 ) -> None:
     assert tuple(RECIPES) == DEMO_MODELS
-    pretrain_encoder(text, tmp_path, seed=0, scale=1e-6, threads=1, name="demo-small")
+    told: list[tuple[int, ...]] = []
+    pretrain_encoder(
+        text, tmp_path, seed=0, scale=1e-6, threads=1, name="demo-small", tell=lambda *step: told.append(step)
+    )
+    assert told == [(step, RECIPE.fewest_steps) for step in range(1, RECIPE.fewest_steps + 1)]
     layers = [
         sum(
             each.numel()

@@ -95,7 +95,11 @@ def score_folders(predictions: Path, labels: Path, benchmark: str, languages: La
     present = [task for task in members if (predictions / task).is_dir()]
     if not present:
         found = ", ".join(sorted(path.name for path in predictions.iterdir())) or "nothing"
-        raise InputError(Problem(f"no task of {benchmark}", str(predictions), found, ", ".join(members)))
+        below = [each for task in members for at in ("*", "*/*") for each in predictions.glob(f"{at}/{task}")]
+        hint = f"--predictions {min(task.parent for task in below)}" if below else ""
+        raise InputError(
+            Problem(f"no task of {benchmark}", str(predictions), found, ", ".join(members), hint)
+        )
     problems: list[Problem] = []
     notes = _strangers(predictions, members, benchmark)
     tasks: dict[str, dict[str, Scores]] = {}

@@ -43,3 +43,13 @@ def pair_name(pair: Pair) -> str:
 def settings_text(params: dict[str, Value]) -> str:
     """Write settings on one line."""
     return ", ".join(f"{name}={value:g}" for name, value in sorted(params.items())) or "nothing to set"
+
+
+def hours(value: float) -> str:
+    """Write hours as people say them: 0.03 s, 35 s, 12 min, 3.4 h, 12 days."""
+    seconds = 3600 * value
+    if seconds < 90:
+        return f"{seconds:.0f} s" if seconds >= 1 else f"{seconds:.1g} s"
+    if value < 1.5:
+        return f"{60 * value:.0f} min"
+    return f"{value:.1f} h" if value < 48 else f"{value / 24:,.1f} days"

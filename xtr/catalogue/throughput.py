@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from xtr.errors import suggest
+
 Computed = Literal["fp32", "bf16"]
 OPERATIONS = 6
 BYTES = 4
@@ -60,6 +62,12 @@ class Shape:
     positions: int = 514
     tokenizer_bytes: int = 0
     source: str = "its config.json"
+    unused_positions: int = 0
+
+    @property
+    def longest(self) -> int:
+        """Longest input in tokens; RoBERTa and its kin count positions from behind the padding id."""
+        return self.positions - self.unused_positions
 
     @property
     def body(self) -> int:
@@ -85,13 +93,13 @@ _XLMR = "Conneau et al. 2020 and Goyal et al. 2021; dimensions of the published 
 _XLMR_TOKENIZER = 14_200_000  # tokenizer.json and sentencepiece model, roughly
 
 SHAPES: Mapping[str, Shape] = {
-    "xlm-roberta-base": Shape(12, 768, 3072, 250_002, 514, _XLMR_TOKENIZER, _XLMR),
-    "xlm-roberta-large": Shape(24, 1024, 4096, 250_002, 514, _XLMR_TOKENIZER, _XLMR),
-    "xlm-roberta-xl": Shape(36, 2560, 10_240, 250_880, 514, _XLMR_TOKENIZER, _XLMR),
-    "xlm-roberta-xxl": Shape(48, 4096, 16_384, 250_880, 514, _XLMR_TOKENIZER, _XLMR),
+    "xlm-roberta-base": Shape(12, 768, 3072, 250_002, 514, _XLMR_TOKENIZER, _XLMR, 2),
+    "xlm-roberta-large": Shape(24, 1024, 4096, 250_002, 514, _XLMR_TOKENIZER, _XLMR, 2),
+    "xlm-roberta-xl": Shape(36, 2560, 10_240, 250_880, 514, _XLMR_TOKENIZER, _XLMR, 2),
+    "xlm-roberta-xxl": Shape(48, 4096, 16_384, 250_880, 514, _XLMR_TOKENIZER, _XLMR, 2),
     "bert-base-multilingual-cased": Shape(12, 768, 3072, 119_547, 512, 3_000_000, "Devlin et al. 2019"),
-    "demo": Shape(2, 96, 384, 1_500, 130, 100_000, "xtr/train/pretrain.py"),
-    "demo-small": Shape(2, 48, 192, 1_500, 130, 100_000, "xtr/train/pretrain.py"),
+    "demo": Shape(2, 96, 384, 1_500, 130, 100_000, "xtr/train/pretrain.py", 2),
+    "demo-small": Shape(2, 48, 192, 1_500, 130, 100_000, "xtr/train/pretrain.py", 2),
 }
 """By the last part of the hub's name (`FacebookAI/xlm-roberta-base`)."""
 
@@ -125,8 +133,14 @@ CPU_CORE = Device(
 
 
 def shape_of(name: str) -> Shape | None:
-    """Find a published encoder by its hub id."""
-    return SHAPES.get(name.rpartition("/")[2])
+    """Find a published encoder by its hub id, or the demo world's own; `someone/demo` is neither."""
+    last = name.rpartition("/")[2]
+    return None if last.startswith("demo") and last != name else SHAPES.get(last)
+
+
+def meant(name: str) -> str:
+    """Say which published encoder was probably meant: `did you mean 'xlm-roberta-base'?`, or nothing."""
+    return "" if shape_of(name) else suggest(name.rpartition("/")[2], SHAPES)
 
 
 def device_named(name: str) -> Device | None:

@@ -33,6 +33,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from xtr.catalogue.throughput import meant
 from xtr.data.hublock import Kind
 from xtr.errors import InputError, Problem, suggest
 from xtr.fingerprint import JSON
@@ -48,6 +49,7 @@ LONGEST_WAIT_S = 300.0
 """The hub counts requests in windows of five minutes."""
 BUSY = (429, 500, 502, 503, 504)
 NO_CONSENSUS = "-"
+UNKNOWN = "the hub does not know this, or it is private"
 
 T = TypeVar("T")
 
@@ -229,8 +231,14 @@ def _not_in_cache(kind: Kind, name: str) -> Problem:
         _where(kind),
         name,
         "what `xtr data prepare FILE` has fetched below storage.root, or the cache below HF_HOME",
-        "run xtr data prepare FILE once on a machine with network",
+        _perhaps(kind, name) + "run xtr data prepare FILE once on a machine with network",
     )
+
+
+def _perhaps(kind: Kind, name: str) -> str:
+    """Put the encoder that was probably meant before what else is to be tried."""
+    guess = meant(name) if kind == "models" else ""
+    return f"{guess} Else " if guess else ""
 
 
 def _patiently(call: Callable[[], T]) -> T:
@@ -276,6 +284,8 @@ def _where(kind: Kind) -> str:
 def _told(error: Exception, kind: Kind, name: str) -> InputError:
     """Say in words why something cannot be had from the hub."""
     what, allowed, hint = _reason(error, kind)
+    if what == UNKNOWN:
+        hint = _perhaps(kind, name) + hint
     received = f"{name} ({_first_line(error)})"
     return InputError(Problem(what, _where(kind), received, allowed, hint))
 
@@ -294,8 +304,7 @@ def _reason(error: Exception, kind: Kind) -> tuple[str, str, str]:
             "delete its entry in data/hub.lock.json to lock anew",
         )
     if status == 401 or any(isinstance(each, RepositoryNotFoundError) for each in chain):
-        what = "the hub does not know this, or it is private"
-        return what, "", "check the id; for a private repository `hf auth login`, or HF_TOKEN"
+        return UNKNOWN, "", "check the id; for a private repository `hf auth login`, or HF_TOKEN"
     if status == 429:
         hint = "wait five minutes and give the same command again; HF_TOKEN raises the limit"
         return "the hub answers too many requests (429)", "", hint

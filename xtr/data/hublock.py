@@ -10,6 +10,7 @@ A newer one is taken by deleting the entry, or the file.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal
@@ -26,6 +27,11 @@ UNLOCKED = "unlocked"
 Kind = Literal["datasets", "models"]
 Resolve = Callable[[Kind, str], str]
 Entries = dict[str, dict[str, dict[str, str]]]
+
+
+def hub_is_offline() -> bool:
+    """Say whether the hub is never asked, as its library reads HF_HUB_OFFLINE."""
+    return os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on")
 
 
 class HubLock:

@@ -17,6 +17,7 @@ from transformers import PreTrainedTokenizerFast
 
 from xtr.catalogue.task import Task
 from xtr.data.rows import RetrievalRow
+from xtr.errors import InputError, Problem
 from xtr.families.family import Example, Family, HeadSettings, text_sequences
 from xtr.families.neighbours import nearest
 from xtr.metrics.accuracy import accuracy
@@ -28,8 +29,17 @@ DEFAULT_LAYERS = {12: 8, 24: 14}
 
 
 def pooling_head(encoder: Encoder, settings: HeadSettings) -> PoolingHead:
-    """Pool the asked hidden state, or the usual one for the encoder's depth."""
+    """Pool the asked hidden state, or the usual one for the encoder's depth.
+
+    Raises:
+        InputError: the encoder is not as deep as that.
+    """
     layer = settings.layer
+    if layer is not None and layer > encoder.n_layers:
+        allowed = f"0 to {encoder.n_layers}, or null"
+        raise InputError(
+            Problem("the encoder has no such layer", "stages.evaluate.layer", str(layer), allowed)
+        )
     if layer is None:
         layer = DEFAULT_LAYERS.get(encoder.n_layers, round(encoder.n_layers * 2 / 3))
     return PoolingHead(layer, settings.pooling)

@@ -20,6 +20,7 @@ from xtr.spec.sweep import SweepSpec
 from xtr.stages.drain import Drain
 
 DRAINING = b"ending: training keeps its state after the present step; Ctrl-C again stops at once\n"
+NOTHING_TO_KEEP = b"ending at once: no trial is at work\n"
 
 
 class Budget:
@@ -122,6 +123,8 @@ class Ending:
             self.drain.close()
 
     def _struck(self, number: int, frame: object) -> None:
+        if not self.interrupted and not self.under_way:
+            os.write(2, NOTHING_TO_KEEP)
         if self.interrupted or not self.under_way:
             raise KeyboardInterrupt
         self.ended = Ended("interrupt")

@@ -23,6 +23,19 @@ STATES: dict[State, str] = {
 }
 
 
+def now_and_then(say: Say, every_s: float = 15.0) -> Callable[[int, int], None]:
+    """Tell of steps that have no lines of their own, no oftener than that: `step 400 of 3,000`."""
+    said = time.monotonic()
+
+    def tell(step: int, steps: int) -> None:
+        nonlocal said
+        if time.monotonic() - said >= every_s:
+            said = time.monotonic()
+            say(f"    step {step:,} of {steps:,}")
+
+    return tell
+
+
 class Progress:
     """Says what each trial of a book came to; `n_trials` is how many the sweep makes at most."""
 
@@ -32,10 +45,13 @@ class Progress:
         self.say = say
         self._started = time.monotonic()
         self._n_results = 0
+        pairs = book.spec.pairs.pairs()
+        self._name_width = max(len(pair_name(pair)) for pair in pairs) + len(" confirm seed 2")
 
     def trial(self, row: TrialRow) -> None:
         """Say how a trial paused or ended."""
-        self.say(f"{self._clock()}  {self._name(row):<36} {_news(row):<40} {self._tail(row)}".rstrip())
+        name = f"{self._name(row):<{self._name_width}}"
+        self.say(f"{self._clock()}  {name} {_news(row):<40} {self._tail(row)}".rstrip())
         self._n_results += 1
         if self._n_results % SUMMARY_EVERY == 0:
             self.say(f"{self._clock()}  -- {self.summary()}")
@@ -62,7 +78,7 @@ class Progress:
 
     def _clock(self) -> str:
         minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
-        return f"{minutes:02d}:{seconds:02d}"
+        return f"{minutes:3d}m{seconds:02d}s"
 
 
 def _news(row: TrialRow) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 from xtr.analysis.answers.consistency import agreements_text
@@ -16,12 +17,14 @@ from xtr.analysis.records.results import results_of
 from xtr.analysis.records.scores import ScoreRow, by_language, xtreme_scores
 from xtr.analysis.records.trials import read_trials
 from xtr.analysis.tables import columns, percent
+from xtr.catalogue.benchmarks import BENCHMARKS
 from xtr.catalogue.lookup import find_task
 from xtr.fingerprint import JSON
 from xtr.search.evaluation import Evaluation
 from xtr.search.sweep import sweep_folder
 from xtr.spec.expressions import target_task
 from xtr.spec.sweep import Pair, SweepSpec
+from xtr.storage import folder_name
 from xtr.track.looks import GAP, MEAN
 from xtr.track.mlflow import Tracker
 
@@ -104,9 +107,24 @@ def evaluation_text(spec: SweepSpec, evaluation: Evaluation, findings: Sequence[
         n = len({(row.pair, row.seed, *sorted(row.settings.items())) for row in evaluation.rows})
         blocks.append(f"shown are winners, of {n} points of the design; all of them: xtr results {spec.name}")
     blocks.append(links_text(evaluation.links))
-    blocks.append(f"prediction files: {evaluation.predictions}\nlabel files: {evaluation.labels}")
+    files = f"prediction files: {evaluation.predictions}\nlabel files: {evaluation.labels}"
+    blocks.append("\n".join([files, *score_command(spec, evaluation)]))
     blocks.append(findings_text(findings))
     return "\n\n".join(block for block in blocks if block)
+
+
+def score_command(spec: SweepSpec, evaluation: Evaluation) -> Iterator[str]:
+    """Write the command that scores a winner's files as the benchmark does, where it counts one of the targets."""
+    benchmark, asked = spec.stages.evaluate.benchmark, spec.stages.evaluate.languages
+    counted = {task for group in BENCHMARKS[benchmark].values() for task in group}
+    for pair in best_pairs(spec).values():
+        runs = sorted((evaluation.predictions / folder_name(pair.intermediate)).glob(f"*/{pair.target_task}"))
+        if runs and pair.target_task in counted:
+            whole = asked == "all" and spec.data.source != "demo" and not evaluation.unlabelled
+            words = ["xtr", "score", "--predictions", str(runs[0].parent), "--labels", str(evaluation.labels)]
+            words += [] if benchmark == "xtreme" else ["--benchmark", benchmark]
+            yield f"score them: {shlex.join(words + ([] if whole else ['--languages', 'available']))}"
+            return
 
 
 def track_evaluation(spec: SweepSpec, rows: Sequence[ScoreRow], say: Callable[[str], None]) -> None:

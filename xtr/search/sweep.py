@@ -19,7 +19,7 @@ from xtr.faults import fault
 from xtr.search.book import Book
 from xtr.search.cluster import check_storage, ray_cluster, trial_resources
 from xtr.search.ending import AtRest, Budget, Ending, check_budget
-from xtr.search.progress import Progress
+from xtr.search.progress import Progress, now_and_then
 from xtr.search.unmet import Unmet
 from xtr.spec.dump import to_yaml
 from xtr.spec.sweep import SweepSpec
@@ -29,7 +29,7 @@ from xtr.stages.preflight import check_data, record_left_out
 from xtr.stages.run import Runner
 from xtr.stages.stage import PretrainStage
 from xtr.storage import write_atomic
-from xtr.storage.lease import Lease, Watch, remove_if_dead
+from xtr.storage.lease import Lease, Watch, driver_lease, remove_if_dead
 from xtr.storage.mirror import Mirror
 from xtr.storage.workplace import Workplace
 from xtr.track.mlflow import Tracker
@@ -91,8 +91,8 @@ def run_sweep(spec: SweepSpec, say: Say) -> SweepOutcome:
         record_left_out(folder, runner.source)
         for start in Paths(spec, runner.source).starts:
             if isinstance(start, PretrainStage) and not runner.store.has(start.key):
-                say(f"pretraining the demo world's encoder {start.name}, once: about a minute")
-            runner.ensure_start(start)
+                say(f"pretraining the demo world's encoder {start.name}, once: one to five minutes")
+            runner.ensure_start(start, now_and_then(say))
         outcome = _search(runner, budget, held, say)
         runner.store.sweep_leftovers()  # of processes that were still dying when this run began
         return outcome
@@ -189,7 +189,7 @@ def hold_sweep(place: Workplace, sweep: str, say: Say) -> Iterator[Held]:
     Raises:
         SweepBusy: a living driver holds it.
     """
-    name = f"sweeps/{sweep}/driver.lease"
+    name = driver_lease(sweep)
     remove_if_dead(place.store, name)
     watch = Watch(place.store, name, patience=DRIVER_PATIENCE)
     while (lease := Lease.claim(place.store, name)) is None:

@@ -16,6 +16,7 @@ from xtr.catalogue.mixtures import MIXTURES
 from xtr.catalogue.task import Role, Split
 from xtr.errors import InputError, Problem, suggest
 from xtr.spec.contrast_check import contrast_findings, named_languages
+from xtr.spec.encoder_check import encoder_findings
 from xtr.spec.explain import Finding, shown
 from xtr.spec.expressions import NONE, Member, parse_intermediate, parse_target, target_task
 from xtr.spec.notation import write_dimension
@@ -58,6 +59,7 @@ def findings_in(spec: SweepSpec) -> list[Finding]:
         _confirm,
         oracle_findings,
         _contrasts,
+        encoder_findings,
     )
     return [finding for check in checks for finding in check(spec)]
 

@@ -27,7 +27,7 @@ from xtr.spec.sweep import StorageSpec, SweepSpec
 _PLACEHOLDER: dict[str, object] = {
     "version": 1,
     "name": "placeholder",
-    "model": {"name": "demo"},
+    "model": {"name": "placeholder"},  # of no known shape, so that no setting is judged by it
     "pairs": {"intermediate": [], "target": ["xnli"]},
     "search": {},
 }

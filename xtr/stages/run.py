@@ -100,8 +100,16 @@ class Runner:
         self.trunks = Trunks(spec, self.store, self.source)
         self._records = self.root / "ray-train"
 
-    def ensure_start(self, start: Pretrained | PretrainStage) -> str:
-        """Make the encoder exist and return where `from_pretrained` finds it."""
+    def ensure_start(
+        self,
+        start: Pretrained | PretrainStage,
+        tell: Callable[[int, int], None] | None = None,
+    ) -> str:
+        """Make the encoder exist and return where `from_pretrained` finds it.
+
+        Args:
+            tell: hears of every step of pretraining: its number, and how many there are.
+        """
         if isinstance(start, Pretrained):
             return start.name
         if self.store.open(start.key) is None and (lease := self.store.claim(start.key)):
@@ -119,6 +127,7 @@ class Runner:
                     scale=start.scale,
                     threads=PRETRAINING_THREADS,
                     name=start.name,
+                    tell=tell,
                 )
                 self.store.publish(start, folder, {}, made("cpu", 0.0))
         return str(self.store.checked(start.key) / ENCODER)

@@ -134,12 +134,26 @@ class Watch:
 def remove_if_dead(storage: Storage, name: str) -> bool:
     """Take a lease away at once if it was held by a process that is gone from this machine; say if it was."""
     said = read(storage, name)
+    return said is not None and _is_gone(said) and storage.remove_if(name, said)
+
+
+def driver_lease(sweep: str) -> str:
+    """Name the lease that whoever drives a sweep holds."""
+    return f"sweeps/{sweep}/driver.lease"
+
+
+def is_held(storage: Storage, name: str) -> bool:
+    """Say whether somebody holds a lease; a process that is gone from this machine does not."""
+    said = read(storage, name)
+    return said is not None and not _is_gone(said)
+
+
+def _is_gone(said: str) -> bool:
     try:
-        holder = json.loads(said or "")
-        gone = holder["host"] == socket.gethostname() and not runs(int(holder["pid"]))
+        holder = json.loads(said)
+        return holder["host"] == socket.gethostname() and not runs(int(holder["pid"]))
     except (ValueError, KeyError, TypeError):
         return False
-    return gone and storage.remove_if(name, said or "")
 
 
 def runs(pid: int) -> bool:

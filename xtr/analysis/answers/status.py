@@ -34,8 +34,13 @@ def status_document(spec: SweepSpec, trials: Sequence[TrialRow]) -> dict[str, JS
     }
 
 
-def status_text(spec: SweepSpec, trials: Sequence[TrialRow]) -> str:
-    """Write how far each pair is, what failed, and each pair's score on the leaderboard as it stands."""
+def status_text(spec: SweepSpec, trials: Sequence[TrialRow], *, driven: bool = True) -> str:
+    """Write how far each pair is, what failed, and each pair's score on the leaderboard as it stands.
+
+    Args:
+        driven: somebody runs the sweep at this moment; else what has begun is unfinished.
+    """
+    under_way = "running" if driven else "unfinished"
     rows, chosen = [], winners(spec, trials)
     for pair in spec.pairs.pairs():
         own = [row for row in trials if row.pair == pair]
@@ -48,8 +53,10 @@ def status_text(spec: SweepSpec, trials: Sequence[TrialRow]) -> str:
         f"{spec.name}: {len(trials)} trials, {_spent(trials):.0f} s of training",
         *spec.search.caveat,
         "",
-        columns(("pair", "complete", "stopped early", "running", "failed", "score"), rows),
+        columns(("pair", "complete", "stopped early", under_way, "failed", "score"), rows),
     ]
+    if driven and not trials:
+        lines += ["", "it is run at this moment and has no trial yet: data and encoder come first"]
     collapsed = [row for row in trials if row.collapsed]
     if collapsed:
         lines += ["", f"{len(collapsed)} collapsed, to one class for all rows:"]

@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from xtr.analysis.planning.bounds import survivors
+from xtr.analysis.planning.cost import encoder_folders
 from xtr.analysis.planning.ledger import Ledger, TrainTokens, Wall
 from xtr.catalogue.lookup import find_task
+from xtr.catalogue.throughput import meant
+from xtr.data.hublock import hub_is_offline
 from xtr.spec.budget import pair_dimensions, search_trials
 from xtr.spec.space import Choice, Dimension, FloatRange, IntRange, LogFloatRange, Pool, Value
 from xtr.spec.sweep import Pair, SweepSpec
+from xtr.stages.path import DEMO_MODELS
 
 Replanned = Callable[[SweepSpec], TrainTokens]
 
@@ -27,11 +31,37 @@ def advice(ledger: Ledger, wall: Wall, gpus: Sequence[int], replanned: Replanned
         replanned: plans another spec.
     """
     spec = ledger.spec
+    if lacks_data(ledger):
+        yield f"no file of any task lies below {spec.data.official_root}, so all of this is made of guesses"
     yield from spec.search.caveat
     yield from _unshared(spec, ledger.train_tokens, replanned)
     yield from _beyond_budget(spec, ledger, wall)
     yield from _too_few_gpus(spec, gpus)
+    yield from doubts(spec)
+
+
+def doubts(spec: SweepSpec) -> Iterator[str]:
+    """Warn of what the sweep file shows by itself: what is allowed, and probably a mistake."""
     yield from _never_stops(spec)
+    yield from _unmet_encoder(spec)
+
+
+def lacks_data(ledger: Ledger) -> bool:
+    """Say whether the folder of official data holds nothing that the sweep reads."""
+    return ledger.spec.data.source == "official" and ledger.source.finds_nothing
+
+
+def _unmet_encoder(spec: SweepSpec) -> Iterator[str]:
+    """Warn of an encoder that is not on this machine, where the hub is not asked or a known name is near."""
+    name = spec.model.name
+    if name in DEMO_MODELS or any((folder / "config.json").exists() for folder in encoder_folders(name)):
+        return
+    if name.startswith((".", "/", "~")):
+        yield f"model.name: no encoder lies in {name}"
+    elif (guess := meant(name)) or hub_is_offline():
+        unasked = ["the hub is not asked (HF_HUB_OFFLINE)"] if hub_is_offline() else []
+        told = [f"model.name: {name} is not on this machine", *unasked, *filter(None, [guess])]
+        yield "; ".join([*told, "xtr doctor FILE looks for it"])
 
 
 # -- sharing ---------------------------------------------------------------------------------------------

@@ -242,7 +242,8 @@ class Costs:
         return self._shapes[start.key]
 
     def _find_shape(self, start: Start) -> Shape:
-        for folder in _encoder_folders(start, self.sizes.root):
+        own = [self.sizes.root / "stages" / start.key / "encoder"]  # of the demo world
+        for folder in own if isinstance(start, PretrainStage) else encoder_folders(start.name):
             if (folder / "config.json").exists():
                 return _read_shape(folder)
         known = shape_of(start.name)
@@ -273,14 +274,12 @@ class Costs:
         return gpu_hours * prices.gpu_hour + cpu_hours * prices.cpu_hour
 
 
-def _encoder_folders(start: Start, root: Path) -> list[Path]:
-    """Where an encoder's config.json may lie: its own folder, the demo's stage, the hub's cache."""
-    if isinstance(start, PretrainStage):
-        return [root / "stages" / start.key / "encoder"]
+def encoder_folders(name: str) -> list[Path]:
+    """Where an encoder's config.json may lie on this machine: in its own folder, or in the hub's cache."""
     home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
     cache = Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
-    snapshots = cache / f"models--{start.name.replace('/', '--')}" / "snapshots"
-    return [Path(start.name).expanduser(), *(snapshots.glob("*") if snapshots.is_dir() else ())]
+    snapshots = cache / f"models--{name.replace('/', '--')}" / "snapshots"
+    return [Path(name).expanduser(), *(snapshots.glob("*") if snapshots.is_dir() else ())]
 
 
 def _read_shape(folder: Path) -> Shape:

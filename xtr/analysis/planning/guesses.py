@@ -73,6 +73,11 @@ class PlannedSource:
                 self.absent[place] = error.problems[0].what
         return self._names[place]
 
+    @property
+    def finds_nothing(self) -> bool:
+        """Whether not one of the splits that were asked for is at hand."""
+        return 0 < len(self._names) == len(self.absent)
+
     def n_rows(self, task: Task, split: Split, language: str) -> int | None:
         """Count rows that are at hand."""
         return self._source.n_rows(task, split, language)

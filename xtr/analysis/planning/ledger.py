@@ -21,7 +21,7 @@ from xtr.spec.sweep import SweepSpec
 from xtr.stages.index import read_index
 from xtr.stages.path import Paths
 from xtr.stages.segments import Run, shares_beginning, trained_steps
-from xtr.stages.stage import TrainStage, lineage
+from xtr.stages.stage import PretrainStage, TrainStage, lineage
 from xtr.stages.store import StageStore
 
 RUN_KINDS = ("intermediate", "target", "evaluate")
@@ -89,7 +89,7 @@ class Ledger:
         stages = read_index(store).entries
         self.stored = frozenset(stages)
         self.guesses = Guesses()
-        planned = PlannedSource(source, is_demo=spec.data.source == "demo")
+        self.source = planned = PlannedSource(source, is_demo=spec.data.source == "demo")
         self.paths = Paths(spec, planned)
         start = self.paths.start
         earlier = [each for each in stages.values() if each.start == start.key]
@@ -97,6 +97,10 @@ class Ledger:
         measure = f"xtr run {file}, stopped after a few trials: the plan then goes by what they took"
         self.sizes = Sizes(planned, store.root, start.key, earlier, self.guesses, prepare)
         self.costs = Costs(spec, start, self.sizes, earlier, self.guesses, measure)
+        for each in self.paths.starts:
+            if isinstance(each, PretrainStage) and not store.has(each.key):
+                why = "the demo world's own encoder, made once before the first trial; not in the hours above"
+                self.guesses.note(f"pretraining of {each.name}", "1 to 5 min", why, f"xtr run {file}")
         self.forecast = Forecast(spec, self.paths, self.costs, trials, self.stored)
         self.foreseen: list[Foreseen] = self.forecast.trials()
         self.scoring: list[Scoring] = planned_scoring(spec, self.forecast, self.paths, self.costs)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from xtr.analysis.planning.advice import advice
+from xtr.analysis.planning.advice import advice, lacks_data
 from xtr.analysis.planning.changes import Changes, changes_since
 from xtr.analysis.planning.forecast import Foreseen
 from xtr.analysis.planning.guesses import Guess
@@ -38,6 +38,7 @@ class Plan:
         chain: the trial whose stages take longest one after the other, in words, and its hours.
         wall: first as the sweep asks for, then for numbers of GPUs.
         rate: tokens a second that one worker trains on, and where that comes from.
+        has_data: something of what the sweep reads is at hand, or is still fetched.
         warnings: what will cost more than it need, or cannot work.
         guesses: what was not measured.
     """
@@ -57,6 +58,7 @@ class Plan:
     chain: tuple[str, float]
     wall: tuple[Wall, ...]
     rate: tuple[float, str]
+    has_data: bool
     warnings: tuple[str, ...]
     guesses: tuple[Guess, ...]
 
@@ -128,6 +130,7 @@ def plan_sweep(
         chain=(_chain_text(longest), seconds / HOUR),
         wall=wall,
         rate=rate,
+        has_data=not lacks_data(ledger),
         warnings=tuple(advice(ledger, wall[0], gpus, replanned)),
         guesses=tuple(ledger.guesses.all),
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from xtr.analysis.planning.ledger import Price, StageCount
 from xtr.analysis.planning.plan import Plan
-from xtr.analysis.tables import columns
+from xtr.analysis.tables import columns, hours
 
 WIDTH = 110
 UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -21,9 +21,15 @@ def plan_text(plan: Plan, file: str) -> str:
         columns(("", ""), list(_price_rows(plan))).strip("\n "),
         "\n".join(_wrapped(f"warning: {each}", "") for each in plan.warnings),
         _guesses_text(plan),
-        f"next: xtr run {file}" if plan.owed else f"nothing is owed; next: xtr best {plan.sweep}",
+        _next_text(plan, file),
     ]
     return "\n\n".join(block for block in blocks if block)
+
+
+def _next_text(plan: Plan, file: str) -> str:
+    if not plan.owed:
+        return f"nothing is owed; next: xtr best {plan.sweep}"
+    return f"next: xtr run {file}" if plan.has_data else f"next: xtr doctor {file}    (where are the data?)"
 
 
 def _stage_rows(plan: Plan) -> Iterator[tuple[str, ...]]:
@@ -92,13 +98,3 @@ def amount(value: float, unit: str = "") -> str:
         if value >= size:
             return f"{value / size:.3g} {prefix}{unit}"
     return f"{value:.0f} {unit}".rstrip()
-
-
-def hours(value: float) -> str:
-    """Write hours as people say them: 35 s, 12 min, 3.4 h, 12 days."""
-    seconds = 3600 * value
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if value < 1.5:
-        return f"{60 * value:.0f} min"
-    return f"{value:.1f} h" if value < 48 else f"{value / 24:,.1f} days"

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from xtr.analysis.tables import hours
 from xtr.fingerprint import JSON, canonical_json
 from xtr.spec.sweep import ComputeSpec, Prices, SweepSpec
 from xtr.storage import append_line, read_lines, write_atomic
@@ -99,8 +100,8 @@ def spending_text(spec: SweepSpec, folder: Path) -> str:
 
 def spent_text(spec: SweepSpec, spent: Spent) -> str:
     """Say what was spent; GPUs and money only where there are any."""
-    parts = [f"{spent.gpu_hours:.3g} GPU hours"] if spent.gpu_hours else []
-    parts.append(f"{spent.cpu_hours:.3g} CPU hours")
+    parts = [f"{hours(spent.gpu_hours)} of one GPU"] if spent.gpu_hours else []
+    parts.append(f"{hours(spent.cpu_hours)} of one CPU core")
     money = spent.money(spec.prices)
     return ", ".join([*parts, *([f"{money:.2f} {spec.prices.currency}"] if money else [])])
 
