@@ -25,9 +25,10 @@ demo: $(VENV)/.installed
 	@echo
 	@echo "Every trial in MLflow: $(BIN)/xtr ui demo"
 
-# Two at a time, a file in one process: most of the long ones wait for processes that they have started.
+# Two at a time, a file in one process, in their order: files with few tests are the long ones, and wait for processes
+# that they have started, so they must not come last.
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
