@@ -6,7 +6,7 @@ import csv
 import io
 import itertools
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from xtr.analysis.records.trials import TrialRow, write_trials
 from xtr.errors import InputError
 from xtr.fingerprint import JSON
 from xtr.spec.load import load_stored
+from xtr.spec.search import ORACLE
 from xtr.stages.store import StageStore
 from xtr.statistics.significance import paired_p
 
@@ -111,6 +112,8 @@ def test_what_is_told_is_the_same_in_text_and_json(sweep: Sweep) -> None:
     assert "after mnli and after none" in text
     assert "target.learning_rate: 3e-05 and 1e-05" in text
     assert "over 3 seeds that both have" in text
+    marked = comparison_text(replace(ours, caveat=(ORACLE,)), theirs, compared)
+    assert marked == f"{ours.name}: {ORACLE}\n\n{text}"
     document = json.loads(json.dumps(comparison_document(ours, theirs, compared, "test")))
     german = document["targets"][0]["languages"][0]
     assert f"{100 * german['difference']['mean']:+.1f}" in text

@@ -422,7 +422,7 @@ def test_csv_has_values_and_latex_what_is_shown() -> None:
     assert table_csv(table).splitlines() == ["target,rate,gain,p", "a_b,1.23456e-05,-0.0123,0.0001", "c>d,,,"]
     text = table_latex(table)
     assert r"\caption{100 \% of a\_b}" in text
-    assert r"a\_b & 1.23e-05 & -1.2 & \textless{} 0.001 \\" in text
+    assert r"a\_b & 1.23e-05 & $-$1.2 & \textless{} 0.001 \\" in text
     assert r"c\textgreater{}d & -- & -- & -- \\" in text
 
 

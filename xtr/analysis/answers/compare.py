@@ -42,12 +42,14 @@ class Side:
 
     Attributes:
         name: as the user said it: `demo`, or `demo/squad_v1`.
+        caveat: what has to be said wherever its scores show.
     """
 
     name: str
     rows: Mapping[str, Row]
     scores: Sequence[ScoreRow]
     store: StageStore
+    caveat: tuple[str, ...] = ()
 
     def scored(self, target: str, split: Split) -> dict[str, dict[int, ScoreRow]]:
         """Find the scores of a target's winner in its own metric: by language, then by seed."""
@@ -119,7 +121,8 @@ def find_side(name: str, spec: SweepSpec, folder: Path, intermediate: str = "") 
         )
     settings = {Pair(row.intermediate, row.target): row.config for row in chosen}
     scores = at_settings(read_scores(folder), settings)
-    return Side(name, {row.target: row for row in chosen}, scores, StageStore(spec.storage.workplace()))
+    store = StageStore(spec.storage.workplace())
+    return Side(name, {row.target: row for row in chosen}, scores, store, spec.search.caveat)
 
 
 def compare_sides(one: Side, other: Side, split: Split) -> list[TargetComparison]:

@@ -32,7 +32,8 @@ def comparison_document(
 
 def comparison_text(one: Side, other: Side, compared: Sequence[TargetComparison]) -> str:
     """Write a comparison for a terminal: what differs, then a line a language."""
-    return "\n\n".join(_target_text(one, other, each) for each in compared)
+    caveats = [f"{side.name}: {each}" for side in (one, other) for each in side.caveat]
+    return "\n\n".join([*caveats, *(_target_text(one, other, each) for each in compared)])
 
 
 def _target_text(one: Side, other: Side, each: TargetComparison) -> str:

@@ -39,7 +39,7 @@ def table_latex(table: Table) -> str:
     shown = table.shown()
     sides = "".join(_side(column, [row[i] for row in shown]) for i, column in enumerate(table.columns))
     head = " & ".join(latex(column.name) for column in table.columns)
-    lines = [" & ".join(map(latex, row)) + r" \\" for row in shown]
+    lines = [" & ".join(map(_set, table.columns, row)) + r" \\" for row in shown]
     return "\n".join(
         [
             r"\begin{table}",
@@ -69,6 +69,12 @@ def _side(column: Column, cells: Sequence[str]) -> str:
     if not is_text(column):
         return "r"
     return "l" if max(map(len, cells), default=0) <= LONGEST else r"p{0.25\textwidth}"
+
+
+def _set(column: Column, cell: str) -> str:
+    """Give a negative number a minus, where text would have a hyphen."""
+    is_negative = not is_text(column) and cell[:1] == "-" and cell[1:2].isdigit()
+    return "$-$" + latex(cell[1:]) if is_negative else latex(cell)
 
 
 def latex(text: str) -> str:
