@@ -9,6 +9,9 @@ from xtr.analysis.report.gathered import Gathered
 from xtr.analysis.report.section import Cell, Column, Section, Table, counted, listed, shown
 from xtr.analysis.report.standings import SIGNIFICANT, Standing, bounds
 
+WORDS = {"pruned": "stopped early"}
+"""What a state is called on the page, where it has another name in the rows."""
+
 
 def head(gathered: Gathered) -> Section:
     """Say in short what was asked and found."""
@@ -115,7 +118,7 @@ def _facts(gathered: Gathered) -> Table:
         ("encoder", spec.model.name),
         ("data", spec.data.source),
         ("pairs", f"{len(spec.pairs.pairs())}, on {counted(len(gathered.targets), 'target')}"),
-        ("trials", ", ".join(f"{n:,} {state}" for state, n in sorted(states.items())) or "none yet"),
+        ("trials", ", ".join(f"{n:,} {WORDS.get(s, s)}" for s, n in sorted(states.items())) or "none yet"),
         ("training seeds", listed([str(seed) for seed in seeds], 12) or "none yet"),
         ("selected on", next(iter(spec.search.caveat), "each target's select split")),
         ("scored on", gathered.split or "nothing beyond the select split"),
